@@ -1,0 +1,303 @@
+/**
+ * What each kernel reads and writes: one signature per kernel, the same on every executor.
+ *
+ * A kernel called `encoder` lives in `src/reference/encoder.ts` (float64, plain loops, the
+ * definition), in `wasm/encoder.ts` (AssemblyScript) and in `shaders/encoder.wgsl` where that exists.
+ * Its arguments are buffers, then whole numbers, then real numbers, in the order given here; the wasm
+ * executor lays them out as consecutive 4-byte fields, so the order is the ABI.
+ *
+ * Names carry shapes (see `dims.ts`). A name that ends in `?` may be absent. `keep…?` buffers hold
+ * explicit dropout masks of 0 and 1; without one and with `dropout = 1` the mask is drawn from the
+ * counter-based generator (`random.ts`) and is drawn again in the backward pass, never stored.
+ */
+
+/** A kernel's arguments, in order. */
+export interface Signature {
+  readonly buffers: readonly string[];
+  readonly ints: readonly string[];
+  readonly floats: readonly string[];
+}
+
+function signature<
+  const B extends readonly string[],
+  const I extends readonly string[],
+  const F extends readonly string[],
+>(buffers: B, ints: I, floats: F): { readonly buffers: B; readonly ints: I; readonly floats: F } {
+  return { buffers, ints, floats };
+}
+
+/** Buffers that the decoder's forward and backward pass share, in the order of a step. */
+const decoderBuffers = [
+  // initial condition: the encoder's ends → mean and log-variance → g0
+  "forward_HBE",
+  "backward_HBE",
+  "keepEnds_B2E?",
+  "ends_B2E",
+  "wInitial_2E2G",
+  "bInitial_2G",
+  "icPriorMean_G",
+  "icPriorLogVar_G",
+  "epsIc_RG",
+  "ic_B2G",
+  // controller (absent when U = 0)
+  "conInput_TB3C?",
+  "wConFactors_F3C?",
+  "wConGates_C2C?",
+  "wConCandidate_CC?",
+  "h0Con_C?",
+  "con_HRC?",
+  "conGates_TR3C?",
+  "conReset_TRC?",
+  // inferred inputs (absent when U = 0)
+  "wOut_C2U?",
+  "bOut_2U?",
+  "inputPriorMean_U?",
+  "inputPriorLogTau_U?",
+  "inputPriorLogNoiseVar_U?",
+  "epsInputs_TRU?",
+  "inputParams_TR2U?",
+  "inputs_TRU?",
+  // generator: `wGenRecurrent` is wA [G][G] for vanilla, the gates [G][2G] for a GRU
+  "wGenInput?",
+  "wGenRecurrent",
+  "wGenCandidate_GG?",
+  "bGen",
+  "keepGen_RTG?",
+  "gen_HRG",
+  "genGates",
+  "genReset_TRG?",
+  // factors
+  "factorsHat_GF",
+  "factors_HRF",
+  // losses, one value per row
+  "klIc_R",
+  "klInputs_R?",
+] as const;
+
+const decoderInts = [
+  "T",
+  "E",
+  "C",
+  "U",
+  "G",
+  "F",
+  /** 0 vanilla, 1 GRU. */
+  "cell",
+  /** 0 tanh, 1 relu, 2 identity. */
+  "nonlinearity",
+  /** 1: sample g0 and u from the posterior; 0: use the posterior means. */
+  "sample",
+  /** 1: draw the noise into `eps…`; 0: `eps…` already holds it. */
+  "draw",
+  "dropout",
+] as const;
+
+const decoderFloats = ["keepRate", "varMin"] as const;
+
+export const KERNELS = {
+  /** Ŵ: each factor's weights divided by their L2 norm. */
+  prepare: signature(["w_GF", "factorsHat_GF", "norms_F"], ["G", "F"], []),
+
+  /** Dropout on the spikes, then their part of the encoder's gate pre-activations, for all bins. */
+  encoder_input: signature(
+    ["counts", "trials_B", "keepSpikes_BTN?", "wInput_ND3E", "b_D3E", "spikes_TBN", "gates_TBD3E"],
+    ["T", "N", "E", /** counts are u16, not u8 */ "wide", "sparse", "dropout"],
+    ["keepRate"],
+  ),
+
+  /** One GRU forward, one backward in time. `gates`: pre-activations in, r u c out. */
+  encoder: signature(
+    [
+      "gates_TBD3E",
+      "wGates_DE2E",
+      "wCandidate_DEE",
+      "h0_DE",
+      "forward_HBE",
+      "backward_HBE",
+      "reset_TBDE",
+    ],
+    ["T", "E"],
+    [],
+  ),
+
+  /** `gates`: r u c in, gradients of the pre-activations out. */
+  encoder_backward: signature(
+    [
+      "gates_TBD3E",
+      "wGates_DE2E",
+      "wCandidate_DEE",
+      "forward_HBE",
+      "backward_HBE",
+      "dEnds_B2E",
+      "dEnc_TB2E?",
+      "dStart_BDE",
+    ],
+    ["T", "E"],
+    [],
+  ),
+
+  /** Dropout on the encodings, then their part of the controller's gate pre-activations. */
+  controller_input: signature(
+    [
+      "forward_HBE",
+      "backward_HBE",
+      "keepEnc_BT2E?",
+      "wEncoding_2E3C",
+      "b_3C",
+      "enc_TB2E",
+      "conInput_TB3C",
+    ],
+    ["T", "E", "C", "dropout"],
+    ["keepRate"],
+  ),
+
+  controller_input_backward: signature(
+    ["conGates_TR3C", "keepEnc_BT2E?", "wEncoding_2E3C", "dEnc_TB2E"],
+    ["T", "E", "C", "dropout"],
+    ["keepRate"],
+  ),
+
+  /** Initial condition, sampling, controller, generator, factors, and both KL terms. */
+  decoder: signature(decoderBuffers, decoderInts, decoderFloats),
+
+  /** `gates`: activations in, gradients of the pre-activations out. One sample per trial. */
+  decoder_backward: signature(
+    [
+      ...decoderBuffers,
+      /** in: from the readout; out: with the controller's part */
+      "dFactors_TRF",
+      "dIc_B2G",
+      "dEnds_B2E",
+      /** mean, then log-variance */
+      "dIcPrior_B2G",
+      "dInputParams_TB2U?",
+      /** mean, log τ, log noise variance */
+      "dInputPrior_B3U?",
+      "dStartCon_BC?",
+    ],
+    decoderInts,
+    decoderFloats,
+  ),
+
+  /** Log-rates, Poisson loss, and (gradient = 1) its gradients: `logRates` then holds d logRates. */
+  readout: signature(
+    ["factors_HRF", "w_FN", "b_N", "counts", "trials_B", "logRates_TRN", "dFactors_TRF?", "nll_R"],
+    ["T", "N", "F", "wide", "gradient"],
+    [],
+  ),
+
+  /** The job table of all `out[m][n] = Σ_rows a[row][m] · d[row][n]`; see `GradientJob`. */
+  weight_gradients: signature(["jobs"], ["count"], []),
+
+  /** Loss terms summed over the batch; L2, the gradient through Ŵ, and the gradient's norm. */
+  reduce: signature(
+    [
+      "params_P",
+      "grads_P?",
+      "w_GF?",
+      "dw_GF?",
+      "norms_F?",
+      "nll_R",
+      "klIc_R",
+      "klInputs_R?",
+      "partials",
+      /** see `LOSSES` */
+      "losses",
+    ],
+    ["P", "G", "F", "gradient"],
+    ["l2"],
+  ),
+
+  /** Clip by global norm, then Adam. */
+  adam: signature(["params_P", "grads_P", "m_P", "v_P", "losses"], ["P"], [
+    "b1",
+    "b2",
+    "eps",
+    "maxNorm",
+  ]),
+
+  /** Mean over the samples of each trial: [T][R][n] → [T][B][n]. */
+  average_samples: signature(["source", "mean"], ["T", "n"], []),
+
+  /** Mean over samples of exp(logRate) and of logRate, without storing a sample's rates. */
+  posterior_rates: signature(["factors_HRF", "w_FN", "b_N", "rates_TBN", "logRates_TBN"], [
+    "T",
+    "N",
+    "F",
+  ], []),
+
+  /** Adam on q(h) = mean over units of (F(h, u*) - h)², `iterations` at a time, each point alone. */
+  fixed_points: signature(
+    [
+      "wGenInput?",
+      "wGenRecurrent",
+      "wGenCandidate_GG?",
+      "bGen",
+      "input_U?",
+      "points_KG",
+      "m_KG",
+      "v_KG",
+      /** q before the last update */
+      "speeds_K",
+    ],
+    ["U", "G", "cell", "nonlinearity"],
+    ["b1", "b2", "eps", "stepSize", "decay"],
+  ),
+} as const;
+
+export type KernelName = keyof typeof KERNELS;
+
+type Plain<S extends string> = S extends `${infer Name}?` ? Name : S;
+
+/** A kernel's arguments on the reference executor: an absent buffer has length 0. */
+export type Args<K extends KernelName> =
+  & { readonly [B in Plain<typeof KERNELS[K]["buffers"][number]>]: Float64Array }
+  & { readonly [I in typeof KERNELS[K]["ints"][number]]: number }
+  & { readonly [F in typeof KERNELS[K]["floats"][number]]: number };
+
+/** Where each number stands in the `losses` buffer. All are averages over the batch but the last two. */
+export const LOSSES = ["total", "nll", "klIc", "klInputs", "l2", "gradNorm"] as const;
+
+/** The gate bias that the GRU adds to its update gate (MODEL section 1). */
+export const UPDATE_BIAS = 0.5;
+
+/** Log-rates are read as at most this in the loss and in its gradient, so that exp cannot overflow. */
+export const MAX_LOG_RATE = 30;
+
+/** What changes from one run of a recording to the next; 4-byte fields in this order. */
+export interface Scalars {
+  /** trials in this batch */
+  B: number;
+  /** posterior samples of each trial; R = B * S */
+  S: number;
+  /** 64-bit seed */
+  seedLo: number;
+  seedHi: number;
+  /** noise of one step is unrelated to that of the next */
+  step: number;
+  /** 0 train, 1 evaluate, 2 posterior: unrelated noise for each */
+  purpose: number;
+  /** added to a trial's place in the batch when its noise is drawn */
+  firstTrial: number;
+  /** optimiser steps already made + 1 (Adam's bias correction); fixed points: iterations already made */
+  count: number;
+  /** fixed points: how many iterations to make; rows K in B */
+  iterations: number;
+  klScale: number;
+  learningRate: number;
+}
+
+/** Order and kind of the scalars, as the executors lay them out. */
+export const SCALARS = [
+  ["B", "int"],
+  ["S", "int"],
+  ["seedLo", "int"],
+  ["seedHi", "int"],
+  ["step", "int"],
+  ["purpose", "int"],
+  ["firstTrial", "int"],
+  ["count", "int"],
+  ["iterations", "int"],
+  ["klScale", "float"],
+  ["learningRate", "float"],
+] as const satisfies readonly (readonly [keyof Scalars, "int" | "float"])[];
