@@ -2,7 +2,7 @@
  * A recording: kernel dispatches on named buffers, written once (in `model/`) and run by every
  * executor. Nothing here computes.
  */
-import { type KernelName, KERNELS } from "./kernels.ts";
+import type { KernelName, KERNELS } from "./kernels.ts";
 
 /** What a buffer holds. `real` is f32 on wasm and WebGPU, f64 on the reference executor. */
 export type Element = "real" | "u8" | "u16" | "u32";
