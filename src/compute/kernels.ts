@@ -89,10 +89,13 @@ const decoderInts = [
   "sample",
   /** 1: draw the noise into `eps…`; 0: `eps…` already holds it. */
   "draw",
+  /** on the encoder's ends */
   "dropout",
+  /** on the generator's state */
+  "dropoutGen",
 ] as const;
 
-const decoderFloats = ["keepRate", "varMin"] as const;
+const decoderFloats = ["keepRate", "keepRateGen", "varMin"] as const;
 
 export const KERNELS = {
   /** Ŵ: each factor's weights divided by their L2 norm. */

@@ -1,0 +1,118 @@
+/**
+ * The reference executor: float64, plain loops, one thread. The oracle for the other executors, and
+ * public: people check their own gradients against it.
+ */
+import { adam } from "../reference/adam.ts";
+import { average_samples } from "../reference/average_samples.ts";
+import { controller_input, controller_input_backward } from "../reference/controller_input.ts";
+import { decoder } from "../reference/decoder.ts";
+import { decoder_backward } from "../reference/decoder_backward.ts";
+import { encoder, encoder_backward } from "../reference/encoder.ts";
+import { encoder_input } from "../reference/encoder_input.ts";
+import { fixed_points } from "../reference/fixed_points.ts";
+import { posterior_rates } from "../reference/posterior_rates.ts";
+import { prepare } from "../reference/prepare.ts";
+import { readout } from "../reference/readout.ts";
+import { reduce } from "../reference/reduce.ts";
+import { type LoadedJob, weight_gradients } from "../reference/weight_gradients.ts";
+import type { Executor, Program } from "./executor.ts";
+import { type Args, type KernelName, KERNELS, type Scalars } from "./kernels.ts";
+import type { Dispatch, Plan, Ref } from "./recording.ts";
+
+type Kernels = {
+  readonly [K in Exclude<KernelName, "weight_gradients">]: (args: Args<K>, s: Scalars) => void;
+};
+
+const kernels: Kernels = {
+  prepare,
+  encoder_input,
+  encoder,
+  encoder_backward,
+  controller_input,
+  controller_input_backward,
+  decoder,
+  decoder_backward,
+  readout,
+  reduce,
+  adam,
+  average_samples,
+  posterior_rates,
+  fixed_points,
+};
+
+const NONE = new Float64Array(0);
+
+class ReferenceProgram implements Program {
+  readonly #buffers = new Map<string, Float64Array>();
+  readonly #recordings = new Map<string, ((s: Scalars) => void)[]>();
+
+  constructor(plan: Plan) {
+    for (const { name, length } of plan.buffers) this.#buffers.set(name, new Float64Array(length));
+    for (const [name, dispatches] of Object.entries(plan.recordings)) {
+      this.#recordings.set(name, dispatches.map((dispatch) => this.#bind(dispatch)));
+    }
+  }
+
+  #array(name: string): Float64Array {
+    const array = this.#buffers.get(name);
+    if (!array) throw new Error(`Cannot use buffer "${name}": the plan has no such buffer.`);
+    return array;
+  }
+
+  #view(ref: Ref): Float64Array {
+    return this.#array(ref.buffer).subarray(ref.offset, ref.offset + ref.length);
+  }
+
+  #bind({ kernel, buffers, numbers, jobs }: Dispatch): (s: Scalars) => void {
+    if (kernel === "weight_gradients") {
+      const loaded: LoadedJob[] = (jobs ?? []).map((job) => ({
+        ...job,
+        a: job.a ? this.#view(job.a) : null,
+        d: this.#view(job.d),
+        out: this.#view(job.out),
+      }));
+      return (s) => weight_gradients(loaded, s);
+    }
+    const args: Record<string, Float64Array | number> = { ...numbers };
+    for (const argument of KERNELS[kernel].buffers) {
+      const name = argument.replace("?", "");
+      const ref = buffers[name];
+      if (!ref && !argument.endsWith("?")) {
+        throw new Error(`Cannot record ${kernel}: its buffer "${name}" is missing.`);
+      }
+      args[name] = ref ? this.#view(ref) : NONE;
+    }
+    const run = kernels[kernel] as (args: unknown, s: Scalars) => void;
+    return (s) => run(args, s);
+  }
+
+  write(buffer: string, values: ArrayLike<number>, offset = 0): void {
+    this.#array(buffer).set(values, offset);
+  }
+
+  run(recording: string, scalars: Scalars): Promise<void> {
+    const dispatches = this.#recordings.get(recording);
+    if (!dispatches) throw new Error(`Cannot run "${recording}": the plan has no such recording.`);
+    for (const dispatch of dispatches) dispatch(scalars);
+    return Promise.resolve();
+  }
+
+  read(buffer: string, offset = 0, length?: number): Promise<Float64Array> {
+    const array = this.#array(buffer);
+    return Promise.resolve(array.slice(offset, offset + (length ?? array.length - offset)));
+  }
+
+  free(): void {
+    this.#buffers.clear();
+    this.#recordings.clear();
+  }
+}
+
+/** The float64 executor. */
+export function createReferenceExecutor(reason = "asked for"): Executor {
+  return {
+    info: { name: "reference", threads: 1, arithmetic: "float64, plain loops", reason },
+    load: (plan) => new ReferenceProgram(plan),
+    close: () => {},
+  };
+}
