@@ -1,0 +1,136 @@
+/**
+ * The hyperparameters: one schema is the only source of their names, defaults, bounds and
+ * documentation, for the command line, for files and for HTTP.
+ */
+import { z } from "zod";
+import type { CellKind, Dims } from "../dims.ts";
+import { InputError } from "../errors.ts";
+import type { Architecture } from "./layout.ts";
+
+const count = (least: number, most: number) => z.int().min(least).max(most);
+const positive = (most: number) => z.number().positive().max(most);
+const rate = () => z.number().gt(0).max(1);
+
+/** The schema. Every field has a default; unknown keys are refused. */
+export const hyperparametersSchema = z.strictObject({
+  cell: z.enum(["vanilla", "gru"]).default("gru").describe("the generator's cell"),
+  nonlinearity: z.enum(["tanh", "relu", "identity"]).default("tanh")
+    .describe("of a vanilla generator; a GRU has its own"),
+  encoderUnits: count(1, 4096).default(64).describe("GRU units of the encoder in each direction"),
+  controllerUnits: count(0, 4096).default(0)
+    .describe("GRU units of the controller; 0 together with inferredInputs 0"),
+  inferredInputs: count(0, 1024).default(0)
+    .describe("inputs inferred at each bin; 0 is the autonomous model, without a controller"),
+  generatorUnits: count(1, 4096).default(64).describe("units of the generator"),
+  factors: count(1, 4096).default(20).describe("factors between generator and log-rates"),
+
+  keepRate: rate().default(0.95)
+    .describe("dropout keeps this share: spikes, encodings and the encoder's ends"),
+  generatorKeepRate: rate().default(1)
+    .describe("dropout keeps this share of the generator's state at every bin; it recurs"),
+  varMin: positive(1).default(1e-3).describe("floor added to every Gaussian's variance"),
+  icPriorVar: positive(1e3).default(0.1).describe(
+    "start of the initial condition's prior variance",
+  ),
+  inputPriorTau: positive(1e4).default(1)
+    .describe("start of the inferred inputs' autocorrelation time, in bins"),
+  inputPriorNoiseVar: positive(1e3).default(0.1)
+    .describe("start of the inferred inputs' innovation variance"),
+  l2: z.number().min(0).max(10).default(2e-5).describe("L2 penalty on all parameters"),
+
+  generatorStart: z.enum(["normal", "near-identity"]).default("near-identity")
+    .describe("recurrent weights: N(0, 1/G), or startIdentity * I + startNoise * N(0, 1/G)"),
+  startIdentity: z.number().min(-2).max(2).default(0.9)
+    .describe("identity share of a near-identity start (vanilla)"),
+  startNoise: z.number().min(0).max(10).default(0.2)
+    .describe("noise share of a near-identity start"),
+  readoutStart: z.enum(["zero", "mean-log-rate"]).default("mean-log-rate")
+    .describe("readout biases: 0, or each neuron's mean log-rate in the training trials"),
+
+  steps: count(1, 10_000_000).default(2000).describe("optimiser steps"),
+  batchSize: count(1, 65_536).default(200)
+    .describe("trials of a minibatch, drawn anew with replacement at every step"),
+  stepSize: positive(10).default(0.01).describe("learning rate of the first step"),
+  decayFactor: rate().default(0.9998).describe("learning rate decay"),
+  decaySteps: count(1, 10_000_000).default(1).describe("steps per learning rate decay"),
+  adamB1: z.number().min(0).lt(1).default(0.9).describe("Adam's decay of the first moment"),
+  adamB2: z.number().min(0).lt(1).default(0.999).describe("Adam's decay of the second moment"),
+  adamEps: positive(1).default(1e-4).describe("Adam's epsilon, outside the root"),
+  maxGradNorm: positive(1e9).default(10).describe("gradients are clipped to this global norm"),
+  klMin: z.number().min(0).max(1e3).default(0.1).describe("scale of the KL terms at first"),
+  klMax: z.number().min(0).max(1e3).default(1).describe("scale of the KL terms at last"),
+  klStart: count(0, 10_000_000).default(0).describe("step at which the KL scale starts to rise"),
+  klEnd: count(1, 10_000_000).default(1000).describe("step at which the KL scale reaches klMax"),
+
+  evalFraction: z.number().gt(0).lt(1).default(0.1)
+    .describe("share of the trials that is held out for evaluation"),
+  evaluateEvery: count(1, 1_000_000).default(100)
+    .describe("steps between evaluations on all held-out trials"),
+  checkpointEvery: count(1, 1_000_000).default(500).describe("steps between checkpoints"),
+}).superRefine((h, context) => {
+  if ((h.inferredInputs > 0) !== (h.controllerUnits > 0)) {
+    context.addIssue({
+      code: "custom",
+      path: ["controllerUnits"],
+      message: `expected both inferredInputs and controllerUnits above 0, or both 0; found ` +
+        `inferredInputs ${h.inferredInputs} and controllerUnits ${h.controllerUnits}`,
+    });
+  }
+  if (h.klEnd <= h.klStart) {
+    context.addIssue({
+      code: "custom",
+      path: ["klEnd"],
+      message: `expected more than klStart ${h.klStart}, found ${h.klEnd}`,
+    });
+  }
+});
+
+/** A full set of hyperparameters. */
+export type Hyperparameters = Readonly<z.infer<typeof hyperparametersSchema>>;
+
+/** Hyperparameters as a user gives them: what is left out gets its default. */
+export type HyperparametersInput = Readonly<z.input<typeof hyperparametersSchema>>;
+
+/**
+ * Fills in defaults and checks bounds.
+ *
+ * @throws {InputError} naming each unknown key and each value out of bounds
+ *
+ * @example
+ * ```ts
+ * parseHyperparameters({ generatorUnits: 100 }).factors; // 20
+ * ```
+ */
+export function parseHyperparameters(given: unknown): Hyperparameters {
+  const result = hyperparametersSchema.safeParse(given);
+  if (result.success) return result.data;
+  const names = Object.keys(hyperparametersSchema.shape);
+  const found = (path: PropertyKey[]) => {
+    let value: unknown = given;
+    for (const key of path) value = (value as Record<PropertyKey, unknown>)?.[key];
+    return JSON.stringify(value) ?? "nothing";
+  };
+  const problems = result.error.issues.map((issue) =>
+    issue.code === "unrecognized_keys"
+      ? `unknown ${issue.keys.map((key) => `"${key}"`).join(", ")} (known: ${names.join(", ")})`
+      : issue.code === "custom"
+      ? `${issue.path.join(".")}: ${issue.message}`
+      : `${issue.path.join(".") || "hyperparameters"}: ${issue.message}, found ${found(issue.path)}`
+  );
+  throw new InputError(`Cannot use these hyperparameters: ${problems.join("; ")}.`);
+}
+
+/** The model that hyperparameters describe, for data of `T` bins and `N` neurons. */
+export function architecture(h: Hyperparameters, T: number, N: number): Architecture {
+  const dims: Dims = {
+    T,
+    N,
+    E: h.encoderUnits,
+    C: h.controllerUnits,
+    U: h.inferredInputs,
+    G: h.generatorUnits,
+    F: h.factors,
+  };
+  const cell: CellKind = h.cell;
+  return { dims, cell, nonlinearity: h.nonlinearity };
+}

@@ -1,0 +1,64 @@
+/** Parameters before training (MODEL sections 1 and 2), drawn from the counter-based generator. */
+import { fillNormal, seedWords, STREAMS } from "../random.ts";
+import type { Hyperparameters } from "./hyperparameters.ts";
+import { type Architecture, parameterLayout } from "./layout.ts";
+
+/**
+ * The start of a fit: weights N(0, 1/inputs), biases and first states 0, priors as given, the
+ * generator and the readout's bias as `generatorStart` and `readoutStart` say.
+ *
+ * @param meanCounts_N each neuron's mean count per bin in the training trials
+ * @returns `params_P`, the flat buffer of `parameterLayout`
+ */
+export function initialise(
+  model: Architecture,
+  h: Hyperparameters,
+  seed: number,
+  meanCounts_N: Float64Array,
+): Float64Array {
+  const { G, T } = model.dims;
+  const layout = parameterLayout(model);
+  const params_P = new Float64Array(layout.length);
+  layout.slices.forEach((slice, row) => {
+    const values = params_P.subarray(slice.offset, slice.offset + slice.length);
+    const isWeight = /\.w/.test(slice.name);
+    if (isWeight) {
+      // In a slice with a direction in front or inside, the inputs are the axis before the outputs.
+      const inputs = slice.name.includes("_ND") ? slice.shape[0] : slice.shape.at(-2)!;
+      fillNormal({ ...seedWords(seed), stream: STREAMS.initialise }, row, values);
+      for (let i = 0; i < values.length; i++) values[i] /= Math.sqrt(inputs);
+    }
+    switch (slice.name) {
+      case "generator.wRecurrent_GG":
+        if (h.generatorStart === "near-identity") {
+          for (let i = 0; i < values.length; i++) values[i] *= h.startNoise;
+          for (let g = 0; g < G; g++) values[g * G + g] += h.startIdentity;
+        }
+        break;
+      case "generator.wGates_G2G":
+      case "generator.wCandidate_GG":
+        if (h.generatorStart === "near-identity") {
+          for (let i = 0; i < values.length; i++) values[i] *= h.startNoise;
+        }
+        break;
+      case "icPrior.logVar_G":
+        values.fill(Math.log(h.icPriorVar));
+        break;
+      case "inputPrior.logTau_U":
+        values.fill(Math.log(h.inputPriorTau));
+        break;
+      case "inputPrior.logNoiseVar_U":
+        values.fill(Math.log(h.inputPriorNoiseVar));
+        break;
+      case "readout.b_N":
+        if (h.readoutStart === "mean-log-rate") {
+          // A silent neuron starts as if it had fired half a spike in one trial.
+          for (let n = 0; n < values.length; n++) {
+            values[n] = Math.log(Math.max(meanCounts_N[n], 0.5 / T));
+          }
+        }
+        break;
+    }
+  });
+  return params_P;
+}
