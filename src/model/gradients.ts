@@ -117,6 +117,9 @@ export function gradientJobs(
   }
   add(grad(gru ? "generator.b_3G" : "generator.b_G"), null, dGen, 1, width);
 
+  // LFADS samples g0, so the cell's own first state gets an empty sum: `reduce` adds its L2 part.
+  add(grad("generator.h0_G"), null, dGen, 1, G, { T: 0 });
+
   const dLogRates: Columns = { ref: x.logRates_TRN, stride: N };
   const factors: Columns = { ref: x.factors_HRF, stride: F };
   add(grad("factors.w_GF"), gen, { ref: x.dFactors_TRF, stride: F }, G, F, { aSlot: 1 });
