@@ -106,7 +106,8 @@ export interface LorenzOptions {
   readonly baseRate?: number;
   /**
    * Length of each neuron's readout vector: the log-rate's deviation per standard deviation of the
-   * state. Default 1: mean rates of 5 to 12, peaks of some tens of spikes per second.
+   * state. Default 1, which with the other defaults gives a mean of 8 and peaks of about 220 spikes
+   * per second.
    */
   readonly gain?: number;
   /** Euler steps before a trial starts, so that every start lies on the attractor. Default 1000. */
