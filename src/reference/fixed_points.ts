@@ -30,7 +30,9 @@ export function fixed_points(args: Args<"fixed_points">, s: Scalars): void {
     for (let j = 0; j < width; j++) constant[j] += input_U[x] * wGenInput[x * width + j];
   }
 
-  const gates = new Float64Array(width), reset_G = new Float64Array(G), next_G = new Float64Array(G);
+  const gates = new Float64Array(width),
+    reset_G = new Float64Array(G),
+    next_G = new Float64Array(G);
   const residual_G = new Float64Array(G), dState_G = new Float64Array(G);
   for (let k = 0; k < s.B; k++) {
     const h_G = points_KG.subarray(k * G, (k + 1) * G);
