@@ -1,53 +1,83 @@
 // deno-fmt-ignore-file: the formatter would drop AssemblyScript's decorators on functions
 /**
- * exp, sigmoid and tanh on four float32 at a time. A lane's result depends on its input alone, so an
+ * exp, log, sigmoid, tanh, sine and cosine on four float32 at a time. A lane's result depends on its input alone, so an
  * element gets the same bits wherever it stands in a row.
  *
  * Constants are loaded from memory: V8 builds a v128 literal anew at every use, which costs more than
  * the load (a factor 2.3 to 2.8 on these functions).
  */
 
-/** Constants of the table below, each four times over. */
+// Where each constant stands in the table below, four times over.
 const LOG2E: usize = 0;
 const LN2_HI: usize = 16;
 const LN2_LO: usize = 32;
 const ONE: usize = 48;
-const EXP_LOW: usize = 80;
-const EXP_HIGH: usize = 96;
-const SATURATED: usize = 112;
-const MINUS_TWO: usize = 128;
-const P2: usize = 144;
-const P3: usize = 160;
-const P4: usize = 176;
-const P5: usize = 192;
-const P6: usize = 208;
-const SIGN: usize = 224;
-const TWO: usize = 240;
-const P7: usize = 256;
+const TWO: usize = 64;
+const MINUS_TWO: usize = 80;
+const SIGN: usize = 96;
+const EXP_LOW: usize = 112;
+const EXP_HIGH: usize = 128;
+const SATURATED: usize = 144;
+const E2: usize = 160;
+const E3: usize = 176;
+const E4: usize = 192;
+const E5: usize = 208;
+const E6: usize = 224;
+const E7: usize = 240;
+const L3: usize = 256;
+const L5: usize = 272;
+const L7: usize = 288;
+const L9: usize = 304;
+const FOUR: usize = 320;
+const S1: usize = 336;
+const S3: usize = 352;
+const S5: usize = 368;
+const S7: usize = 384;
+const S9: usize = 400;
+const C2: usize = 416;
+const C4: usize = 432;
+const C6: usize = 448;
+const C8: usize = 464;
+const C10: usize = 480;
 
-// deno-fmt-ignore
 const TABLE: usize = memory.data<f32>([
   1.4426950408889634, 1.4426950408889634, 1.4426950408889634, 1.4426950408889634,
   // ln 2 in two parts; the first has 15 significant bits, so its product with a small n is exact
   0.693145751953125, 0.693145751953125, 0.693145751953125, 0.693145751953125,
-  1.428606765330187e-6, 1.428606765330187e-6, 1.428606765330187e-6, 1.428606765330187e-6,
+  1.4286068202862268e-06, 1.4286068202862268e-06, 1.4286068202862268e-06, 1.4286068202862268e-06,
   1, 1, 1, 1,
-  0.5, 0.5, 0.5, 0.5,
-  // beyond these exp is 0 and infinity in float32
+  2, 2, 2, 2,
+  -2, -2, -2, -2,
+  -0.0, -0.0, -0.0, -0.0,
+  // beyond these two exp is 0 and infinity in float32
   -104, -104, -104, -104,
   89, 89, 89, 89,
-  // beyond this sigmoid and tanh are 0 or ±1 to within 2e-38
+  // beyond this sigmoid and tanh are 0 or 1 to within 2e-38
   87, 87, 87, 87,
-  -2, -2, -2, -2,
-  // (e^r - 1 - r) / r² on |r| <= ln(2)/2: Taylor's coefficients, remainder below 4e-9
+  // e^r by Taylor on |r| <= ln(2)/2: the remainder is below 6e-9
   0.5, 0.5, 0.5, 0.5,
   0.16666666666666666, 0.16666666666666666, 0.16666666666666666, 0.16666666666666666,
   0.041666666666666664, 0.041666666666666664, 0.041666666666666664, 0.041666666666666664,
   0.008333333333333333, 0.008333333333333333, 0.008333333333333333, 0.008333333333333333,
   0.001388888888888889, 0.001388888888888889, 0.001388888888888889, 0.001388888888888889,
-  -0.0, -0.0, -0.0, -0.0,
-  2, 2, 2, 2,
   0.0001984126984126984, 0.0001984126984126984, 0.0001984126984126984, 0.0001984126984126984,
+  // 2 atanh s by Taylor on |s| <= 0.172: the remainder is below 4e-9 of it
+  0.6666666666666666, 0.6666666666666666, 0.6666666666666666, 0.6666666666666666,
+  0.4, 0.4, 0.4, 0.4,
+  0.2857142857142857, 0.2857142857142857, 0.2857142857142857, 0.2857142857142857,
+  0.2222222222222222, 0.2222222222222222, 0.2222222222222222, 0.2222222222222222,
+  4, 4, 4, 4,
+  // sin and cos of r quarter turns by Taylor on |r| <= 1/2: remainders below 2e-9 and 6e-10
+  1.5707963267948966, 1.5707963267948966, 1.5707963267948966, 1.5707963267948966,
+  -0.6459640975062462, -0.6459640975062462, -0.6459640975062462, -0.6459640975062462,
+  0.07969262624616703, 0.07969262624616703, 0.07969262624616703, 0.07969262624616703,
+  -0.004681754135318687, -0.004681754135318687, -0.004681754135318687, -0.004681754135318687,
+  0.00016044118478735975, 0.00016044118478735975, 0.00016044118478735975, 0.00016044118478735975,
+  -1.2337005501361697, -1.2337005501361697, -1.2337005501361697, -1.2337005501361697,
+  0.253669507901048, 0.253669507901048, 0.253669507901048, 0.253669507901048,
+  -0.020863480763352957, -0.020863480763352957, -0.020863480763352957, -0.020863480763352957,
+  0.0009192602748394263, 0.0009192602748394263, 0.0009192602748394263, 0.0009192602748394263,
+  -2.5202042373060596e-05, -2.5202042373060596e-05, -2.5202042373060596e-05, -2.5202042373060596e-05,
 ], 16);
 
 @inline
@@ -65,11 +95,11 @@ export function madd4(a: v128, b: v128, c: v128): v128 {
 /** e^r - 1 for |r| <= ln(2)/2. */
 @inline
 function expm1Core(r: v128): v128 {
-  let p = madd4(constant(P7), r, constant(P6));
-  p = madd4(p, r, constant(P5));
-  p = madd4(p, r, constant(P4));
-  p = madd4(p, r, constant(P3));
-  p = madd4(p, r, constant(P2));
+  let p = madd4(constant(E7), r, constant(E6));
+  p = madd4(p, r, constant(E5));
+  p = madd4(p, r, constant(E4));
+  p = madd4(p, r, constant(E3));
+  p = madd4(p, r, constant(E2));
   return madd4(f32x4.mul(p, r), r, r);
 }
 
@@ -120,6 +150,57 @@ export function tanh4(x: v128): v128 {
   return v128.or(magnitude, sign);
 }
 
+/** ln x for positive normal x, to 2 ulp, near 1 too. */
+@inline
+export function log4(x: v128): v128 {
+  // x = 2^n m with m in √½ … √2, and ln m = 2 atanh s
+  const shifted = i32x4.sub(x, f32x4.splat(0.70710678));
+  const whole = i32x4.shr_s(shifted, 23);
+  const f = f32x4.sub(i32x4.sub(x, i32x4.shl(whole, 23)), constant(ONE));
+  const n = f32x4.convert_i32x4_s(whole);
+  const s = f32x4.div(f, f32x4.add(f, constant(TWO)));
+  const z = f32x4.mul(s, s);
+  let p = madd4(constant(L9), z, constant(L7));
+  p = madd4(p, z, constant(L5));
+  p = madd4(p, z, constant(L3));
+  const tail = madd4(f32x4.mul(p, z), s, f32x4.mul(n, constant(LN2_LO)));
+  return madd4(n, constant(LN2_HI), f32x4.add(f32x4.add(s, s), tail));
+}
+
+/** cos 2πv for v in 0 … 1. */
+@inline
+export function cosTurn4(v: v128): v128 {
+  const turns = f32x4.mul(v, constant(FOUR)), quarter = f32x4.nearest(turns);
+  return quarterTurn(f32x4.sub(turns, quarter), i32x4.trunc_sat_f32x4_s(quarter), 1);
+}
+
+/** sin 2πv for v in 0 … 1. */
+@inline
+export function sinTurn4(v: v128): v128 {
+  const turns = f32x4.mul(v, constant(FOUR)), quarter = f32x4.nearest(turns);
+  return quarterTurn(f32x4.sub(turns, quarter), i32x4.trunc_sat_f32x4_s(quarter), 0);
+}
+
+/** sin of (r + quarter + lead) quarter turns, |r| <= 1/2. */
+@inline
+function quarterTurn(r: v128, quarter: v128, lead: i32): v128 {
+  const place = i32x4.add(quarter, i32x4.splat(lead));
+  const z = f32x4.mul(r, r);
+  let sin = madd4(constant(S9), z, constant(S7));
+  sin = madd4(sin, z, constant(S5));
+  sin = madd4(sin, z, constant(S3));
+  sin = f32x4.mul(r, madd4(sin, z, constant(S1)));
+  let cos = madd4(constant(C10), z, constant(C8));
+  cos = madd4(cos, z, constant(C6));
+  cos = madd4(cos, z, constant(C4));
+  cos = madd4(cos, z, constant(C2));
+  cos = madd4(cos, z, constant(ONE));
+  // odd places swap sine and cosine; places 2 and 3 are half a turn on
+  const odd = i32x4.neg(v128.and(place, i32x4.splat(1)));
+  const sign = i32x4.shl(v128.and(place, i32x4.splat(2)), 30);
+  return v128.xor(v128.bitselect(cos, sin, odd), sign);
+}
+
 /** Writes the first `count` (1 … 3) lanes. */
 @inline
 export function storeLanes(address: usize, value: v128, count: i32): void {
@@ -129,6 +210,19 @@ export function storeLanes(address: usize, value: v128, count: i32): void {
   } else {
     v128.store32_lane(address, value, 0);
   }
+}
+
+/** All bits of the first 1, 2 or 3 lanes. */
+@inline
+export function firstLanes(count: i32): v128 {
+  return i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(count));
+}
+
+/** The four lanes' sum, in float64. */
+@inline
+export function laneSum(x: v128): f64 {
+  return ((f32x4.extract_lane(x, 0) as f64) + (f32x4.extract_lane(x, 1) as f64)) +
+    ((f32x4.extract_lane(x, 2) as f64) + (f32x4.extract_lane(x, 3) as f64));
 }
 
 /** Which function `applyRows` applies. */
@@ -143,7 +237,7 @@ function apply(activation: Activation, x: v128): v128 {
 
 @inline
 function applyRow(activation: Activation, address: usize, n: i32): void {
-  const whole = address + (<usize>(n & ~3) << 2);
+  const whole = address + (((n & ~3) as usize) << 2);
   for (; address < whole; address += 16) {
     v128.store(address, apply(activation, v128.load(address)));
   }
@@ -153,7 +247,7 @@ function applyRow(activation: Activation, address: usize, n: i32): void {
 /** In place on `[rows][n]` with a row stride; narrow rows share a vector. */
 @inline
 function applyRows(activation: Activation, address: usize, rows: i32, stride: i32, n: i32): void {
-  const step = <usize>stride << 2;
+  const step = (stride as usize) << 2;
   if (stride == n) {
     applyRow(activation, address, rows * n);
     return;

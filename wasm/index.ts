@@ -1,0 +1,96 @@
+// deno-lint-ignore-file verbatim-module-syntax -- AssemblyScript has no type-only imports
+/** The module's exports: programs and the threads that run them. */
+import { adam, AdamArgs } from "./adam";
+import { average_samples, AverageSamplesArgs } from "./average_samples";
+import {
+  ERROR,
+  fail,
+  GENERATION,
+  PROGRAM,
+  report,
+  RETURNED,
+  SCALARS,
+  setCurrentKernel,
+  setThisThread,
+  STOP,
+  TRAPPED,
+  UNKNOWN_KERNEL,
+} from "./control";
+import { barrier, setTeam, waitWhile, wake } from "./gang";
+import { posterior_rates, PosteriorRatesArgs } from "./posterior_rates";
+import { prepare, PrepareArgs } from "./prepare";
+import { readout, ReadoutArgs } from "./readout";
+import { reduce, ReduceArgs } from "./reduce";
+import { Scalars } from "./scalars";
+import { resetScratch } from "./scratch";
+
+export { keepRow, keepRows, normalRow, normalRows, words } from "./random";
+export { resetScratch, scratch, scratchEnd } from "./scratch";
+export { sigmoidRows, tanhRows } from "./math";
+
+/** One kernel by its place in KERNELS of kernels.ts. */
+function dispatch(kernel: i32, args: usize, s: Scalars, thread: i32, threads: i32): void {
+  switch (kernel) {
+    case 0:
+      return prepare(changetype<PrepareArgs>(args), s, thread, threads);
+    case 8:
+      return readout(changetype<ReadoutArgs>(args), s, thread, threads);
+    case 10:
+      return reduce(changetype<ReduceArgs>(args), s, thread, threads);
+    case 11:
+      return adam(changetype<AdamArgs>(args), s, thread, threads);
+    case 12:
+      return average_samples(changetype<AverageSamplesArgs>(args), s, thread, threads);
+    case 13:
+      return posterior_rates(changetype<PosteriorRatesArgs>(args), s, thread, threads);
+    default:
+      fail(UNKNOWN_KERNEL, kernel);
+  }
+}
+
+/** A program is a count, then for each dispatch the kernel and the address of its arguments. */
+function runProgram(program: usize, scalars: usize, thread: i32, threads: i32): void {
+  const s = changetype<Scalars>(scalars);
+  const end = program + 4 + (<usize> load<i32>(program) << 3);
+  for (let at = program + 4; at < end; at += 8) {
+    const kernel = load<i32>(at);
+    setCurrentKernel(kernel);
+    resetScratch(thread);
+    dispatch(kernel, load<usize>(at, 4), s, thread, threads);
+    barrier();
+  }
+  setCurrentKernel(-1);
+}
+
+/** Runs a program on all threads; the caller's is thread 0. Traps if any thread fails. */
+export function launch(program: usize, scalars: usize, threads: i32): void {
+  setTeam(threads);
+  if (threads > 1) {
+    store<usize>(PROGRAM, program);
+    store<usize>(SCALARS, scalars);
+    atomic.add<i32>(GENERATION, 1);
+    wake(GENERATION);
+  }
+  runProgram(program, scalars, 0, threads);
+}
+
+// The last program that this thread has seen; outlives a trap.
+let seen: i32 = 0;
+
+/** A worker's life: runs its part of each program until the executor sets STOP. */
+export function serve(thread: i32, threads: i32): void {
+  setThisThread(thread);
+  setTeam(threads);
+  while (true) {
+    waitWhile(GENERATION, seen);
+    seen = atomic.load<i32>(GENERATION);
+    if (atomic.load<i32>(STOP) != 0) return;
+    runProgram(load<usize>(PROGRAM), load<usize>(SCALARS), thread, threads);
+    atomic.add<i32>(RETURNED, 1);
+  }
+}
+
+/** To be called after a trap on this thread: tells the others why, so that nobody waits for it. */
+export function reportTrap(): void {
+  if (atomic.load<i32>(ERROR) == 0) report(TRAPPED, 0);
+}

@@ -1,0 +1,115 @@
+/** Loss terms averaged over the batch; L2, the gradient through Ŵ, and the gradient's norm. */
+// deno-lint-ignore-file verbatim-module-syntax -- AssemblyScript has no type-only imports
+import { barrier } from "./gang";
+import { firstLanes, laneSum, storeLanes } from "./math";
+import { Scalars } from "./scalars";
+
+@unmanaged
+export class ReduceArgs {
+  params_P: usize;
+  grads_P: usize;
+  w_GF: usize;
+  dw_GF: usize;
+  norms_F: usize;
+  nll_R: usize;
+  klIc_R: usize;
+  klInputs_R: usize;
+  partials: usize;
+  losses: usize;
+  P: i32;
+  G: i32;
+  F: i32;
+  gradient: i32;
+  l2: f32;
+}
+
+// Bytes into `losses`: LOSSES of kernels.ts.
+const TOTAL: usize = 0;
+const NLL: usize = 4;
+const KL_IC: usize = 8;
+const KL_INPUTS: usize = 12;
+const L2: usize = 16;
+export const GRAD_NORM: usize = 20;
+
+/** Sums run over blocks of this many parameters, whatever the number of threads. */
+const BLOCK: i32 = 1024;
+
+export function reduce(args: ReduceArgs, s: Scalars, thread: i32, threads: i32): void {
+  if (args.gradient) {
+    unnormalise(args, thread, threads);
+    barrier();
+  }
+  const blocks = (args.P + BLOCK - 1) / BLOCK;
+  for (let block = thread; block < blocks; block += threads) reduceBlock(args, block);
+  barrier();
+  if (thread != 0) return;
+
+  let gradSum: f64 = 0, paramSum: f64 = 0;
+  for (let block = 0; block < blocks; block++) {
+    const at = args.partials + (<usize> block << 3);
+    gradSum += <f64> load<f32>(at);
+    paramSum += <f64> load<f32>(at + 4);
+  }
+  const R = s.B * s.S;
+  const nll = mean(args.nll_R, R), klIc = mean(args.klIc_R, R);
+  const klInputs = args.klInputs_R ? mean(args.klInputs_R, R) : 0;
+  const l2 = <f64> args.l2 * paramSum;
+  store<f32>(args.losses + TOTAL, <f32> (nll + <f64> s.klScale * (klIc + klInputs) + l2));
+  store<f32>(args.losses + NLL, <f32> nll);
+  store<f32>(args.losses + KL_IC, <f32> klIc);
+  store<f32>(args.losses + KL_INPUTS, <f32> klInputs);
+  store<f32>(args.losses + L2, <f32> l2);
+  store<f32>(args.losses + GRAD_NORM, <f32> sqrt(gradSum));
+}
+
+/** `dw` holds dŴ; w/|w| projects it: dw = (dŴ - Ŵ (Ŵ · dŴ)) / |w|, a column at a time. */
+function unnormalise(args: ReduceArgs, thread: i32, threads: i32): void {
+  const G = args.G, F = args.F, row = <usize> F << 2;
+  for (let f = thread; f < F; f += threads) {
+    const column = <usize> f << 2;
+    const norm = <f64> load<f32>(args.norms_F + column);
+    let along: f64 = 0;
+    for (let g = 0, at = column; g < G; g++, at += row) {
+      along += <f64> load<f32>(args.w_GF + at) / norm * <f64> load<f32>(args.dw_GF + at);
+    }
+    for (let g = 0, at = column; g < G; g++, at += row) {
+      const hat = <f64> load<f32>(args.w_GF + at) / norm;
+      store<f32>(
+        args.dw_GF + at,
+        <f32> ((<f64> load<f32>(args.dw_GF + at) - hat * along) / norm),
+      );
+    }
+  }
+}
+
+/** Adds L2's gradient, and leaves Σ grads² and Σ params² of one block in `partials`. */
+function reduceBlock(args: ReduceArgs, block: i32): void {
+  const first = block * BLOCK, end = min(first + BLOCK, args.P);
+  const gradient = args.gradient, slope = f32x4.splat(2 * args.l2);
+  const penalised = args.l2 != 0;
+  let gradSum = f32x4.splat(0), paramSum = f32x4.splat(0);
+  for (let i = first; i < end; i += 4) {
+    const at = <usize> i << 2, room = end - i;
+    let p = v128.load(args.params_P + at);
+    if (room < 4) p = v128.and(p, firstLanes(room));
+    paramSum = f32x4.add(paramSum, f32x4.mul(p, p));
+    if (!gradient) continue;
+    let g = v128.load(args.grads_P + at);
+    if (room < 4) g = v128.and(g, firstLanes(room));
+    if (penalised) {
+      g = f32x4.add(g, f32x4.mul(slope, p));
+      if (room >= 4) v128.store(args.grads_P + at, g);
+      else storeLanes(args.grads_P + at, g, room);
+    }
+    gradSum = f32x4.add(gradSum, f32x4.mul(g, g));
+  }
+  const at = args.partials + (<usize> block << 3);
+  store<f32>(at, <f32> laneSum(gradSum));
+  store<f32>(at + 4, <f32> laneSum(paramSum));
+}
+
+function mean(values_R: usize, R: i32): f64 {
+  let sum: f64 = 0;
+  for (let r = 0; r < R; r++) sum += <f64> load<f32>(values_R + (<usize> r << 2));
+  return sum / <f64> R;
+}
