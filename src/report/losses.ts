@@ -1,0 +1,157 @@
+import * as Plot from "@observablehq/plot";
+import type { HistoryEntry, ReportData } from "./data.ts";
+import { figure, type Html, html, legend, nothing, type Section } from "./html.ts";
+import { runMeans } from "./numbers.ts";
+import { axis, COLORS, draw, ROLES } from "./plot.ts";
+
+/** More points than this would not be told apart in a drawing. */
+const POINTS = 300;
+
+/** One quantity over the steps. */
+interface Curve {
+  readonly label: string;
+  readonly color: string;
+  readonly dashed?: boolean;
+  /** The entries that have it, thinned by `thin`. */
+  readonly points: readonly { readonly step: number; readonly value: number }[];
+}
+
+/** The losses over the steps of the fit. */
+export function lossesSection(data: ReportData): Section {
+  const heading = "Training";
+  if (data.history.length === 0) {
+    return { id: "training", heading, body: nothing("No training history was kept.") };
+  }
+  const { history } = data;
+  const mean = Math.ceil(history.length / POINTS);
+  const note = mean > 1 ? ` Each point is the mean of ${mean} neighbouring entries.` : "";
+  const nll = both(history, (entry) => entry.nll, "negative log-likelihood");
+  const total = both(history, (entry) => entry.total, "total");
+  const first = history[0].step, last = history[history.length - 1].step;
+  const late = nll.map((curve) => ({
+    ...curve,
+    points: curve.points.filter(({ step }) => step >= first + (last - first) / 4),
+  }));
+  const inputs = data.trial.U > 0;
+  const train = (value: (entry: HistoryEntry["train"]) => number, size = mean) =>
+    thin(history.map((entry) => ({ step: entry.step, value: value(entry.train) })), size);
+  const kl: Curve[] = [
+    {
+      label: "initial condition",
+      color: COLORS[0],
+      points: train((entry) => entry.klIc),
+    },
+    ...(inputs
+      ? [{
+        label: "inferred inputs",
+        color: COLORS[2],
+        points: train((entry) => entry.klInputs),
+      }]
+      : []),
+    {
+      label: "their sum as it enters the total (scaled)",
+      color: COLORS[3],
+      dashed: true,
+      points: train((entry) => entry.klScale * (entry.klIc + (inputs ? entry.klInputs : 0))),
+    },
+  ];
+  const rest: Curve[] = [
+    { label: "L2 penalty (nats)", color: COLORS[4], points: train((entry) => entry.l2) },
+    {
+      label: "gradient norm before clipping",
+      color: COLORS[7],
+      points: train((entry) => entry.gradNorm),
+    },
+  ];
+  const body = html`<div class="figures">${
+    curves(
+      nll,
+      "nats per trial",
+      `Negative log-likelihood of the spikes over all steps (without ln x!, which does not depend on the model).${note}`,
+    )
+  }${
+    late[0].points.length > 2
+      ? curves(late, "nats per trial", "The same without the first quarter of the steps.")
+      : null
+  }${
+    curves(
+      kl,
+      "nats per trial",
+      `KL divergence of the posterior from the prior, on the training trials, before and after scaling.${note}`,
+    )
+  }${curves(total, "nats per trial", `Total loss: likelihood, scaled KL and L2.${note}`)}${
+    curves(
+      rest,
+      "value (log scale)",
+      `L2 penalty and the global norm of the gradient.${note}`,
+      true,
+    )
+  }</div>`;
+  return { id: "training", heading, body };
+}
+
+/** A quantity on the training batches, thinned, and on the evaluation trials, as often as it was taken. */
+function both(
+  history: readonly HistoryEntry[],
+  value: (entry: NonNullable<HistoryEntry["evaluation"]>) => number,
+  name: string,
+): Curve[] {
+  const evaluated = history.flatMap((entry) =>
+    entry.evaluation ? [{ step: entry.step, value: value(entry.evaluation) }] : []
+  );
+  const trained = history.map((entry) => ({ step: entry.step, value: value(entry.train) }));
+  return [
+    {
+      label: `${name}, training batches`,
+      color: ROLES.train,
+      points: thin(trained, Math.ceil(history.length / POINTS)),
+    },
+    ...(evaluated.length > 0
+      ? [{
+        label: `${name}, evaluation trials`,
+        color: ROLES.evaluation,
+        points: thin(evaluated, Math.ceil(evaluated.length / POINTS)),
+      }]
+      : []),
+  ];
+}
+
+function thin(points: Curve["points"], size: number): Curve["points"] {
+  if (size <= 1) return points;
+  const values = runMeans(points.map((point) => point.value), size);
+  return runMeans(points.map((point) => point.step), size)
+    .map((step, i) => ({ step, value: values[i] }));
+}
+
+function curves(list: readonly Curve[], unit: string, caption: string, log = false): Html {
+  const shown = (value: number) => log && !(value > 0) ? NaN : value;
+  const some = list.some((curve) => curve.points.some((point) => isFinite(shown(point.value))));
+  if (!some) return nothing(`${caption} There is no finite value to draw.`);
+  const drawing = draw(caption, {
+    height: 260,
+    marginLeft: 64,
+    x: axis("step", { nice: false, ticks: 6 }),
+    y: axis(unit, log ? { type: "log", ticks: 4, tickFormat: ".1~e" } : { ticks: 6 }),
+    marks: list.flatMap((curve) => {
+      const points = curve.points.map(({ step, value }) => ({ step, value: shown(value) }));
+      return [
+        Plot.line(points, {
+          x: "step",
+          y: "value",
+          stroke: curve.color,
+          strokeWidth: 1.75,
+          strokeDasharray: curve.dashed ? "5 3" : undefined,
+        }),
+        points.length <= 40
+          ? Plot.dot(points, { x: "step", y: "value", fill: curve.color, r: 2 })
+          : null,
+      ];
+    }),
+  });
+  const entries = list.map(({ label, color, dashed }) => ({
+    label,
+    color,
+    mark: dashed ? "dashed" as const : "line" as const,
+  }));
+  return figure(drawing, caption, { legend: legend(entries) });
+}

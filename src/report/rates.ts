@@ -1,0 +1,184 @@
+import * as Plot from "@observablehq/plot";
+import type { Numbers, RatesView, ReportData } from "./data.ts";
+import { number, percent } from "./format.ts";
+import { drawHeat, largest } from "./heatmap.ts";
+import { figure, type Html, html, legend, nothing, type Section } from "./html.ts";
+import { mostModulated, varianceExplained } from "./numbers.ts";
+import { draw, ROLES, type TimeAxis, timeAxis } from "./plot.ts";
+
+/** How much is drawn: more would not be read. */
+const NEURONS = 6, TRIALS = 3, ROWS = 150, BINS = 300;
+
+/** Inferred rates against spikes, and against the true rates where they are known. */
+export function ratesSection(data: ReportData): Section {
+  const { rates } = data;
+  const heading = "Firing rates";
+  if (rates.B * rates.T * rates.N === 0) {
+    return { id: "rates", heading, body: nothing("There are no rates to draw.") };
+  }
+  const time = timeAxis(data.dataset.binWidth);
+  const unit = data.dataset.binWidth === null
+    ? { name: "spikes/bin", scale: 1 }
+    : { name: "spikes/s", scale: 1 / data.dataset.binWidth };
+  return {
+    id: "rates",
+    heading,
+    body: html`<div class="figures">${neurons(rates, time, unit)}${
+      population(rates, time, unit)
+    }</div>`,
+  };
+}
+
+/** What a rate is told in, and what turns expected spikes per bin into it. */
+interface Unit {
+  readonly name: string;
+  readonly scale: number;
+}
+
+/** A grid of panels: neurons down, trials across. */
+function neurons(rates: RatesView, time: TimeAxis, unit: Unit): Html {
+  const { B, T, N, rates_BTN, counts_BTN, truth_BTN } = rates;
+  const chosen = mostModulated(rates_BTN, N, NEURONS);
+  const trials = Array.from({ length: Math.min(B, TRIALS) }, (_, b) => b);
+  const bins = Array.from({ length: Math.min(T, BINS) }, (_, t) => t);
+  const panels = chosen.flatMap((n) => trials.map((b) => ({ n, b })));
+  const take = (values_BTN: Numbers) =>
+    panels.flatMap(({ n, b }) =>
+      bins.map((t) => ({
+        n,
+        b,
+        t: time.at(t),
+        rate: values_BTN[(b * T + t) * N + n] * unit.scale,
+      }))
+    );
+  const inferred = take(rates_BTN);
+  const truth = truth_BTN ? take(truth_BTN) : [];
+  const high = largest([...inferred, ...truth].map((point) => point.rate)) || unit.scale;
+  const most = largest(take(counts_BTN).map((point) => point.rate / unit.scale)) || 1;
+  // Spikes hang below the axis: one spike in a short bin would dwarf any rate on the rates' own scale.
+  const spikes = panels.flatMap(({ n, b }) =>
+    bins.flatMap((t) => {
+      const count = counts_BTN[(b * T + t) * N + n];
+      if (!(count > 0)) return [];
+      const x = time.at(t);
+      return [
+        { n, b, t: x, y: -0.06 * high },
+        { n, b, t: x, y: -(0.06 + 0.2 * count / most) * high },
+        { n, b, t: x, y: NaN },
+      ];
+    })
+  );
+  const fit = truth_BTN ? varianceExplained(rates_BTN, truth_BTN) : null;
+  const caption = [
+    `Inferred rates of the ${chosen.length} most strongly modulated neurons in ${
+      trials.length === 1 ? "one trial" : `${trials.length} trials`
+    } (${unit.name}).`,
+    `Bars below zero are the observed spikes; the tallest counts ${number(most)} in one bin.`,
+    fit === null
+      ? ""
+      : `Over all given trials and neurons the inferred rates account for ${
+        percent(fit)
+      } of the variance of the true ones.`,
+    T > BINS ? `The first ${BINS} of ${T} bins.` : "",
+  ].filter((sentence) => sentence !== "").join(" ");
+  const facet = { fx: "b", fy: "n", x: "t" } as const;
+  const drawing = draw(caption, {
+    width: 1080,
+    height: 86 * chosen.length + 70,
+    marginLeft: 60,
+    marginRight: 76,
+    x: { label: time.label, labelArrow: "none", labelAnchor: "center", ticks: 5 },
+    y: {
+      label: unit.name,
+      labelArrow: "none",
+      labelAnchor: "center",
+      domain: [-0.28 * high, high * 1.04],
+      ticks: [0, roundDown(high)],
+      tickFormat: (tick: number) => String(Number(tick.toPrecision(3))),
+    },
+    fx: { label: null, domain: trials, tickFormat: (b: number) => `trial ${b + 1} of those given` },
+    fy: { label: null, domain: chosen, tickFormat: (n: number) => `neuron ${n}` },
+    marks: [
+      Plot.ruleY([0], { stroke: ROLES.faint }),
+      Plot.line(spikes, { ...facet, y: "y", z: null, stroke: ROLES.muted, strokeWidth: 1.5 }),
+      Plot.line(inferred, { ...facet, y: "rate", stroke: ROLES.model, strokeWidth: 2 }),
+      Plot.line(truth, {
+        ...facet,
+        y: "rate",
+        stroke: ROLES.truth,
+        strokeWidth: 1.5,
+        strokeDasharray: "5 3",
+      }),
+      bins.length === 1
+        ? Plot.dot(inferred, { ...facet, y: "rate", fill: ROLES.model, r: 2.5 })
+        : null,
+    ],
+  });
+  return figure(drawing, caption, {
+    wide: true,
+    legend: legend([
+      { label: "inferred rate", color: ROLES.model },
+      ...(truth_BTN ? [{ label: "true rate", color: ROLES.truth, mark: "dashed" as const }] : []),
+      { label: "spikes", color: ROLES.muted, mark: "bar" },
+    ]),
+  });
+}
+
+/** The largest of 1, 2, 5 × a power of ten that is not above `value`. */
+function roundDown(value: number): number {
+  const power = 10 ** Math.floor(Math.log10(value));
+  const step = [5, 2, 1].find((factor) => factor * power <= value) ?? 1;
+  return step * power;
+}
+
+/** The whole population in the first trial: spikes, inferred rates, true rates. */
+function population(rates: RatesView, time: TimeAxis, unit: Unit): Html | null {
+  const { T, N, rates_BTN, counts_BTN, truth_BTN } = rates;
+  if (T < 2 || N < 2) return null;
+  const order = byPeak(rates_BTN, T, N).slice(0, ROWS);
+  const columns = Math.min(T, BINS);
+  const first = (values_BTN: Numbers) => Array.from({ length: T * N }, (_, i) => values_BTN[i]);
+  const full = Math.max(largest(first(rates_BTN)), truth_BTN ? largest(first(truth_BTN)) : 0);
+  const most = largest(first(counts_BTN));
+  const panel = (title: string, values_BTN: Numbers, top: number, color: string) =>
+    html`<div class="panel"><p class="panel-title">${title}</p>${
+      drawHeat(
+        `${title}, neurons over time`,
+        {
+          rows: order.length,
+          columns,
+          full: top,
+          value: (row, t) => values_BTN[t * N + order[row]],
+        },
+        time,
+        "neuron, ordered by its peak",
+        { width: 370, height: 300, color },
+      )
+    }</div>`;
+  const caption = `The population in the first of these trials${
+    N > ROWS ? ` (${ROWS} of ${N} neurons)` : ""
+  }${T > BINS ? `, the first ${BINS} of ${T} bins` : ""}. Full colour is ${
+    number(full * unit.scale)
+  } ${unit.name} for rates and ${
+    number(most)
+  } in one bin for spikes; white is zero. Neurons are ordered by the time of their largest inferred rate.`;
+  return figure(
+    [
+      panel("Spikes", counts_BTN, most, ROLES.ink),
+      panel("Inferred rates", rates_BTN, full, ROLES.model),
+      truth_BTN ? panel("True rates", truth_BTN, full, ROLES.truth) : null,
+    ],
+    caption,
+    { wide: true },
+  );
+}
+
+/** Neurons in the order of the bin of their largest rate in the first trial. */
+function byPeak(rates_TN: Numbers, T: number, N: number): number[] {
+  const peak = Array.from({ length: N }, (_, n) => {
+    let best = 0;
+    for (let t = 1; t < T; t++) if (rates_TN[t * N + n] > rates_TN[best * N + n]) best = t;
+    return best;
+  });
+  return peak.map((_, n) => n).sort((a, b) => peak[a] - peak[b] || a - b);
+}

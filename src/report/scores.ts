@@ -1,0 +1,69 @@
+import type { ReportData } from "./data.ts";
+import { count, number, percent } from "./format.ts";
+import { type Html, html, nothing, type Section, table } from "./html.ts";
+
+/** How well the model predicts held-out spikes, between the null model and the oracle. */
+export function scoresSection(data: ReportData): Section {
+  const heading = "Scores on held-out trials";
+  if (data.scores.length === 0) {
+    return { id: "scores", heading, body: nothing("No score was computed.") };
+  }
+  const body = html`${
+    table(
+      "Negative log-likelihood of the spikes (ln x! included), bits per spike over each neuron’s mean rate, and the share of the way from the null model to the oracle",
+      [
+        { head: "predictor" },
+        { head: "NLL (nats/trial)", numeric: true },
+        { head: "bits/spike", numeric: true },
+        { head: "explained", numeric: true },
+        { head: "note" },
+      ],
+      data.scores.map((score) => [
+        score.role === "model" ? html`<b>${score.name}</b>` : score.name,
+        number(score.nll, 6),
+        number(score.bitsPerSpike),
+        shareBar(score.explained),
+        score.note,
+      ]),
+    )
+  }`;
+  return { id: "scores", heading, body };
+}
+
+/** What became of other ways to start the same fit; null when none was tried. */
+export function recipesSection(data: ReportData): Section | null {
+  const { recipes } = data;
+  if (!recipes || recipes.length === 0) return null;
+  const body = table(
+    "Ways to start the fit, all else equal",
+    [
+      { head: "recipe" },
+      { head: "explained", numeric: true },
+      { head: "fixed points", numeric: true },
+      { head: "angle (rad/bin)", numeric: true },
+      { head: "|λ|", numeric: true },
+      { head: "note" },
+    ],
+    recipes.map((recipe) => [
+      recipe.name,
+      shareBar(recipe.explained),
+      recipe.fixedPoints === null ? number(null) : count(recipe.fixedPoints),
+      number(recipe.angle),
+      number(recipe.modulus),
+      recipe.note,
+    ]),
+  );
+  return { id: "recipes", heading: "Comparison of starts", body };
+}
+
+/** A percentage over a bar from 0 to 100 %; outside that range the number alone tells. */
+function shareBar(share: number | null): Html {
+  if (share === null || !Number.isFinite(share)) return html`${number(share)}`;
+  const width = Math.round(1000 * Math.min(1, Math.max(0, share))) / 10;
+  return html`
+    <span
+      class="share"><span class="bar" aria-hidden="true"><span style="width:${width}%"></span></span>${percent(
+        share,
+      )}</span>
+  `;
+}
