@@ -1,0 +1,428 @@
+"""LFADS in JAX, float32: the peer that latentd is timed against. See common.py for the protocol.
+
+One jit holds the whole train step: minibatch gather, dropout masks and noise, forward, backward by
+`value_and_grad`, clipping, Adam; the state is donated. What does not depend on the recurrence stands
+outside the scans: the inputs' part of the gates for all bins at once, the readout, both KL terms.
+Arrays are time-major inside. Names are those of src/compute/kernels.ts.
+"""
+
+import os
+from functools import partial
+
+from common import UPDATE_BIAS, read_tensors, serve, split_case, threads, time_steps, write_tensors
+
+if "JAX_PLATFORMS" not in os.environ:
+    os.environ["JAX_PLATFORMS"] = "cpu"
+
+import jax  # noqa: E402
+import jax.numpy as jnp  # noqa: E402
+import numpy as np  # noqa: E402
+from jax import lax  # noqa: E402
+
+# Tried on two EPYC cores; see bench/RESULTS.md for what each choice was worth.
+UNROLL = int(os.environ.get("JAX_PEER_UNROLL", "1"))
+PRNG = os.environ.get("JAX_PEER_PRNG", "threefry2x32")
+DIRECTIONS = os.environ.get("JAX_PEER_DIRECTIONS", "joined")
+
+scan = partial(lax.scan, unroll=UNROLL)
+
+
+def gru(gates_x, h, w_gates, w_candidate):
+    """One GRU step; `gates_x` [B][3n] is the inputs' part with every bias in it (r, u, candidate)."""
+    n = h.shape[-1]
+    ru = jax.nn.sigmoid(gates_x[..., : 2 * n] + h @ w_gates)
+    r, u = ru[..., :n], ru[..., n:]
+    c = jnp.tanh(gates_x[..., 2 * n :] + (r * h) @ w_candidate)
+    return u * h + (1 - u) * c
+
+
+def update_bias(n):
+    """The fixed bias of the update gate, as a row to add to [r, u, candidate] pre-activations."""
+    return jnp.repeat(jnp.array([0.0, UPDATE_BIAS, 0.0], jnp.float32), n)
+
+
+def kl_normal(mean, var, prior_mean, prior_var):
+    """KL(N(mean, var) ‖ N(prior_mean, prior_var)), elementwise."""
+    return 0.5 * (
+        jnp.log(prior_var) - jnp.log(var) + (var + (mean - prior_mean) ** 2) / prior_var - 1
+    )
+
+
+def encode(p, x_TBN):
+    """Both encoder directions: (forward_TBE, backward_TBE), each at its own bin."""
+    T, B, N = x_TBN.shape
+    E = p["h0_DE"].shape[1]
+    bias = p["b_D3E"] + update_bias(E)
+    gates = x_TBN.reshape(T * B, N) @ p["wInput_ND3E"].reshape(N, 6 * E) + bias.reshape(6 * E)
+    gates = gates.reshape(T, B, 6 * E)
+    wg, wc = p["wGates_DE2E"], p["wCandidate_DEE"]
+    h0 = jnp.broadcast_to(p["h0_DE"][:, None], (2, B, E))
+    if DIRECTIONS == "apart":
+
+        def one(d, gates_d, reverse):
+            def step(h, gx):
+                h = gru(gx, h, wg[d], wc[d])
+                return h, h
+
+            return scan(step, h0[d], gates_d, reverse=reverse)[1]
+
+        return one(0, gates[..., : 3 * E], False), one(1, gates[..., 3 * E :], True)
+    forward, backward = gates[..., : 3 * E], gates[::-1, :, 3 * E :]
+    if DIRECTIONS == "batched":
+
+        def both(h, gx):
+            h = gru(gx, h, wg, wc)
+            return h, h
+
+        h = scan(both, h0, jnp.stack([forward, backward], 1))[1]
+        return h[:, 0], h[::-1, 1]
+
+    def pair(h, gx):
+        h = (gru(gx[0], h[0], wg[0], wc[0]), gru(gx[1], h[1], wg[1], wc[1]))
+        return h, h
+
+    f, b = scan(pair, (h0[0], h0[1]), (forward, backward))[1]
+    return f, b[::-1]
+
+
+def dropout(x, keep, rate):
+    return x if keep is None else jnp.where(keep, x / rate, 0)
+
+
+def normalised(w_GF):
+    """Ŵ: each factor's weights divided by their L2 norm."""
+    return w_GF / jnp.sqrt(jnp.sum(w_GF * w_GF, 0))
+
+
+def generator_step(config, p):
+    """F(h, inputs' part of the pre-activations, bias included) of the configured generator."""
+    if config["cell"] == "gru":
+        return lambda pre, g: gru(pre, g, p["wGenRecurrent"], p["wGenCandidate_GG"])
+    sigma = {"tanh": jnp.tanh, "relu": jax.nn.relu, "identity": lambda v: v}[config["nonlinearity"]]
+    return lambda pre, g: sigma(g @ p["wGenRecurrent"] + pre)
+
+
+def generator_bias(config, p):
+    return p["bGen"] + update_bias(config["G"]) if config["cell"] == "gru" else p["bGen"]
+
+
+def initial_condition(p, forward, backward, keep_ends, rate):
+    """(icMean_BG, icLogVar_BG) from the two ends of the encodings."""
+    ends = dropout(jnp.concatenate([backward[0], forward[-1]], -1), keep_ends, rate)
+    return jnp.split(ends @ p["wInitial_2E2G"] + p["bInitial_2G"], 2, -1)
+
+
+def decode(config, p, g0, con_input, eps_TRU, keep_gen):
+    """The decoder over time: (factors_TRF, uMean, uLogVar, u), the latter three None without inputs.
+
+    `eps_TRU` None uses the posterior means of the inputs; a single trial's `con_input` is repeated
+    for all of its samples by the caller.
+    """
+    hat = normalised(p["w_GF"])
+    cell, bias, rate = generator_step(config, p), generator_bias(config, p), config["keepRate"]
+    if config["U"] == 0:
+
+        def autonomous(g, keep):
+            g = dropout(cell(bias, g), keep, rate)
+            return g, g
+
+        gen = scan(autonomous, g0, keep_gen, length=config["T"])[1]
+        return gen @ hat, None, None, None
+
+    U = config["U"]
+
+    def step(carry, xs):
+        c, g, f = carry
+        gates_x, eps, keep = xs
+        c = gru(gates_x + f @ p["wConFactors_F3C"], c, p["wConGates_C2C"], p["wConCandidate_CC"])
+        out = c @ p["wOut_C2U"] + p["bOut_2U"]
+        mean, logvar = out[:, :U], out[:, U:]
+        u = mean
+        if eps is not None:
+            u = mean + jnp.sqrt(jnp.exp(logvar) + config["varMin"]) * eps
+        g = dropout(cell(u @ p["wGenInput"] + bias, g), keep, rate)
+        f = g @ hat
+        return (c, g, f), (f, mean, logvar, u)
+
+    R = g0.shape[0]
+    c0 = jnp.broadcast_to(p["h0Con_C"], (R, config["C"]))
+    f0 = jnp.zeros((R, config["F"]), jnp.float32)
+    return scan(step, (c0, g0, f0), (con_input, eps_TRU, keep_gen))[1]
+
+
+def losses(config, p, x_TBN, noise, kl_scale):
+    """Total and the loss terms of MODEL section 2. `noise` holds time-major masks (or None) and eps."""
+    rate, floor = config["keepRate"], config["varMin"]
+    B = x_TBN.shape[1]
+    forward, backward = encode(p, dropout(x_TBN, noise["keepSpikes"], rate))
+    mean, logvar = initial_condition(p, forward, backward, noise["keepEnds"], rate)
+    var = jnp.exp(logvar) + floor
+    g0 = mean + jnp.sqrt(var) * noise["epsIc"]
+    con_input = None
+    if config["U"] > 0:
+        enc = dropout(jnp.concatenate([forward, backward], -1), noise["keepEnc"], rate)
+        con_input = enc @ p["wEncoding_2E3C"] + (p["b_3C"] + update_bias(config["C"]))
+    factors, u_mean, u_logvar, u = decode(
+        config, p, g0, con_input, noise["epsInputs"], noise["keepGen"]
+    )
+    log_rates = factors @ p["w_FN"] + p["b_N"]
+    nll = jnp.sum(jnp.exp(log_rates) - x_TBN * log_rates) / B
+    prior_var = jnp.exp(p["icPriorLogVar_G"]) + floor
+    kl_ic = jnp.sum(kl_normal(mean, var, p["icPriorMean_G"], prior_var)) / B
+    kl_inputs = 0.0
+    if config["U"] > 0:
+        phi = jnp.exp(-jnp.exp(-p["inputPriorLogTau_U"]))
+        s2 = jnp.exp(p["inputPriorLogNoiseVar_U"]) + floor
+        m, u_var = p["inputPriorMean_U"], jnp.exp(u_logvar) + floor
+        kl_inputs = (
+            jnp.sum(kl_normal(u_mean[0], u_var[0], m, s2 / (1 - phi * phi)))
+            + jnp.sum(kl_normal(u_mean[1:], u_var[1:], m + phi * u[:-1], s2))
+        ) / B
+    l2 = config["l2"] * sum(jnp.sum(w * w) for w in jax.tree.leaves(p))
+    total = nll + kl_scale * (kl_ic + kl_inputs) + l2
+    return total, {"nll": nll, "klIc": kl_ic, "klInputs": kl_inputs, "l2": l2}
+
+
+def global_norm(grads):
+    return jnp.sqrt(sum(jnp.sum(g * g) for g in jax.tree.leaves(grads)))
+
+
+def draw_noise(config, key):
+    """Fresh masks and normals for one step, time-major."""
+    B, T, keep = config["B"], config["T"], config["keepRate"]
+    keys = iter(jax.random.split(key, 6))
+    threshold = np.uint32(min(2**32 - 1, round(keep * 2**32)))
+
+    def mask(*shape):
+        k = next(keys)
+        return None if keep == 1 else jax.random.bits(k, shape, jnp.uint32) < threshold
+
+    E, G, U = config["E"], config["G"], config["U"]
+    return {
+        "keepSpikes": mask(T, B, config["N"]),
+        "keepEnds": mask(B, 2 * E),
+        "keepEnc": mask(T, B, 2 * E) if U else None,
+        "keepGen": mask(T, B, G),
+        "epsIc": jax.random.normal(next(keys), (B, G), jnp.float32),
+        "epsInputs": jax.random.normal(next(keys), (T, B, U), jnp.float32) if U else None,
+    }
+
+
+def train_step(config, spikes_TBN, state):
+    """One optimiser step on a fresh minibatch; returns (state, loss)."""
+    step, key, p, m, v = state
+    key, k_batch, k_noise = jax.random.split(key, 3)
+    trials = jax.random.randint(k_batch, (config["B"],), 0, spikes_TBN.shape[1])
+    x = spikes_TBN[:, trials].astype(jnp.float32)
+    noise = draw_noise(config, k_noise)
+    ramp = (step - config["klStart"]) / (config["klEnd"] - config["klStart"])
+    kl_scale = config["klMin"] + (config["klMax"] - config["klMin"]) * jnp.clip(ramp, 0, 1)
+    (total, _), grads = jax.value_and_grad(
+        lambda q: losses(config, q, x, noise, kl_scale), has_aux=True
+    )(p)
+    scale = jnp.minimum(1, config["maxNorm"] / global_norm(grads))
+    b1, b2, count = config["b1"], config["b2"], step + 1
+    rate = config["stepSize"] * config["decay"] ** step
+    m = jax.tree.map(lambda a, g: b1 * a + (1 - b1) * scale * g, m, grads)
+    v = jax.tree.map(lambda a, g: b2 * a + (1 - b2) * (scale * g) ** 2, v, grads)
+    c1, c2 = rate / (1 - b1**count), 1 / (1 - b2**count)
+    p = jax.tree.map(
+        lambda w, a, s: w - c1 * a / (jnp.sqrt(s * c2) + config["eps"]), p, m, v
+    )
+    return (step + 1, key, p, m, v), total
+
+
+def infer_mean(config, p, x_BTN):
+    """Posterior mean: one deterministic pass; (rates_BTN, logRates_BTN)."""
+    forward, backward = encode(p, x_BTN.transpose(1, 0, 2))
+    mean, _ = initial_condition(p, forward, backward, None, 1)
+    factors = decode(config, p, mean, controller_input(config, p, forward, backward), None, None)[0]
+    log_rates = (factors @ p["w_FN"] + p["b_N"]).transpose(1, 0, 2)
+    return jnp.exp(log_rates), log_rates
+
+
+def controller_input(config, p, forward, backward):
+    if config["U"] == 0:
+        return None
+    enc = jnp.concatenate([forward, backward], -1)
+    return enc @ p["wEncoding_2E3C"] + (p["b_3C"] + update_bias(config["C"]))
+
+
+def infer_samples(config, p, x_BTN, eps_ic, eps_inputs):
+    """Posterior sample and average: means over the samples of rates and of logRates.
+
+    Row r = trial * S + sample. The encoder runs once per trial; the readout runs bin by bin, so that
+    no sample's rates are kept.
+    """
+    S = config["S"]
+    B = x_BTN.shape[0]
+    forward, backward = encode(p, x_BTN.transpose(1, 0, 2))
+    mean, logvar = initial_condition(p, forward, backward, None, 1)
+    spread = jnp.sqrt(jnp.exp(logvar) + config["varMin"])
+    g0 = jnp.repeat(mean, S, 0) + jnp.repeat(spread, S, 0) * eps_ic
+    con_input = controller_input(config, p, forward, backward)
+    if con_input is not None:
+        con_input = jnp.repeat(con_input, S, 1)
+    factors = decode(config, p, g0, con_input, eps_inputs, None)[0]
+
+    def readout(f):
+        log_rates = f @ p["w_FN"] + p["b_N"]
+        by_trial = log_rates.reshape(B, S, -1)
+        return jnp.exp(by_trial).mean(1), by_trial.mean(1)
+
+    rates, log_rates = lax.map(readout, factors)
+    return rates.transpose(1, 0, 2), log_rates.transpose(1, 0, 2)
+
+
+def speeds(config, p, points, bias):
+    """q(h) = mean over units of (F(h, u*) - h)², for every candidate."""
+    return jnp.mean((generator_step(config, p)(bias, points) - points) ** 2, -1)
+
+
+def fixed_points(config, p, points, star):
+    """Adam on every candidate alone for `iterations`; (points, q before the last update)."""
+    bias = generator_bias(config, p)
+    if config["U"] > 0:
+        bias = bias + star @ p["wGenInput"]
+    b1, b2 = config["b1"], config["b2"]
+
+    def total(h):
+        q = speeds(config, p, h, bias)
+        return jnp.sum(q), q
+
+    def body(i, state):
+        h, m, v, _ = state
+        (_, q), g = jax.value_and_grad(total, has_aux=True)(h)
+        m, v = b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g * g
+        rate = config["stepSize"] * config["decay"] ** i
+        c1, c2 = rate / (1 - b1 ** (i + 1.0)), 1 / (1 - b2 ** (i + 1.0))
+        return h - c1 * m / (jnp.sqrt(v * c2) + config["eps"]), m, v, q
+
+    zeros = jnp.zeros_like(points)
+    q0 = jnp.zeros(points.shape[0], jnp.float32)
+    h, _, _, q = lax.fori_loop(0, config["iterations"], body, (points, zeros, zeros, q0))
+    return h, q
+
+
+class Peer:
+    """The state between commands."""
+
+    def load(self, file):
+        arrays, self.config = read_tensors(file)
+        self.params, rest = split_case(arrays)
+        getattr(self, "load_" + self.config["task"])(rest)
+        return {
+            "name": "jax",
+            "versions": {"jax": jax.__version__, "numpy": np.__version__},
+            "threads": threads(),
+            "settings": {"unroll": UNROLL, "prng": PRNG, "directions": DIRECTIONS},
+        }
+
+    def load_train(self, rest):
+        config = self.config
+        spikes = jnp.asarray(np.ascontiguousarray(rest["spikes_BTN"].swapaxes(0, 1)))
+        step = jax.jit(partial(train_step, config), donate_argnums=1)
+        p = jax.tree.map(jnp.array, self.params)
+        zeros = jax.tree.map(jnp.zeros_like, p)
+        key = jax.random.key(config["seed"], impl=PRNG)
+        self.state = (jnp.float32(0), key, p, zeros, jax.tree.map(jnp.copy, zeros))
+
+        def run():
+            self.state, loss = step(spikes, self.state)
+            jax.block_until_ready((self.state[2], loss))
+
+        self.step = run
+
+    def load_infer(self, rest):
+        config = self.config
+        x = jnp.asarray(rest["spikes_BTN"])
+        p = jax.tree.map(jnp.array, self.params)
+        if config["S"] == 0:
+            apply = jax.jit(lambda p, x: infer_mean(config, p, x.astype(jnp.float32)))
+            self.step = lambda: jax.block_until_ready(apply(p, x))
+            return
+        key = jax.random.key(config["seed"], impl=PRNG)
+        R = x.shape[0] * config["S"]
+
+        @jax.jit
+        def apply(p, x, key):
+            k0, k1, key = jax.random.split(key, 3)
+            eps_ic = jax.random.normal(k0, (R, config["G"]), jnp.float32)
+            eps_inputs = jax.random.normal(k1, (config["T"], R, config["U"]), jnp.float32)
+            x = x.astype(jnp.float32)
+            return infer_samples(config, p, x, eps_ic, eps_inputs if config["U"] else None), key
+
+        self.key = key
+
+        def run():
+            out, self.key = apply(p, x, self.key)
+            jax.block_until_ready(out)
+
+        self.step = run
+
+    def load_fixed_points(self, rest):
+        config = self.config
+        p = jax.tree.map(jnp.array, self.params)
+        points, star = jnp.asarray(rest["points_KG"]), jnp.asarray(rest["input_U"])
+        apply = jax.jit(partial(fixed_points, config))
+        self.step = lambda: jax.block_until_ready(apply(p, points, star))
+
+    def run(self, steps):
+        return {"ms": time_steps(self.step, steps)}
+
+    def verify(self, file, out=None):
+        """Computes a case with everything explicit; see bench/peers.ts for what each task holds."""
+        arrays, config = read_tensors(file)
+        params, rest = split_case(arrays)
+        rest = {k: jnp.asarray(v) for k, v in rest.items()}
+        results, answer = getattr(self, "verify_" + config["task"])(config, params, rest)
+        if out is not None:
+            write_tensors(out, {k: np.asarray(v, np.float32) for k, v in results.items()})
+        return {"losses": {k: float(v) for k, v in answer.items()}}
+
+    def verify_train(self, config, params, rest):
+        def mask(name, swap=True):
+            keep = rest.get(name)
+            if keep is None:
+                return None
+            return (keep.swapaxes(0, 1) if swap else keep) != 0
+
+        noise = {
+            "keepSpikes": mask("keepSpikes_BTN"),
+            "keepEnds": mask("keepEnds_B2E", swap=False),
+            "keepEnc": mask("keepEnc_BT2E"),
+            "keepGen": mask("keepGen_BTG"),
+            "epsIc": rest["epsIc_BG"],
+            "epsInputs": rest["epsInputs_BTU"].swapaxes(0, 1) if config["U"] else None,
+        }
+        x = rest["spikes_BTN"].swapaxes(0, 1).astype(jnp.float32)
+
+        @jax.jit
+        def value(p):
+            return jax.value_and_grad(
+                lambda q: losses(config, q, x, noise, config["klScale"]), has_aux=True
+            )(p)
+
+        (total, terms), grads = value(jax.tree.map(jnp.asarray, params))
+        return grads, {"total": total, **terms, "gradNorm": global_norm(grads)}
+
+    def verify_infer(self, config, params, rest):
+        p = jax.tree.map(jnp.asarray, params)
+        x = rest["spikes_BTN"].astype(jnp.float32)
+        if config["S"] == 0:
+            rates, log_rates = jax.jit(partial(infer_mean, config))(p, x)
+        else:
+            eps = rest["epsInputs_TRU"] if config["U"] else None
+            rates, log_rates = jax.jit(partial(infer_samples, config))(p, x, rest["epsIc_RG"], eps)
+        return {"rates_BTN": rates, "logRates_BTN": log_rates}, {"meanRate": rates.mean()}
+
+    def verify_fixed_points(self, config, params, rest):
+        p = jax.tree.map(jnp.asarray, params)
+        apply = jax.jit(partial(fixed_points, config))
+        points, q = apply(p, rest["points_KG"], rest["input_U"])
+        return {"points_KG": points, "speeds_K": q}, {"meanSpeed": q.mean()}
+
+
+if __name__ == "__main__":
+    peer = Peer()
+    serve({"load": peer.load, "verify": peer.verify, "run": peer.run})
