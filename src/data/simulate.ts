@@ -1,6 +1,6 @@
 import { InputError } from "../errors.ts";
 import { type Address, fillNormal, fillUniform, seedWords, STREAMS } from "../random.ts";
-import type { Dataset } from "./dataset.ts";
+import { type Dataset, datasetFromArrays } from "./dataset.ts";
 import { sampleCounts } from "./poisson.ts";
 
 /** Parts of a simulation that draw from stream `simulate`, told apart by the address's `sample`. */
@@ -69,17 +69,15 @@ export function simulateRotation(options: RotationOptions = {}): Dataset {
   }
 
   const rates_BTN = readout(latents_BTL, 2, W_NF, 0);
-  return {
+  return datasetFromArrays({
     name: "rotation",
-    counts_BTN: sampleCounts(rates_BTN, { trials, T, N }, seed),
-    trials,
-    T,
-    N,
+    spikes: { shape: [trials, T, N], data: sampleCounts(rates_BTN, { trials, T, N }, seed) },
     binWidth,
-    condition,
-    truth: { rates_BTN, latents_BTL, L: 2, A },
-    warnings: [],
-  };
+    condition: { shape: [trials], data: condition },
+    rates: { shape: [trials, T, N], data: rates_BTN },
+    latents: { shape: [trials, T, 2], data: latents_BTL },
+    A: { shape: [2, 2], data: Float64Array.from(A.flat()) },
+  }, { minTrials: 1, action: `Cannot ${action}` });
 }
 
 /** Options of {@link simulateLorenz}. */
@@ -181,17 +179,14 @@ export function simulateLorenz(options: LorenzOptions = {}): Dataset {
     latents_BTL.set(paths_KTL.subarray(k * T * 3, (k + 1) * T * 3), b * T * 3);
   }
   const rates_BTN = readout(latents_BTL, 3, C_NL, Math.log(baseRate * binWidth));
-  return {
+  return datasetFromArrays({
     name: "lorenz",
-    counts_BTN: sampleCounts(rates_BTN, { trials, T, N }, seed),
-    trials,
-    T,
-    N,
+    spikes: { shape: [trials, T, N], data: sampleCounts(rates_BTN, { trials, T, N }, seed) },
     binWidth,
-    condition,
-    truth: { rates_BTN, latents_BTL, L: 3 },
-    warnings: [],
-  };
+    condition: { shape: [trials], data: condition },
+    rates: { shape: [trials, T, N], data: rates_BTN },
+    latents: { shape: [trials, T, 3], data: latents_BTL },
+  }, { minTrials: 1, action: `Cannot ${action}` });
 }
 
 /** The states at the end of every bin, from a random start for each condition. */
