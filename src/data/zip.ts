@@ -109,10 +109,10 @@ function findDirectory(file: Fields): Directory {
   let end = at;
   let disks = file.u16(at + 4) | file.u16(at + 6);
   let entriesHere = file.u16(at + 8);
-  if (entries === 0xffff || size === IN_ZIP64 || start === IN_ZIP64) {
-    const locator = at - 20;
-    file.need(locator, 20, "a zip64 locator");
-    if (file.u32(locator) !== ZIP64_LOCATOR) file.fail("a zip64 locator", "other bytes");
+  const overflowed = entries === 0xffff || size === IN_ZIP64 || start === IN_ZIP64;
+  const locator = at - 20;
+  // zipfile writes the zip64 record from 2 GiB on, where the plain one still holds every number
+  if (locator >= 0 && file.u32(locator) === ZIP64_LOCATOR) {
     end = file.u64(locator + 8);
     file.need(end, 56, "the zip64 end record");
     if (file.u32(end) !== ZIP64_END || end + 12 + file.u64(end + 4) !== locator) {
@@ -120,9 +120,16 @@ function findDirectory(file: Fields): Directory {
     }
     disks = file.u32(end + 16) | file.u32(end + 20);
     entriesHere = file.u64(end + 24);
+    const plain = [[entries, 0xffff], [size, IN_ZIP64], [start, IN_ZIP64]];
     entries = file.u64(end + 32);
     size = file.u64(end + 40);
     start = file.u64(end + 48);
+    const wide = [entries, size, start];
+    if (plain.some(([value, moved], i) => value !== moved && value !== wide[i])) {
+      file.fail("both end records to agree", "different numbers");
+    }
+  } else if (overflowed) {
+    file.fail("a zip64 locator", "none");
   }
   if (disks !== 0 || entriesHere !== entries) {
     file.fail("an archive in one piece", "one of several");
