@@ -3,6 +3,7 @@
 import { adam, AdamArgs } from "./adam";
 import { average_samples, AverageSamplesArgs } from "./average_samples";
 import {
+  ARRIVED,
   ERROR,
   fail,
   GENERATION,
@@ -24,6 +25,7 @@ import { reduce, ReduceArgs } from "./reduce";
 import { Scalars } from "./scalars";
 import { resetScratch } from "./scratch";
 
+export { ERROR, ERROR_DETAIL, ERROR_KERNEL, ERROR_THREAD } from "./control";
 export { keepRow, keepRows, normalRow, normalRows, words } from "./random";
 export { resetScratch, scratch, scratchEnd } from "./scratch";
 export { sigmoidRows, tanhRows } from "./math";
@@ -93,4 +95,33 @@ export function serve(thread: i32, threads: i32): void {
 /** To be called after a trap on this thread: tells the others why, so that nobody waits for it. */
 export function reportTrap(): void {
   if (atomic.load<i32>(ERROR) == 0) report(TRAPPED, 0);
+}
+
+/** To be called on a worker's thread after its `reportTrap`: the worker is out of the program. */
+export function leaveProgram(): void {
+  atomic.add<i32>(RETURNED, 1);
+}
+
+/** To be called on the caller's thread after its `reportTrap`: waits until all workers are out. */
+export function awaitWorkers(threads: i32): void {
+  const all = atomic.load<i32>(GENERATION) * (threads - 1);
+  let returned = atomic.load<i32>(RETURNED);
+  while (returned != all) {
+    // nobody notifies: a failure is rare and may take a millisecond
+    atomic.wait<i32>(RETURNED, returned, 1_000_000);
+    returned = atomic.load<i32>(RETURNED);
+  }
+}
+
+/** Makes the threads ready for the next program after a failure. */
+export function clearError(): void {
+  atomic.store<i32>(ARRIVED, 0);
+  atomic.store<i32>(ERROR, 0);
+}
+
+/** Ends the workers' `serve`. */
+export function stop(): void {
+  atomic.store<i32>(STOP, 1);
+  atomic.add<i32>(GENERATION, 1);
+  wake(GENERATION);
 }
