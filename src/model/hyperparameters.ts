@@ -5,6 +5,7 @@
 import { z } from "zod";
 import type { CellKind, Dims } from "../dims.ts";
 import { InputError } from "../errors.ts";
+import type { StepOptions } from "./choreography.ts";
 import type { Architecture } from "./layout.ts";
 
 const count = (least: number, most: number) => z.int().min(least).max(most);
@@ -133,4 +134,10 @@ export function architecture(h: Hyperparameters, T: number, N: number): Architec
   };
   const cell: CellKind = h.cell;
   return { dims, cell, nonlinearity: h.nonlinearity };
+}
+
+/** The numbers of a step that stay the same from run to run. */
+export function stepOptions(h: Hyperparameters): StepOptions {
+  const { keepRate, generatorKeepRate, varMin, l2, adamB1, adamB2, adamEps, maxGradNorm } = h;
+  return { keepRate, generatorKeepRate, varMin, l2, adamB1, adamB2, adamEps, maxGradNorm };
 }

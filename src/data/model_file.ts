@@ -1,0 +1,99 @@
+/** Models as safetensors files: one tensor per parameter slice, everything else in the metadata. */
+import { InputError } from "../errors.ts";
+import { architecture, parseHyperparameters } from "../model/hyperparameters.ts";
+import { parameterLayout } from "../model/layout.ts";
+import type { Model } from "../model/model.ts";
+import { readFileOrExplain, writeFileAtomic } from "./files.ts";
+import { readSafetensors, type Tensor, tensor, writeSafetensors } from "./safetensors.ts";
+
+const FORMAT = "latentd model 1";
+
+/** The bytes of a model file. Parameters are float32, as they were trained, unless `wide`. */
+export function modelToBytes(model: Model, wide = false): Uint8Array {
+  const tensors: Record<string, Tensor> = {};
+  for (const { name, shape, offset, length } of parameterLayout(model.architecture).slices) {
+    const values = model.params_P.subarray(offset, offset + length);
+    tensors[name] = tensor(shape, wide ? values.slice() : Float32Array.from(values));
+  }
+  const { T, N } = model.architecture.dims;
+  return writeSafetensors(tensors, {
+    format: FORMAT,
+    T: String(T),
+    N: String(N),
+    binWidth: model.binWidth === null ? "" : String(model.binWidth),
+    seed: String(model.seed),
+    step: String(model.step),
+    hyperparameters: JSON.stringify(model.hyperparameters),
+  });
+}
+
+/** @throws {InputError} where the file is no model of ours, or its tensors do not fit its hyperparameters */
+export function modelFromBytes(bytes: Uint8Array, what: string): Model {
+  const { tensors, metadata } = readSafetensors(bytes, what);
+  if (metadata.format !== FORMAT) {
+    throw new InputError(
+      `Cannot read the model ${what}: expected metadata "format" of "${FORMAT}", found ` +
+        `${metadata.format === undefined ? "none" : `"${metadata.format}"`}.`,
+    );
+  }
+  const number = (name: string, least: number) => {
+    const value = Number(metadata[name]);
+    if (!Number.isSafeInteger(value) || value < least) {
+      throw new InputError(
+        `Cannot read the model ${what}: expected metadata "${name}" of at least ${least}, found ` +
+          `"${metadata[name]}".`,
+      );
+    }
+    return value;
+  };
+  let given: unknown;
+  try {
+    given = JSON.parse(metadata.hyperparameters ?? "");
+  } catch {
+    throw new InputError(
+      `Cannot read the model ${what}: expected hyperparameters as JSON in its metadata, found none.`,
+    );
+  }
+  const hyperparameters = parseHyperparameters(given);
+  const model = architecture(hyperparameters, number("T", 1), number("N", 1));
+  const layout = parameterLayout(model);
+  const params_P = new Float64Array(layout.length);
+  for (const { name, shape, offset } of layout.slices) {
+    const found = tensors[name];
+    if (!found || found.shape.join() !== shape.join()) {
+      throw new InputError(
+        `Cannot read the model ${what}: expected "${name}" with shape [${
+          shape.join(", ")
+        }], found ` +
+          (found ? `shape [${found.shape.join(", ")}].` : "no such tensor."),
+      );
+    }
+    params_P.set(found.data, offset);
+  }
+  const bad = params_P.findIndex((value) => !Number.isFinite(value));
+  if (bad >= 0) {
+    throw new InputError(
+      `Cannot read the model ${what}: expected finite parameters, found ${
+        params_P[bad]
+      } at ${bad}.`,
+    );
+  }
+  return {
+    architecture: model,
+    hyperparameters,
+    params_P,
+    binWidth: metadata.binWidth ? Number(metadata.binWidth) : null,
+    seed: number("seed", 0),
+    step: number("step", 0),
+  };
+}
+
+/** Reads a model file. */
+export async function readModel(path: string): Promise<Model> {
+  return modelFromBytes(await readFileOrExplain(path), path);
+}
+
+/** Writes a model file, whole or not at all. */
+export function writeModel(path: string, model: Model): Promise<void> {
+  return writeFileAtomic(path, modelToBytes(model));
+}

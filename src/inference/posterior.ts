@@ -1,0 +1,172 @@
+/**
+ * Inference with a fitted model: single-trial rates and latents, by posterior sample-and-average or
+ * from the posterior mean (MODEL section 2).
+ */
+import { type Executor, scalars } from "../compute/executor.ts";
+import { InputError } from "../errors.ts";
+import { posteriorPlan } from "../model/choreography.ts";
+import { stepOptions } from "../model/hyperparameters.ts";
+import type { Model } from "../model/model.ts";
+import { PURPOSES, seedWords } from "../random.ts";
+
+/** Counts to infer from: `counts_BTN` of `trials` trials. */
+export interface Counts {
+  readonly counts_BTN: Uint8Array | Uint16Array;
+  readonly trials: number;
+  readonly T: number;
+  readonly N: number;
+}
+
+export interface PosteriorOptions {
+  /** posterior samples of each trial; 0 is the posterior mean, one deterministic pass */
+  readonly samples: number;
+  readonly seed?: number;
+  /** which trials, in this order; all by default */
+  readonly trials?: ArrayLike<number>;
+  /** bound on the numbers that one batched call may keep; more trials are run in several calls */
+  readonly maxNumbers?: number;
+}
+
+/** What was inferred, averaged over the samples, trials first. `B` are the trials asked for. */
+export interface Posterior {
+  readonly B: number;
+  /** samples of each trial; 0 for the posterior mean */
+  readonly samples: number;
+  /** average of exp(logRate): expected spikes per bin */
+  readonly rates_BTN: Float64Array;
+  /** average of logRate: ln(expected spikes per bin) */
+  readonly logRates_BTN: Float64Array;
+  readonly factors_BTF: Float64Array;
+  /** generator states after each bin */
+  readonly gen_BTG: Float64Array;
+  /** sampled initial states g0, averaged */
+  readonly g0_BG: Float64Array;
+  /** posterior of the initial condition: its mean and log-variance (without the floor) */
+  readonly icMean_BG: Float64Array;
+  readonly icLogVar_BG: Float64Array;
+  /** inferred inputs, and their posterior's mean and log-variance; empty without a controller */
+  readonly inputs_BTU: Float64Array;
+  readonly inputMean_BTU: Float64Array;
+  readonly inputLogVar_BTU: Float64Array;
+}
+
+const DEFAULT_MAX_NUMBERS = 48e6;
+
+/** Numbers that one trial of `S` samples keeps on the device. */
+function numbersPerTrial(model: Model, S: number): number {
+  const { T, N, E, C, U, G, F } = model.architecture.dims;
+  const generator = model.architecture.cell === "gru" ? 5 * G : 2 * G;
+  return T * (3 * N + 10 * E + (U > 0 ? 2 * E + 3 * C : 0)) +
+    S * T * (generator + F + (U > 0 ? 5 * C + 4 * U : 0));
+}
+
+/**
+ * Infers rates and latents of every trial. All samples of all trials run in one batched call, unless
+ * they would keep more than `maxNumbers`: then in a few, with the same result, because a trial's noise
+ * depends on its place among the trials asked for, not on the batch.
+ *
+ * @throws {InputError} when the counts' bins or neurons are not the model's, or an option is off
+ *
+ * @example
+ * ```ts
+ * import { createReferenceExecutor, fitQuickly, infer, simulateRotation } from "latentd";
+ * const data = simulateRotation({ trials: 4, T: 5, N: 3 });
+ * const { model } = await fitQuickly(data);
+ * const { rates_BTN } = await infer(createReferenceExecutor(), model, data, { samples: 0 });
+ * ```
+ */
+export async function infer(
+  executor: Executor,
+  model: Model,
+  data: Counts,
+  options: PosteriorOptions,
+): Promise<Posterior> {
+  const { samples, seed = 0, maxNumbers = DEFAULT_MAX_NUMBERS } = options;
+  const { dims } = model.architecture;
+  const { T, N, U, G, F } = dims;
+  if (data.T !== T || data.N !== N) {
+    throw new InputError(
+      `Cannot infer: expected spikes of ${T} bins and ${N} neurons, as the model was fitted to, found ` +
+        `${data.T} bins and ${data.N} neurons.`,
+    );
+  }
+  if (!Number.isSafeInteger(samples) || samples < 0 || samples > 65_536) {
+    throw new InputError(
+      `Cannot infer: expected from 0 (posterior mean) to 65536 samples, found ${samples}.`,
+    );
+  }
+  const which = options.trials ?? Array.from({ length: data.trials }, (_, i) => i);
+  const total = which.length;
+  const S = Math.max(1, samples);
+  const B = Math.max(1, Math.min(total, Math.floor(maxNumbers / numbersPerTrial(model, S))));
+  const wide = data.counts_BTN instanceof Uint16Array;
+  const program = executor.load(
+    posteriorPlan(model.architecture, stepOptions(model.hyperparameters), {
+      B,
+      S,
+      trials: data.trials,
+      counts: wide ? "u16" : "u8",
+    }),
+  );
+  const out = {
+    rates_BTN: new Float64Array(total * T * N),
+    logRates_BTN: new Float64Array(total * T * N),
+    factors_BTF: new Float64Array(total * T * F),
+    gen_BTG: new Float64Array(total * T * G),
+    g0_BG: new Float64Array(total * G),
+    icMean_BG: new Float64Array(total * G),
+    icLogVar_BG: new Float64Array(total * G),
+    inputs_BTU: new Float64Array(total * T * U),
+    inputMean_BTU: new Float64Array(total * T * U),
+    inputLogVar_BTU: new Float64Array(total * T * U),
+  };
+  try {
+    program.write("params_P", model.params_P);
+    program.write("counts", data.counts_BTN);
+    for (let first = 0; first < total; first += B) {
+      const now = Math.min(B, total - first);
+      program.write("trials_B", Array.from({ length: now }, (_, b) => which[first + b]));
+      await program.run(
+        samples > 0 ? "sample" : "mean",
+        scalars({
+          B: now,
+          S,
+          ...seedWords(seed),
+          purpose: PURPOSES.posterior,
+          firstTrial: first,
+        }),
+      );
+      /** `[T][now][width]` from `slot` on, columns `skip … skip + n`, into `[trial][T][n]`. */
+      const move = async (
+        buffer: string,
+        to: Float64Array,
+        n: number,
+        { slot = 0, width = n, skip = 0, bins = T } = {},
+      ) => {
+        const values = await program.read(buffer, 0, (bins + slot) * now * width);
+        for (let t = 0; t < bins; t++) {
+          for (let b = 0; b < now; b++) {
+            const from = ((t + slot) * now + b) * width + skip;
+            to.set(values.subarray(from, from + n), ((first + b) * bins + t) * n);
+          }
+        }
+      };
+      await move("rates_TBN", out.rates_BTN, N);
+      await move("logRates_TBN", out.logRates_BTN, N);
+      await move("mean_factors_HBF", out.factors_BTF, F, { slot: 1 });
+      await move("mean_gen_HBG", out.gen_BTG, G, { slot: 1 });
+      await move("mean_gen_HBG", out.g0_BG, G, { bins: 1 });
+      await move("ic_B2G", out.icMean_BG, G, { bins: 1, width: 2 * G });
+      await move("ic_B2G", out.icLogVar_BG, G, { bins: 1, width: 2 * G, skip: G });
+      if (U > 0) {
+        const params = "mean_inputParams_TB2U";
+        await move("mean_inputs_TBU", out.inputs_BTU, U);
+        await move(params, out.inputMean_BTU, U, { width: 2 * U });
+        await move(params, out.inputLogVar_BTU, U, { width: 2 * U, skip: U });
+      }
+    }
+  } finally {
+    program.free();
+  }
+  return { B: total, samples, ...out };
+}

@@ -1,0 +1,97 @@
+/** Everything that a run needs to go on exactly where it was. */
+import { InputError } from "../errors.ts";
+import { readSafetensors, tensor, writeSafetensors } from "../data/safetensors.ts";
+
+/** Loss terms, averaged per trial. */
+export interface Losses {
+  readonly total: number;
+  readonly nll: number;
+  /** KL before scaling */
+  readonly klIc: number;
+  readonly klInputs: number;
+  readonly l2: number;
+  /** before clipping; 0 in an evaluation */
+  readonly gradNorm: number;
+  readonly klScale: number;
+}
+
+/** One line of a run's history. */
+export interface HistoryEntry {
+  /** optimiser steps made */
+  readonly step: number;
+  /** means over the steps since the entry before */
+  readonly train: Losses;
+  readonly evaluation: Losses;
+  /** training seconds so far, of all sessions of the run */
+  readonly seconds: number;
+}
+
+/** The state of a run after `step` steps. */
+export interface RunState {
+  readonly step: number;
+  readonly seed: number;
+  readonly params_P: Float64Array;
+  readonly m_P: Float64Array;
+  readonly v_P: Float64Array;
+  readonly best: { readonly step: number; readonly score: number; readonly params_P: Float64Array };
+  readonly history: readonly HistoryEntry[];
+  readonly seconds: number;
+  /** sums of the training losses since the last history entry, so that a resumed run reports the same */
+  readonly window: { readonly steps: number; readonly sums: readonly number[] };
+}
+
+const FORMAT = "latentd checkpoint 1";
+const ARRAYS = ["params_P", "m_P", "v_P", "best_P"] as const;
+
+/**
+ * The bytes of a checkpoint. Numbers are kept as wide as the executor computes, so that resuming is
+ * exact: `wide` for the reference executor.
+ */
+export function stateToBytes(state: RunState, wide: boolean): Uint8Array {
+  const { params_P, m_P, v_P, best, ...rest } = state;
+  const pack = (values: Float64Array) =>
+    tensor([values.length], wide ? values : Float32Array.from(values));
+  return writeSafetensors({
+    params_P: pack(params_P),
+    m_P: pack(m_P),
+    v_P: pack(v_P),
+    best_P: pack(best.params_P),
+  }, {
+    format: FORMAT,
+    state: JSON.stringify({ ...rest, best: { step: best.step, score: best.score } }),
+  });
+}
+
+/**
+ * @param P the parameters of the model that the run fits
+ * @throws {InputError} where the file is no checkpoint, or one of another shape
+ */
+export function stateFromBytes(bytes: Uint8Array, P: number, what: string): RunState {
+  const { tensors, metadata } = readSafetensors(bytes, what);
+  if (metadata.format !== FORMAT) {
+    throw new InputError(
+      `Cannot resume from ${what}: expected metadata "format" of "${FORMAT}", found ` +
+        `${metadata.format === undefined ? "none" : `"${metadata.format}"`}.`,
+    );
+  }
+  const [params_P, m_P, v_P, best_P] = ARRAYS.map((name) => {
+    const found = tensors[name];
+    if (!found || found.data.length !== P) {
+      throw new InputError(
+        `Cannot resume from ${what}: expected "${name}" of the ${P} parameters that these ` +
+          `hyperparameters give, found ${found ? found.data.length : "none"}.`,
+      );
+    }
+    return Float64Array.from(found.data);
+  });
+  const { best, ...rest } = JSON.parse(metadata.state) as
+    & Omit<RunState, "params_P" | "m_P" | "v_P" | "best">
+    & { best: { step: number; score: number | null } };
+  return {
+    ...rest,
+    params_P,
+    m_P,
+    v_P,
+    best: { step: best.step, score: best.score ?? Infinity, params_P: best_P },
+  };
+}
