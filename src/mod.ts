@@ -1,0 +1,108 @@
+/**
+ * latentd: fit LFADS to spikes, infer single-trial rates and latents, find and classify the fixed
+ * points of the dynamics it learned.
+ *
+ * dataset → run → model → (rates, latents, fixed points, report)
+ *
+ * @example
+ * ```ts
+ * import { fit, openDevice, parseHyperparameters, simulateRotation } from "latentd";
+ *
+ * const data = simulateRotation({ trials: 20, T: 10, N: 8 });
+ * const device = await openDevice({ device: "reference" });
+ * const hyperparameters = parseHyperparameters({ generatorUnits: 2, factors: 2, steps: 2 });
+ * const run = fit(data, device, { hyperparameters, seed: 0 });
+ * let next = await run.next();
+ * while (!next.done) next = await run.next();
+ * next.value.model.step; // 2
+ * device.close();
+ * ```
+ * @module
+ */
+export { InputError } from "./errors.ts";
+export type { CellKind, Dims, Nonlinearity } from "./dims.ts";
+
+// compute: devices and the recordings that they run
+export { type DeviceInfo, type Executor, type Program, scalars } from "./compute/executor.ts";
+export { createReferenceExecutor } from "./compute/reference.ts";
+export { createWasmExecutor } from "./compute/wasm.ts";
+export { KERNELS, LOSSES } from "./compute/kernels.ts";
+export { type Plan, PlanBuilder } from "./compute/recording.ts";
+
+// model: hyperparameters, parameters, the choreography of a step
+export {
+  architecture,
+  type Hyperparameters,
+  type HyperparametersInput,
+  hyperparametersSchema,
+  parseHyperparameters,
+  stepOptions,
+} from "./model/hyperparameters.ts";
+export { type Architecture, type Layout, parameterLayout, type Slice } from "./model/layout.ts";
+export { initialise } from "./model/initialise.ts";
+export { type Model, parameter } from "./model/model.ts";
+export { posteriorPlan, trainingPlan } from "./model/choreography.ts";
+export { fromReference, toReference } from "./model/reference_names.ts";
+export { klScale, learningRate } from "./model/schedules.ts";
+
+// data: datasets, files, simulators
+export {
+  type Dataset,
+  datasetFromArrays,
+  readDataset,
+  splitTrials,
+  type Truth,
+  writeDataset,
+} from "./data/dataset.ts";
+export { type NpyArray, npyArray } from "./data/npy.ts";
+export { readNpz, writeNpz } from "./data/npz.ts";
+export { readSafetensors, type Tensor, tensor, writeSafetensors } from "./data/safetensors.ts";
+export { modelFromBytes, modelToBytes, readModel, writeModel } from "./data/model_file.ts";
+export { simulateLorenz, simulateRotation } from "./data/simulate.ts";
+
+// train and infer
+export { fit, type FitOptions, type FitResult, type Progress } from "./train/fit.ts";
+export {
+  type HistoryEntry,
+  type Losses,
+  type RunState,
+  stateFromBytes,
+  stateToBytes,
+} from "./train/run_state.ts";
+export { NonFiniteError, type Split } from "./train/trainer.ts";
+export { infer, type Posterior, type PosteriorOptions } from "./inference/posterior.ts";
+
+// analysis: fixed points, linearisation, metrics
+export { type Cell, cellFromReference, jacobian, speed, step } from "./analysis/cell.ts";
+export { classify, type FixedPointClass } from "./analysis/classify.ts";
+export { eigen } from "./analysis/eigen.ts";
+export {
+  findFixedPoints,
+  type FixedPoint,
+  type FixedPointOptions,
+  type FixedPointResult,
+} from "./analysis/fixed_points.ts";
+export { compareWithWeights, linearise } from "./analysis/linearise.ts";
+export {
+  bitsPerSpike,
+  explained,
+  nullRates,
+  pearson,
+  poissonNll,
+  rSquared,
+} from "./analysis/metrics.ts";
+
+// studies and reports
+export { generatorCell, modelFixedPoints, visitedStates } from "./study/dynamics.ts";
+export { recipe, type RecipeName, RECIPES } from "./study/recipes.ts";
+export { fixedPointView, reportData, type Study, truthView } from "./study/report.ts";
+export { score, type Scores } from "./study/scores.ts";
+export { study } from "./study/study.ts";
+export {
+  tutorial,
+  type TutorialOptions,
+  type TutorialResult,
+  type TutorialSummary,
+} from "./study/tutorial.ts";
+export { type ReportData } from "./report/data.ts";
+export { renderReport } from "./report/report.ts";

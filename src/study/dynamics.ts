@@ -1,0 +1,59 @@
+/** The dynamics that a fitted model learned: its generator as a cell, and its fixed points. */
+import type { Cell } from "../analysis/cell.ts";
+import {
+  findFixedPoints,
+  type FixedPointOptions,
+  type FixedPointResult,
+} from "../analysis/fixed_points.ts";
+import type { Executor } from "../compute/executor.ts";
+import { type Model, parameter } from "../model/model.ts";
+
+/** A model's generator. Its weights are copies. */
+export function generatorCell(model: Model): Cell {
+  const { cell: kind, nonlinearity, dims: { G, U } } = model.architecture;
+  const gru = kind === "gru";
+  const take = (name: string) => parameter(model, name).slice();
+  const none = new Float64Array(0);
+  return {
+    kind,
+    nonlinearity,
+    G,
+    U,
+    wInput: U > 0 ? take(gru ? "generator.wInput_U3G" : "generator.wInput_UG") : none,
+    wRecurrent: take(gru ? "generator.wGates_G2G" : "generator.wRecurrent_GG"),
+    wCandidate: gru ? take("generator.wCandidate_GG") : none,
+    b: take(gru ? "generator.b_3G" : "generator.b_G"),
+  };
+}
+
+/** At most about `most` of the states that a model visited, evenly spaced, as candidates. */
+export function visitedStates(gen_BTG: Float64Array, G: number, most = 2000): Float64Array {
+  const states = gen_BTG.length / G;
+  const every = Math.max(1, Math.ceil(states / most));
+  const K = Math.ceil(states / every);
+  const candidates_KG = new Float64Array(K * G);
+  for (let k = 0; k < K; k++) {
+    candidates_KG.set(gen_BTG.subarray(k * every * G, (k * every + 1) * G), k * G);
+  }
+  return candidates_KG;
+}
+
+/**
+ * Fixed points of a model's generator under a constant input.
+ *
+ * @param gen_BTG states that the model visited (`infer`)
+ * @param input_U the input, held still; zeros where it is left out
+ */
+export function modelFixedPoints(
+  executor: Executor,
+  model: Model,
+  gen_BTG: Float64Array,
+  options: FixedPointOptions & { readonly input_U?: ArrayLike<number> } = {},
+): Promise<FixedPointResult> {
+  const { G, U } = model.architecture.dims;
+  const { input_U = new Float64Array(U), ...rest } = options;
+  return findFixedPoints(executor, generatorCell(model), visitedStates(gen_BTG, G), input_U, {
+    ...(model.binWidth === null ? {} : { binWidth: model.binWidth }),
+    ...rest,
+  });
+}

@@ -1,0 +1,206 @@
+/** Gathers what a report shows from a fit. */
+import { compareWithWeights, frequency } from "../analysis/linearise.ts";
+import { step } from "../analysis/cell.ts";
+import { eigen, magnitude } from "../analysis/eigen.ts";
+import type { FixedPoint, FixedPointResult } from "../analysis/fixed_points.ts";
+import type { DeviceInfo } from "../compute/executor.ts";
+import type { Dataset } from "../data/dataset.ts";
+import type { Posterior } from "../inference/posterior.ts";
+import type { Model } from "../model/model.ts";
+import type {
+  EigenvalueView,
+  FieldArrow,
+  FixedPointView,
+  RecipeView,
+  ReportData,
+  ScoreView,
+  TruthView,
+} from "../report/data.ts";
+import type { HistoryEntry } from "../train/run_state.ts";
+import type { Split } from "../train/trainer.ts";
+import { generatorCell } from "./dynamics.ts";
+import { type Scores, takeTrials } from "./scores.ts";
+
+/** A fit and everything that was made from it. */
+export interface Study {
+  readonly data: Dataset;
+  readonly model: Model;
+  readonly split: Split;
+  readonly device: DeviceInfo;
+  readonly history: readonly HistoryEntry[];
+  /** of every trial, in the dataset's order */
+  readonly posterior: Posterior;
+  readonly scores: Scores;
+  readonly fixedPoints: FixedPointResult;
+}
+
+/** An eigenvalue of a Jacobian in a report's terms. */
+function eigenvalueView(
+  value: { re: number; im: number },
+  binWidth: number | null,
+  timeConstant: number,
+): EigenvalueView {
+  const angle = Math.atan2(value.im, value.re);
+  const hz = binWidth === null ? null : frequency(value, binWidth);
+  return { re: value.re, im: value.im, modulus: magnitude(value), angle, hz, timeConstant };
+}
+
+/** A fixed point in a report's terms; the same shape is the command line's JSON. */
+export function fixedPointView(point: FixedPoint, binWidth: number | null): FixedPointView {
+  return {
+    point: Array.from(point.point_G),
+    q: point.q,
+    class: point.linearisation.classification.name,
+    eigenvalues: point.linearisation.modes.map((mode) =>
+      eigenvalueView(mode.value, binWidth, mode.timeConstant)
+    ),
+  };
+}
+
+/** The dynamics that made the data, where a linear simulator did. */
+export function truthView(data: Dataset): TruthView | null {
+  const A = data.truth?.A;
+  if (!A) return null;
+  const eigenvalues = eigen(Float64Array.from(A.flat()), A.length).pairs.map((p) => p.value);
+  const [slowest] = eigenvalues;
+  return {
+    eigenvalues,
+    modulus: magnitude(slowest),
+    angle: Math.abs(Math.atan2(slowest.im, slowest.re)),
+  };
+}
+
+function scoreViews({ nll, bitsPerSpike, explained }: Scores): ScoreView[] {
+  const views: ScoreView[] = [{
+    name: "null",
+    role: "null",
+    nll: nll.null,
+    bitsPerSpike: 0,
+    explained: explained === null ? null : 0,
+    note: "each neuron's mean rate over the training trials",
+  }];
+  if (nll.oracle !== null) {
+    views.push({
+      name: "oracle",
+      role: "oracle",
+      nll: nll.oracle,
+      bitsPerSpike: bitsPerSpike.oracle,
+      explained: explained === null ? null : 1,
+      note: "the true rates",
+    });
+  }
+  views.push({
+    name: "model",
+    role: "model",
+    nll: nll.model,
+    bitsPerSpike: bitsPerSpike.model,
+    explained,
+    note: "rates averaged over posterior samples",
+  });
+  return views;
+}
+
+const ARROWS = 15;
+
+/** The flow F(h) - h on a grid over the states that were visited; for two units only. */
+function flow(model: Model, gen_BTG: Float64Array): FieldArrow[] | undefined {
+  const { G, U } = model.architecture.dims;
+  if (G !== 2) return undefined;
+  const cell = generatorCell(model);
+  const low = [Infinity, Infinity], high = [-Infinity, -Infinity];
+  gen_BTG.forEach((value, i) => {
+    low[i % 2] = Math.min(low[i % 2], value);
+    high[i % 2] = Math.max(high[i % 2], value);
+  });
+  const input_U = new Float64Array(U);
+  const arrows: FieldArrow[] = [];
+  for (let i = 0; i < ARROWS; i++) {
+    for (let j = 0; j < ARROWS; j++) {
+      const h0 = low[0] + (high[0] - low[0]) * i / (ARROWS - 1);
+      const h1 = low[1] + (high[1] - low[1]) * j / (ARROWS - 1);
+      const next = step(cell, [h0, h1], input_U);
+      arrows.push({ h0, h1, dx: next[0] - h0, dy: next[1] - h1 });
+    }
+  }
+  return arrows;
+}
+
+const RATE_TRIALS = 4;
+
+/** A G × G matrix as rows. */
+function rows(matrix: Float64Array, G: number): number[][] {
+  return Array.from({ length: G }, (_, i) => Array.from(matrix.subarray(i * G, (i + 1) * G)));
+}
+
+/** Everything that `renderReport` shows of a study. */
+export function reportData(
+  study: Study,
+  about: { title: string; created: string; recipes?: RecipeView[] },
+): ReportData {
+  const { data, model, split, posterior, fixedPoints } = study;
+  const { T, N, U, G, F } = model.architecture.dims;
+  const example = split.evaluation[0];
+  const trial = (values: Float64Array, n: number) =>
+    values.subarray(example * T * n, (example + 1) * T * n);
+  const shown = split.evaluation.subarray(0, RATE_TRIALS);
+  const first = fixedPoints.points[0];
+  const comparison = model.architecture.cell === "vanilla" && first
+    ? compareWithWeights(generatorCell(model), first.point_G, fixedPoints.input_U)
+    : null;
+  return {
+    ...about,
+    device: study.device,
+    seed: model.seed,
+    hyperparameters: model.hyperparameters,
+    dataset: {
+      name: data.name,
+      trials: data.trials,
+      T,
+      N,
+      binWidth: data.binWidth,
+      trainTrials: split.train.length,
+      evalTrials: split.evaluation.length,
+      warnings: data.warnings,
+    },
+    history: study.history,
+    trial: {
+      index: example,
+      T,
+      F,
+      G,
+      U,
+      factors_TF: trial(posterior.factors_BTF, F),
+      gen_TG: trial(posterior.gen_BTG, G),
+      inputs_TU: U > 0 ? trial(posterior.inputs_BTU, U) : null,
+    },
+    trajectories: {
+      B: posterior.B,
+      T,
+      G,
+      F,
+      states_BTG: posterior.gen_BTG,
+      factors_BTF: posterior.factors_BTF,
+      condition: data.condition,
+    },
+    rates: {
+      B: shown.length,
+      T,
+      N,
+      rates_BTN: takeTrials(posterior.rates_BTN, shown, T * N),
+      counts_BTN: takeTrials(data.counts_BTN, shown, T * N),
+      truth_BTN: data.truth && takeTrials(data.truth.rates_BTN, shown, T * N),
+    },
+    fixedPoints: fixedPoints.points.map((point) => fixedPointView(point, data.binWidth)),
+    field: flow(model, posterior.gen_BTG),
+    truth: truthView(data),
+    scores: scoreViews(study.scores),
+    jacobianVsA: comparison
+      ? {
+        A: rows(comparison.A_GG, G),
+        J: rows(comparison.J_GG, G),
+        difference: comparison.difference,
+        words: comparison.words,
+      }
+      : undefined,
+  };
+}

@@ -1,0 +1,46 @@
+/** What one does after a fit: infer every trial, score the held-out ones, find the fixed points. */
+import type { FixedPointOptions } from "../analysis/fixed_points.ts";
+import type { Executor } from "../compute/executor.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { infer } from "../inference/posterior.ts";
+import type { Model } from "../model/model.ts";
+import type { HistoryEntry } from "../train/run_state.ts";
+import type { Split } from "../train/trainer.ts";
+import { modelFixedPoints } from "./dynamics.ts";
+import type { Study } from "./report.ts";
+import { score, takeTrials } from "./scores.ts";
+
+export interface StudyOptions {
+  /** posterior samples of each trial: 64 */
+  readonly samples?: number;
+  readonly fixedPoints?: FixedPointOptions;
+  readonly history?: readonly HistoryEntry[];
+}
+
+/**
+ * Infers all trials by posterior sample-and-average, scores the evaluation trials and looks for fixed
+ * points from the states that were visited.
+ */
+export async function study(
+  executor: Executor,
+  data: Dataset,
+  model: Model,
+  split: Split,
+  options: StudyOptions = {},
+): Promise<Study> {
+  const { samples = 64, history = [] } = options;
+  const { T, N, G } = model.architecture.dims;
+  const posterior = await infer(executor, model, data, { samples, seed: model.seed });
+  const held = { rates_BTN: takeTrials(posterior.rates_BTN, split.evaluation, T * N) };
+  const states = takeTrials(posterior.gen_BTG, split.train, T * G);
+  return {
+    data,
+    model,
+    split,
+    device: executor.info,
+    history,
+    posterior,
+    scores: score(data, split, held),
+    fixedPoints: await modelFixedPoints(executor, model, states, options.fixedPoints),
+  };
+}

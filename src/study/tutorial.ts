@@ -1,0 +1,91 @@
+/** The tutorial, end to end: simulate the rotation, fit, infer, find the fixed points, report. */
+import type { Executor } from "../compute/executor.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { simulateRotation } from "../data/simulate.ts";
+import type { FixedPointView, ReportData } from "../report/data.ts";
+import { fit, type FitResult, type Progress } from "../train/fit.ts";
+import { recipe, type RecipeName } from "./recipes.ts";
+import { measuredRecipes } from "./recipes_measured.ts";
+import { fixedPointView, reportData, type Study, truthView } from "./report.ts";
+import { study } from "./study.ts";
+
+export interface TutorialOptions {
+  /** of the simulated data and of the fit */
+  readonly seed: number;
+  readonly recipe?: RecipeName;
+  /** fewer or more optimiser steps than the recipe's */
+  readonly steps?: number;
+  readonly signal?: AbortSignal;
+  /** when the report was made, ISO 8601 */
+  readonly created: string;
+}
+
+/** What the tutorial found, as `demo --json` prints it (with `report`, the page's path, added). */
+export interface TutorialSummary {
+  readonly device: string;
+  readonly threads: number;
+  readonly seed: number;
+  readonly steps: number;
+  readonly trainSeconds: number;
+  readonly nll: { readonly null: number; readonly oracle: number; readonly model: number };
+  readonly explained: number;
+  readonly fixedPoints: readonly FixedPointView[];
+  readonly truth: { readonly modulus: number; readonly angle: number };
+}
+
+export interface TutorialResult {
+  readonly summary: TutorialSummary;
+  readonly data: Dataset;
+  readonly fit: FitResult;
+  readonly study: Study;
+  readonly report: ReportData;
+}
+
+/** Runs the tutorial, yielding the fit's progress. */
+export async function* tutorial(
+  executor: Executor,
+  options: TutorialOptions,
+): AsyncGenerator<Progress, TutorialResult, void> {
+  const { seed, signal } = options;
+  const name = options.recipe ?? "default";
+  const planned = recipe(name);
+  const hyperparameters = { ...planned, steps: options.steps ?? planned.steps };
+  const data = simulateRotation({ seed });
+  const fitted = yield* fit(data, executor, { hyperparameters, seed, signal });
+  const { model, split, state } = fitted;
+  const whole = await study(executor, data, model, split, { history: state.history });
+  const truth = truthView(data);
+  const { nll, explained } = whole.scores;
+  if (!truth || nll.oracle === null || explained === null) {
+    throw new Error("Cannot sum up the tutorial: its simulator must keep the truth.");
+  }
+  const fixedPoints = whole.fixedPoints.points.map((p) => fixedPointView(p, data.binWidth));
+  const leading = fixedPoints[0]?.eigenvalues[0];
+  const summary: TutorialSummary = {
+    device: executor.info.name,
+    threads: executor.info.threads,
+    seed,
+    steps: state.step,
+    trainSeconds: state.seconds,
+    nll: { null: nll.null, oracle: nll.oracle, model: nll.model },
+    explained,
+    fixedPoints,
+    truth: { modulus: truth.modulus, angle: truth.angle },
+  };
+  const report = reportData(whole, {
+    title: "The tutorial's rotation",
+    created: options.created,
+    recipes: [
+      {
+        name: `this run: ${name}`,
+        explained,
+        fixedPoints: fixedPoints.length,
+        angle: leading ? Math.abs(leading.angle) : null,
+        modulus: leading?.modulus ?? null,
+        note: `seed ${seed}, ${state.step} steps`,
+      },
+      ...measuredRecipes(),
+    ],
+  });
+  return { summary, data, fit: fitted, study: whole, report };
+}
