@@ -28,7 +28,7 @@ import { resetScratch } from "./scratch";
 export { ERROR, ERROR_DETAIL, ERROR_KERNEL, ERROR_THREAD } from "./control";
 export { keepRow, keepRows, normalRow, normalRows, words } from "./random";
 export { resetScratch, scratch, scratchEnd } from "./scratch";
-export { sigmoidRows, tanhRows } from "./math";
+export { expRows, sigmoidRows, tanhRows } from "./math";
 
 /** One kernel by its place in KERNELS of kernels.ts. */
 function dispatch(kernel: i32, args: usize, s: Scalars, thread: i32, threads: i32): void {
