@@ -267,6 +267,9 @@ Deno.test("headers that depart from the format are refused", () => {
     "__import__('os').system('true')",
   ];
   for (const text of texts) refusal(() => parseNpy(withHeader(text, 8)));
+  // an empty array needs no bytes, but its other lengths must still be countable
+  const absurd = "{'descr': '<f8', 'fortran_order': False, 'shape': (0, 4294967296, 4294967296), }";
+  assert.match(refusal(() => parseNpy(withHeader(absurd))), /more elements than can be counted/);
 });
 
 /** Writes `value` at `offset` of the first record with this signature. */
@@ -371,6 +374,11 @@ Deno.test("repeated names, encryption, other methods and contradictory headers a
   assert.match(refusal(() => openNpz(patched(one, CENTRAL, 10, 14, false))), /packed by method 14/);
   assert.match(refusal(() => openNpz(patched(one, LOCAL, 8, 0, false))), /as in the directory/);
   assert.match(refusal(() => openNpz(patched(one, END, 16, 1))), /directory to end/);
+  assert.match(refusal(() => openNpz(patched(one, END, 8, 2, false))), /in one piece/);
+  assert.match(refusal(() => openNpz(patched(one, END, 4, 1, false))), /in one piece/);
+  const stored = writeNpz({ x: npyArray([], Float64Array.of(1)) }, { compress: false });
+  const lie = patched(patched(stored, CENTRAL, 24, 137), LOCAL, 22, 137);
+  assert.match(refusal(() => openNpz(lie)), /stored as it is, found 136 bytes for 137/);
 });
 
 /** The parts of an archive without comment: its entries, its directory, its end record. */

@@ -54,7 +54,11 @@ export function elementOf(data: NumericArray): Element {
 /** Reverses the bytes of every element, in place. */
 function swapBytes(bytes: Uint8Array, size: number): void {
   for (let start = 0; start < bytes.length; start += size) {
-    bytes.subarray(start, start + size).reverse();
+    for (let i = start, j = start + size - 1; i < j; i++, j--) {
+      const byte = bytes[i];
+      bytes[i] = bytes[j];
+      bytes[j] = byte;
+    }
   }
 }
 

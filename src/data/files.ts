@@ -6,7 +6,9 @@ import { basename, dirname, join } from "node:path";
 function explain(error: unknown): string | null {
   if (error instanceof Deno.errors.NotFound) return "no such file or folder";
   if (error instanceof Deno.errors.PermissionDenied) return "no permission";
-  if (error instanceof Deno.errors.NotCapable) return "this process may not (see Deno's --allow-…)";
+  if (error instanceof Deno.errors.NotCapable) {
+    return "that this process may not (see Deno's --allow-read and --allow-write)";
+  }
   if (error instanceof Deno.errors.IsADirectory) return "a folder";
   if (error instanceof Deno.errors.NotADirectory) return "a file where a folder should be";
   return null;
