@@ -1,0 +1,100 @@
+/** The arrows between layers only point downwards, and the kernels have the same stems everywhere. */
+import assert from "node:assert/strict";
+import { KERNELS } from "../src/compute/kernels.ts";
+
+/** From the top; a file may import its own layer and any below. */
+const LAYERS = [
+  ["bench", "tests"],
+  ["src/cli"],
+  ["src/mod.ts"],
+  ["src/check", "src/study"],
+  ["src/report"],
+  ["src/train"],
+  ["src/inference", "src/analysis"],
+  ["src/data"],
+  ["src/model"],
+  ["src/compute"],
+  ["src/reference"],
+  ["src/dims.ts", "src/errors.ts", "src/random.ts"],
+];
+
+const root = new URL("../", import.meta.url);
+
+function layerOf(path: string): number {
+  return LAYERS.findIndex((names) =>
+    names.some((name) => path === name || path.startsWith(`${name}/`))
+  );
+}
+
+interface Module {
+  specifier: string;
+  dependencies?: { code?: { specifier: string }; type?: { specifier: string } }[];
+}
+
+async function modules(entry: string): Promise<Module[]> {
+  const command = new Deno.Command(Deno.execPath(), { args: ["info", "--json", entry], cwd: root });
+  const { stdout, success } = await command.output();
+  assert(success, `deno info ${entry} failed`);
+  return JSON.parse(new TextDecoder().decode(stdout)).modules;
+}
+
+const local = (specifier: string) =>
+  specifier.startsWith(root.href) ? decodeURI(specifier.slice(root.href.length)) : null;
+
+Deno.test("imports only point downwards", async () => {
+  const upward: string[] = [];
+  let seen = 0;
+  for (const { specifier, dependencies = [] } of await modules("src/cli/main.ts")) {
+    const from = local(specifier);
+    if (!from) continue;
+    assert(layerOf(from) >= 0, `${from} is in no layer`);
+    for (const dependency of dependencies) {
+      const to = local(dependency.code?.specifier ?? dependency.type?.specifier ?? "npm:");
+      if (!to) continue;
+      seen++;
+      // The kernels' contract (names and argument types) is what the reference kernels implement.
+      const contract = from.startsWith("src/reference/") &&
+        ["src/compute/kernels.ts", "src/compute/recording.ts"].includes(to);
+      if (layerOf(to) < layerOf(from) && !contract) upward.push(`${from} → ${to}`);
+    }
+  }
+  assert(seen > 100, `only ${seen} imports were looked at`);
+  assert.deepEqual(upward, []);
+});
+
+Deno.test("the command line and the bench use only the public API", async () => {
+  const deep: string[] = [];
+  for (const entry of ["src/cli/main.ts", "bench/main.ts"]) {
+    for (const { specifier, dependencies = [] } of await modules(entry)) {
+      const from = local(specifier);
+      if (!from || !(from.startsWith("src/cli/") || from.startsWith("bench/"))) continue;
+      for (const dependency of dependencies) {
+        const to = local(dependency.code?.specifier ?? dependency.type?.specifier ?? "npm:");
+        if (!to || to.startsWith("src/cli/") || to.startsWith("bench/") || to === "src/mod.ts") {
+          continue;
+        }
+        deep.push(`${from} → ${to}`);
+      }
+    }
+  }
+  assert.deepEqual(deep, []);
+});
+
+Deno.test("every kernel has a float64 twin and a wasm twin", () => {
+  const stem = (kernel: string) => kernel.replace(/_backward$/, "");
+  const exists = (path: string) => {
+    try {
+      return Deno.statSync(new URL(path, root)).isFile;
+    } catch {
+      return false;
+    }
+  };
+  for (const kernel of Object.keys(KERNELS)) {
+    for (const folder of ["src/reference", "wasm"]) {
+      assert(
+        [kernel, stem(kernel)].some((name) => exists(`${folder}/${name}.ts`)),
+        `${folder} lacks ${kernel}`,
+      );
+    }
+  }
+});
