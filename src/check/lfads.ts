@@ -1,18 +1,18 @@
-/** Replays a golden `lfads_*.json`: outputs, losses, gradients and ten optimiser steps. */
+/** Replays a golden LFADS file: outputs, losses, gradients and optimiser steps. */
 import { z } from "zod";
-import type { Executor } from "../compute/executor.ts";
+import type { Executor, Program } from "../compute/executor.ts";
 import { scalars } from "../compute/executor.ts";
-import { LOSSES } from "../compute/kernels.ts";
+import { LOSSES, type Scalars } from "../compute/kernels.ts";
+import { InputError } from "../errors.ts";
 import { type StepOptions, trainingPlan } from "../model/choreography.ts";
-import { type Architecture, parameterLayout, sliceAt } from "../model/layout.ts";
-import { fromReference, type ReferenceTree } from "../model/reference_names.ts";
+import { type Architecture, parameterLayout } from "../model/layout.ts";
+import { fromReference } from "../model/reference_names.ts";
 import { learningRate } from "../model/schedules.ts";
-import { type CheckRow, compare, flat } from "./table.ts";
+import { nested, numbers, tree } from "./numbers.ts";
+import { type CheckRow, relativeError, Sheet, worstError } from "./table.ts";
+import { tolerances } from "./tolerances.ts";
 
-const tree = z.custom<ReferenceTree>((value) => typeof value === "object" && value !== null);
-const array = z.array(z.unknown());
-
-/** The file's format: MODEL section 5. */
+/** The file's format: MODEL section 5. The nonlinearity of a vanilla generator is tanh unless given. */
 export const lfadsSchema = z.looseObject({
   dims: z.object({
     B: z.int().positive(),
@@ -25,23 +25,38 @@ export const lfadsSchema = z.looseObject({
     F: z.int().positive(),
   }),
   generator: z.enum(["vanilla", "gru"]),
+  nonlinearity: z.enum(["tanh", "relu", "identity"]).default("tanh"),
   keep_rate: z.number().gt(0).max(1),
   kl_scale: z.number(),
-  var_min: z.number(),
-  l2reg: z.number(),
+  var_min: z.number().min(0),
+  l2reg: z.number().min(0),
   params: tree,
-  spikes_BTN: array,
-  noise: z.record(z.string(), array),
-  losses: z.record(z.string(), z.number()),
-  outputs: z.record(z.string(), array),
+  spikes_BTN: nested,
+  noise: z.record(z.string(), nested),
+  losses: z.object({
+    total: z.number(),
+    nlog_p_xgz: z.number(),
+    kl_g0_prescale: z.number(),
+    kl_ii_prescale: z.number(),
+    l2: z.number(),
+  }),
+  outputs: z.record(z.string(), nested),
   grads: tree,
-  optimiser: z.record(z.string(), z.number()),
+  optimiser: z.object({
+    step_size: z.number(),
+    decay_factor: z.number(),
+    decay_steps: z.number(),
+    adam_b1: z.number(),
+    adam_b2: z.number(),
+    adam_eps: z.number(),
+    max_grad_norm: z.number(),
+  }),
   grad_norm_before_clip_10: z.array(z.number()),
   total_after_step_10: z.array(z.number()),
   params_after_10: tree,
 });
 
-export type LfadsGolden = z.infer<typeof lfadsSchema>;
+type LfadsGolden = z.infer<typeof lfadsSchema>;
 
 /** `[T][B][n]`, from `slot` on, as the file's `[B][T][n]`. */
 function trialsFirst(values: Float64Array, slot: number, B: number, T: number, n: number) {
@@ -67,11 +82,45 @@ function timeFirst(values: Float64Array, B: number, T: number, n: number): Float
   return out;
 }
 
-/** Runs one file on one executor and compares everything that the file holds. */
-export async function checkLfads(golden: LfadsGolden, executor: Executor): Promise<CheckRow[]> {
+/** Half of every row `[mean ; logVar]`. */
+function half(values: Float64Array, n: number, second: boolean): Float64Array {
+  const first = second ? n : 0;
+  return Float64Array.from(
+    { length: values.length / 2 },
+    (_, i) => values[Math.floor(i / n) * 2 * n + first + i % n],
+  );
+}
+
+/** A file on its way: its model, its parameters and gradient in our layout, a run's scalars. */
+interface Replay {
+  readonly golden: LfadsGolden;
+  readonly model: Architecture;
+  readonly program: Program;
+  readonly run: Scalars;
+  readonly sheet: Sheet;
+  readonly executor: Executor;
+}
+
+/**
+ * Runs a file on one executor and compares everything that it holds.
+ *
+ * @throws {InputError} naming the first array that is missing or has another shape than `dims` says
+ */
+export async function checkLfads(
+  file: string,
+  given: unknown,
+  executor: Executor,
+  label: string,
+): Promise<CheckRow[]> {
+  const golden = lfadsSchema.parse(given);
   const { B, ...dims } = golden.dims;
-  const { T, N, E, C, U, G, F } = dims;
-  const model: Architecture = { dims, cell: golden.generator, nonlinearity: "tanh" };
+  if ((dims.U > 0) !== (dims.C > 0)) {
+    throw new InputError(
+      `Cannot check ${file}: expected C and U both above 0, or both 0, found C = ${dims.C} and ` +
+        `U = ${dims.U}.`,
+    );
+  }
+  const model: Architecture = { dims, cell: golden.generator, nonlinearity: golden.nonlinearity };
   const o = golden.optimiser;
   const options: StepOptions = {
     keepRate: golden.keep_rate,
@@ -87,105 +136,148 @@ export async function checkLfads(golden: LfadsGolden, executor: Executor): Promi
     trainingPlan(model, options, { B, S: 1, trials: B, counts: "u16", explicitNoise: true }),
   );
   try {
-    const params_P = fromReference(golden.params, model);
-    const noise = golden.noise;
-    program.write("params_P", params_P);
-    program.write("counts", flat(golden.spikes_BTN));
-    program.write("trials_B", Array.from({ length: B }, (_, b) => b));
-    program.write("epsIc_RG", flat(noise.eps_ic_BG));
-    program.write("keepSpikes_BTN", flat(noise.keep_x_BTN));
-    program.write("keepEnds_B2E", flat(noise.keep_ic_B2E));
-    program.write("keepGen_RTG", flat(noise.keep_gen_BTG));
-    if (U > 0) {
-      program.write("keepEnc_BT2E", flat(noise.keep_enc_BT2E));
-      program.write("epsInputs_TRU", timeFirst(flat(noise.eps_ii_BTU), B, T, U));
-    }
     const run = scalars({ B, klScale: golden.kl_scale });
-    const rows: CheckRow[] = [];
-    const tolerance = executor.info.name === "reference" ? 1e-10 : 1e-5;
-    const row = (
-      what: string,
-      ours: ArrayLike<number>,
-      wanted: ArrayLike<number>,
-      most = tolerance,
-    ) => rows.push(compare(what, ours, wanted, most));
-
-    await program.run("forward", run);
-    const read = async (buffer: string, slot: number, n: number) =>
-      trialsFirst(await program.read(buffer), slot, B, T, n);
-    const output = (name: string) => flat(golden.outputs[name]);
-    row("log-rates", await read("logRates_TRN", 0, N), output("lograte_t"));
-    row("factors", await read("factors_HRF", 1, F), output("factor_t"));
-    row("generator states", await read("gen_HRG", 1, G), output("gen_t"));
-    const ic_B2G = await program.read("ic_B2G");
-    const half = (first: number) =>
-      Float64Array.from(
-        { length: B * G },
-        (_, i) => ic_B2G[Math.floor(i / G) * 2 * G + first + i % G],
-      );
-    row("initial condition, mean", half(0), output("ic_mean"));
-    row("initial condition, log-variance", half(G), output("ic_logvar"));
-    if (U > 0) {
-      row("encodings", await read("enc_TB2E", 0, 2 * E), output("xenc_t"));
-      row("controller states", await read("con_HRC", 1, C), output("c_t"));
-      row("inferred inputs", await read("inputs_TRU", 0, U), output("ii_t"));
-      const params = await read("inputParams_TR2U", 0, 2 * U);
-      const part = (first: number) =>
-        Float64Array.from(
-          { length: B * T * U },
-          (_, i) => params[Math.floor(i / U) * 2 * U + first + i % U],
-        );
-      row("inferred inputs, mean", part(0), output("ii_mean_t"));
-      row("inferred inputs, log-variance", part(U), output("ii_logvar_t"));
-    }
-
-    await program.run("gradient", run);
-    const losses = await program.read("losses");
-    const wanted = [
-      golden.losses.total,
-      golden.losses.nlog_p_xgz,
-      golden.losses.kl_g0_prescale,
-      golden.losses.kl_ii_prescale,
-      golden.losses.l2,
-    ];
-    row("losses", losses.subarray(0, wanted.length), wanted);
-    const grads_P = await program.read("grads_P");
-    const wantedGrads_P = fromReference(golden.grads, model);
-    row("whole gradient", grads_P, wantedGrads_P);
-    const layout = parameterLayout(model);
-    let worst = 0, at = 0;
-    grads_P.forEach((g, i) => {
-      if (!(Math.abs(g - wantedGrads_P[i]) <= worst)) {
-        worst = Math.abs(g - wantedGrads_P[i]);
-        at = i;
-      }
-    });
-    rows.at(-1)!.note = `largest difference in ${sliceAt(layout, at)?.name ?? "padding"}`;
-
-    const rate = { stepSize: o.step_size, decayFactor: o.decay_factor, decaySteps: o.decay_steps };
-    const norms: number[] = [], totals: number[] = [];
-    for (let step = 0; step < golden.total_after_step_10.length; step++) {
-      await program.run("step", {
-        ...run,
-        count: step + 1,
-        learningRate: learningRate(rate, step),
-      });
-      norms.push((await program.read("losses"))[LOSSES.indexOf("gradNorm")]);
-      await program.run("forward", run);
-      totals.push((await program.read("losses"))[0]);
-    }
-    // Ten steps carry float32 rounding through Adam's quotient: ten times the bound of one gradient.
-    const after = tolerance * 10;
-    row("gradient norms, 10 steps", norms, golden.grad_norm_before_clip_10, after);
-    row("totals, 10 steps", totals, golden.total_after_step_10, after);
-    row(
-      "parameters after 10 steps",
-      await program.read("params_P"),
-      fromReference(golden.params_after_10, model),
-      after,
-    );
-    return rows;
+    const sheet = new Sheet(file, label);
+    const replay = { golden, model, program, run, sheet, executor };
+    writeInputs(replay);
+    await checkForward(replay);
+    await checkGradient(replay);
+    await checkSteps(replay);
+    return sheet.rows;
   } finally {
     program.free();
   }
+}
+
+/** Parameters, spikes, noise and masks. */
+function writeInputs({ golden, model, program }: Replay): void {
+  const { B, T, N, E, U, G } = golden.dims;
+  program.write("params_P", fromReference(golden.params, model));
+  program.write("counts", counts(golden));
+  program.write("trials_B", Array.from({ length: B }, (_, b) => b));
+  const noise = (name: string, ...shape: number[]) =>
+    numbers(`noise.${name}`, golden.noise[name], shape);
+  const mask = (name: string, ...shape: number[]) => {
+    const values = noise(name, ...shape);
+    const other = values.find((x) => x !== 0 && x !== 1);
+    if (other !== undefined) {
+      throw new InputError(`Cannot use noise.${name}: expected 0 and 1, found ${other}.`);
+    }
+    return values;
+  };
+  program.write("epsIc_RG", noise("eps_ic_BG", B, G));
+  program.write("keepSpikes_BTN", mask("keep_x_BTN", B, T, N));
+  program.write("keepEnds_B2E", mask("keep_ic_B2E", B, 2 * E));
+  program.write("keepGen_RTG", mask("keep_gen_BTG", B, T, G));
+  if (U > 0) {
+    program.write("keepEnc_BT2E", mask("keep_enc_BT2E", B, T, 2 * E));
+    program.write("epsInputs_TRU", timeFirst(noise("eps_ii_BTU", B, T, U), B, T, U));
+  }
+}
+
+function counts(golden: LfadsGolden): Float64Array {
+  const { B, T, N } = golden.dims;
+  const spikes_BTN = numbers("spikes_BTN", golden.spikes_BTN, [B, T, N]);
+  const other = spikes_BTN.find((x) => !(Number.isInteger(x) && x >= 0 && x < 2 ** 16));
+  if (other !== undefined) {
+    throw new InputError(
+      `Cannot use spikes_BTN: expected counts from 0 to ${2 ** 16 - 1}, found ${other}.`,
+    );
+  }
+  return spikes_BTN;
+}
+
+/** Every output of the forward pass. */
+async function checkForward({ golden, program, run, sheet, executor }: Replay): Promise<void> {
+  const { B, T, N, E, C, U, G, F } = golden.dims;
+  const tolerance = tolerances(executor.info).forward;
+  await program.run("forward", run);
+  const read = async (buffer: string, slot: number, n: number) =>
+    trialsFirst(await program.read(buffer), slot, B, T, n);
+  const compare = (what: string, ours: Float64Array, name: string, ...shape: number[]) =>
+    sheet.compare(what, ours, numbers(`outputs.${name}`, golden.outputs[name], shape), tolerance);
+
+  compare("log-rates", await read("logRates_TRN", 0, N), "lograte_t", B, T, N);
+  compare("factors", await read("factors_HRF", 1, F), "factor_t", B, T, F);
+  compare("generator states", await read("gen_HRG", 1, G), "gen_t", B, T, G);
+  const ic_B2G = await program.read("ic_B2G");
+  compare("initial condition, mean", half(ic_B2G, G, false), "ic_mean", B, G);
+  compare("initial condition, log-variance", half(ic_B2G, G, true), "ic_logvar", B, G);
+  if (U === 0) return;
+  compare("encodings", await read("enc_TB2E", 0, 2 * E), "xenc_t", B, T, 2 * E);
+  compare("controller states", await read("con_HRC", 1, C), "c_t", B, T, C);
+  compare("inferred inputs", await read("inputs_TRU", 0, U), "ii_t", B, T, U);
+  const params = await read("inputParams_TR2U", 0, 2 * U);
+  compare("inferred inputs, mean", half(params, U, false), "ii_mean_t", B, T, U);
+  compare("inferred inputs, log-variance", half(params, U, true), "ii_logvar_t", B, T, U);
+}
+
+/** Every loss term, and the gradient for every parameter. */
+async function checkGradient(replay: Replay): Promise<void> {
+  const { golden, model, program, run, sheet, executor } = replay;
+  const tolerance = tolerances(executor.info);
+  await program.run("gradient", run);
+  const { total, nlog_p_xgz, kl_g0_prescale, kl_ii_prescale, l2 } = golden.losses;
+  const wanted = [total, nlog_p_xgz, kl_g0_prescale, kl_ii_prescale, l2];
+  const { error, at } = worstError(await program.read("losses"), wanted);
+  sheet.add("losses, the worst term", error, tolerance.forward, LOSSES[at]);
+
+  const grads_P = await program.read("grads_P");
+  const wanted_P = fromReference(golden.grads, model);
+  sheet.compare(
+    "whole gradient",
+    grads_P,
+    wanted_P,
+    tolerance.gradient,
+    worstSlice(
+      model,
+      grads_P,
+      wanted_P,
+    ),
+  );
+}
+
+/** The slice of the parameters that is farthest from what is wanted, for its own size. */
+export function worstSlice(
+  model: Architecture,
+  ours_P: Float64Array,
+  wanted_P: Float64Array,
+): string {
+  let worst = { name: "", error: -1 };
+  for (const { name, offset, length } of parameterLayout(model).slices) {
+    const part = (values_P: Float64Array) => values_P.subarray(offset, offset + length);
+    const error = relativeError(part(ours_P), part(wanted_P));
+    if (!(error <= worst.error)) worst = { name, error };
+  }
+  return `worst slice ${worst.name}, ${worst.error.toExponential(1)} of its own size`;
+}
+
+/** Optimiser steps on the one batch. */
+async function checkSteps(replay: Replay): Promise<void> {
+  const { golden, model, program, run, sheet, executor } = replay;
+  const o = golden.optimiser;
+  const tolerance = tolerances(executor.info).steps;
+  const rate = { stepSize: o.step_size, decayFactor: o.decay_factor, decaySteps: o.decay_steps };
+  const norms: number[] = [], totals: number[] = [];
+  const steps = golden.total_after_step_10.length;
+  for (let step = 0; step < steps; step++) {
+    const now = { count: step + 1, learningRate: learningRate(rate, step) };
+    await program.run("step", { ...run, ...now });
+    norms.push((await program.read("losses"))[LOSSES.indexOf("gradNorm")]);
+    await program.run("forward", run);
+    totals.push((await program.read("losses"))[LOSSES.indexOf("total")]);
+  }
+  sheet.compare(
+    `gradient norms, ${steps} steps`,
+    norms,
+    golden.grad_norm_before_clip_10,
+    tolerance,
+  );
+  sheet.compare(`totals, ${steps} steps`, totals, golden.total_after_step_10, tolerance);
+  sheet.compare(
+    `parameters after ${steps} steps`,
+    await program.read("params_P"),
+    fromReference(golden.params_after_10, model),
+    tolerance,
+  );
 }

@@ -1,0 +1,33 @@
+/** Directional derivatives by central differences, with a bound on their own error. */
+
+/** A derivative, and how far it may be from the true one. */
+export interface Difference {
+  readonly value: number;
+  readonly bound: number;
+}
+
+/**
+ * The derivative at 0 of `f(s)`, a smooth function of a real number, from central differences
+ * `D(h) = (f(h) - f(-h)) / 2h` at three step sizes, extrapolated twice (Richardson; Romberg's scheme):
+ *
+ *     D(h) = f' + a h² + b h⁴ + …      R(h) = (4 D(h) - D(2h)) / 3      Q = (16 R(h) - R(2h)) / 15
+ *
+ * Two errors bound the result, and neither looks at the gradient under test. Truncation: `|Q - R(h)|`
+ * is the h⁴ term of R, larger than what is left in Q while the series converges. Rounding: values of
+ * `f` err by at most `rounding`, which `D(h)` divides by h, so Q errs by less than
+ * `(64 / h + 20 / 2h + 1 / 4h) / 45 * rounding < 1.7 rounding / h`.
+ *
+ * @param rounding how far a value of `f` may be from exact arithmetic
+ * @param h in units of `s`; by default 2^-8, whose fourth power is 2e-10
+ */
+export async function derivative(
+  f: (s: number) => number | Promise<number>,
+  rounding: number,
+  h = 2 ** -8,
+): Promise<Difference> {
+  const central = async (h: number) => (await f(h) - await f(-h)) / (2 * h);
+  const d1 = await central(h), d2 = await central(2 * h), d4 = await central(4 * h);
+  const r1 = (4 * d1 - d2) / 3, r2 = (4 * d2 - d4) / 3;
+  const value = (16 * r1 - r2) / 15;
+  return { value, bound: Math.abs(value - r1) + 1.7 * rounding / h };
+}
