@@ -66,7 +66,9 @@ export function exampleReport(sizes: ExampleSizes = {}): ReportData {
       }
     }
   }
-  const head = (values: number[], n: number) => Float64Array.from(values.slice(0, n));
+  // The first trial; zeros where there is none.
+  const head = (values: number[], n: number) =>
+    Float64Array.from({ length: n }, (_, i) => values[i] ?? 0);
   return {
     title: "The tutorial: 200 trials of a turning latent state",
     created: "2025-01-31T12:00:00.000Z",

@@ -18,6 +18,7 @@ export function checkShapes(data: ReportData): void {
   if (rates.truth_BTN) {
     expectLength("rates.truth_BTN", rates.truth_BTN, rates.B * rates.T * rates.N);
   }
+  if (rates.trials) expectLength("rates.trials", rates.trials, rates.B);
   data.fixedPoints.forEach((fixed, k) =>
     expectLength(`fixedPoints[${k}].point`, fixed.point, many.G)
   );

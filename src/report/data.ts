@@ -93,6 +93,8 @@ export interface TrajectoriesView {
 
 /** Expected and observed spikes per bin. A few trials are enough. */
 export interface RatesView {
+  /** Which trials of the dataset these are, B of them, where the caller can tell. */
+  readonly trials?: Numbers;
   readonly B: number;
   readonly T: number;
   readonly N: number;

@@ -1,6 +1,6 @@
 import * as Plot from "@observablehq/plot";
 import type { EigenvalueView, FixedPointView, JacobianView, ReportData } from "./data.ts";
-import { angle, complex, number, percent, plural } from "./format.ts";
+import { angle, complex, decimals, number, percent, plural, short } from "./format.ts";
 import { drawHeat, largest } from "./heatmap.ts";
 import {
   type Content,
@@ -23,19 +23,19 @@ const FARTHEST = 2.5;
 
 /** Fixed points: eigenvalues on the unit circle, the true ones beside, and a table. */
 export function fixedPointsSection(data: ReportData): Section {
-  const body = html`<div class="figures">${eigenvalues(data)}${comparison(data)}</div>${
-    pointsTable(data)
-  }${data.jacobianVsA ? jacobian(data.jacobianVsA) : null}`;
+  const body = html`<div class="figures">${eigenvalues(data)}<div>${comparison(data)}${
+    data.jacobianVsA ? jacobian(data.jacobianVsA) : null
+  }</div></div>${pointsTable(data)}`;
   return { id: "fixed-points", heading: "Fixed points and linear dynamics", body };
 }
 
-function eigenvalues(data: ReportData): Html {
+function eigenvalues(data: ReportData): Html | null {
   const found = data.fixedPoints.slice(0, DRAWN).flatMap((fixed, k) =>
     fixed.eigenvalues.map(({ re, im }) => ({ re, im, color: COLORS[colorIndex(k)] }))
   );
   const truth = (data.truth?.eigenvalues ?? []).map(({ re, im }) => ({ re, im }));
   const all = [...found, ...truth];
-  if (all.length === 0) return nothing("No fixed point was found: there are no eigenvalues.");
+  if (all.length === 0) return null;
   const near = all.filter(({ re, im }) => Math.hypot(re, im) <= FARTHEST);
   const reach = 1.08 * Math.max(1.1, ...near.flatMap(({ re, im }) => [Math.abs(re), Math.abs(im)]));
   const inside = ({ re, im }: { re: number; im: number }) =>
@@ -53,11 +53,9 @@ function eigenvalues(data: ReportData): Html {
   ].filter((sentence) => sentence !== "").join(" ");
   const drawing = draw(caption, {
     width: 520,
-    height: 520,
+    height: 506,
     marginTop: 20,
     marginRight: 20,
-    marginLeft: 56,
-    marginBottom: 56,
     x: axis("real part", { domain: [-reach, reach], nice: false, ticks: 5 }),
     y: axis("imaginary part", { domain: [-reach, reach], nice: false, ticks: 5 }),
     color: { type: "identity" },
@@ -110,6 +108,10 @@ function comparison(data: ReportData): Html | null {
   if (leading === undefined || truth === null) return null;
   const off = relativeAngle(leading.angle, truth.angle);
   const trueLeading = truth.eigenvalues[0];
+  const note = leading.modulus > 1 && leading.modulus > truth.modulus
+    ? html`<p class="note">A generator that saturates keeps an oscillation going by growing at its fixed point:
+there the modulus may exceed the true one, while the angle says how fast the latent state turns.</p>`
+    : null;
   const rows: Content[][] = [
     [
       "eigenvalue",
@@ -119,25 +121,25 @@ function comparison(data: ReportData): Html | null {
     ],
     [
       "modulus",
-      number(leading.modulus),
-      number(truth.modulus),
+      decimals(leading.modulus),
+      decimals(truth.modulus),
       signed(leading.modulus - truth.modulus),
     ],
     [
       "angle (rad/bin)",
-      number(Math.abs(leading.angle)),
-      number(Math.abs(truth.angle)),
+      decimals(Math.abs(leading.angle)),
+      decimals(Math.abs(truth.angle)),
       off === null ? "–" : `${off < 0 ? "" : "+"}${percent(off)}`,
     ],
     ...(binWidth === null ? [] : [[
       "rotation (Hz)",
-      number(hertz(leading.angle, binWidth)),
-      number(hertz(truth.angle, binWidth)),
+      decimals(hertz(leading.angle, binWidth)),
+      decimals(hertz(truth.angle, binWidth)),
       signed(hertz(leading.angle, binWidth) - hertz(truth.angle, binWidth)),
     ]]),
   ];
-  return html`<div>${
-    table(
+  return html`
+    ${table(
       "The leading eigenvalue of the slowest fixed point, and the slowest mode of the dynamics that generated the data",
       [
         { head: "" },
@@ -146,9 +148,8 @@ function comparison(data: ReportData): Html | null {
         { head: "difference", numeric: true },
       ],
       rows,
-    )
-  }<p class="note">A saturating generator keeps an oscillation going by growing at its fixed point: there the
-modulus may exceed the true one, while the angle says how fast the latent state turns.</p></div>`;
+    )}${note}
+  `;
 }
 
 function hertz(radians: number, binWidth: number): number {
@@ -156,7 +157,7 @@ function hertz(radians: number, binWidth: number): number {
 }
 
 function signed(value: number): string {
-  return value > 0 ? `+${number(value)}` : number(value);
+  return value > 0 ? `+${decimals(value)}` : decimals(value);
 }
 
 function pointsTable(data: ReportData): Html {
@@ -189,14 +190,14 @@ function pointsTable(data: ReportData): Html {
 
 function pointRow(fixed: FixedPointView, k: number, binWidth: number | null): Content[] {
   const leading: EigenvalueView | undefined = fixed.eigenvalues[0];
-  const shown = fixed.point.slice(0, 6).map((value) => number(value)).join(", ");
+  const shown = fixed.point.slice(0, 6).map((value) => decimals(value)).join(", ");
   const rest = fixed.point.length - 6;
   return [
     String(k + 1),
     fixed.class,
     number(fixed.q, 2),
     leading ? complex(leading.re, leading.im, leading.im !== 0) : "–",
-    number(leading?.modulus),
+    decimals(leading?.modulus),
     leading ? angle(Math.abs(leading.angle), binWidth) : "–",
     leading ? timeConstant(leading.timeConstant) : "–",
     `(${shown}${rest > 0 ? `, and ${rest} more` : ""})`,
@@ -231,7 +232,7 @@ function matrix(name: string, rows: readonly (readonly number[])[]): Html {
     <table class="matrix">
       <caption>${name}</caption>
       <tbody>${rows.map((row) =>
-        html`<tr>${row.map((value) => html`<td>${number(value)}</td>`)}</tr>`
+        html`<tr>${row.map((value) => html`<td>${decimals(value)}</td>`)}</tr>`
       )}</tbody>
     </table>
   `;
@@ -246,8 +247,8 @@ function heat(name: string, rows: readonly (readonly number[])[]): Html {
       { rows: rows.length, columns, full, value: (i, j) => rows[i][j] },
       { label: "column", at: (j) => j },
       "row",
-      { width: 420, height: 400 },
+      { width: 280, height: 266 },
     ),
-    `${name}: blue is positive, orange negative, full colour ${number(full)}.`,
+    `${name}: blue is positive, orange negative, full colour ${short(full)}.`,
   );
 }

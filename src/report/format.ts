@@ -19,13 +19,39 @@ export function number(value: number | null | undefined, digits = 3): string {
     const [mantissa, exponent] = value.toExponential(digits - 1).split("e");
     return `${mantissa} × 10${superscript(Number(exponent))}`.replace("-", MINUS);
   }
-  const leading = size === 0 ? 0 : Math.floor(Math.log10(size));
+  // Rounding may carry into a new leading digit: 0.9996 reads 1.00.
+  const leading = size === 0 ? 0 : Math.floor(Math.log10(Number(size.toPrecision(digits))));
   return value.toFixed(size === 0 ? 0 : Math.max(0, digits - 1 - leading)).replace("-", MINUS);
 }
 
 function superscript(exponent: number): string {
   return [...String(exponent)]
     .map((character) => character === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(character)]).join("");
+}
+
+/**
+ * A number with three decimals, for values near 1 that are read against each other; smaller ones than
+ * those show as `number` shows them.
+ */
+export function decimals(value: number | null | undefined): string {
+  if (value === null || value === undefined || !Number.isFinite(value)) return number(value);
+  if (value !== 0 && (Math.abs(value) < 5e-4 || Math.abs(value) >= 1e4)) return number(value);
+  return value.toFixed(3).replace("-", MINUS);
+}
+
+/** A number as short as its first three digits allow: 10, 2.5, 0.333. */
+export function short(value: number): string {
+  return Number.isFinite(value)
+    ? String(Number(value.toPrecision(3))).replace("-", MINUS)
+    : number(value);
+}
+
+/** An ISO 8601 instant to the minute, or the string as it is when it is none. */
+export function instant(iso: string): string {
+  const time = new Date(iso).getTime();
+  return Number.isNaN(time)
+    ? iso
+    : `${new Date(time).toISOString().slice(0, 16).replace("T", " ")} UTC`;
 }
 
 /** A whole number, its thousands set apart by a thin space. */
@@ -44,15 +70,15 @@ export function percent(share: number | null | undefined): string {
 
 /** A complex number, as one of a pair where `pair` is set: "0.980 ± 0.200i". */
 export function complex(re: number, im: number, pair = false): string {
-  if (im === 0) return number(re);
+  if (im === 0) return decimals(re);
   const sign = pair ? "±" : im < 0 ? MINUS : "+";
-  return `${number(re)} ${sign} ${number(Math.abs(im))}i`;
+  return `${decimals(re)} ${sign} ${decimals(Math.abs(im))}i`;
 }
 
 /** An angle per bin in radians and degrees, and rotations per second where the bin width is known. */
 export function angle(radians: number | null, binWidth: number | null): string {
   if (radians === null || !Number.isFinite(radians)) return number(radians);
-  const turns = `${number(radians)} rad/bin (${number(radians * 180 / Math.PI)}°`;
+  const turns = `${decimals(radians)} rad/bin (${number(radians * 180 / Math.PI)}°`;
   return binWidth === null
     ? `${turns})`
     : `${turns}, ${number(radians / (2 * Math.PI * binWidth))} Hz)`;

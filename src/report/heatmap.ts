@@ -13,7 +13,7 @@ export interface Heat {
 }
 
 /** Shades of one colour: enough for the eye, few enough to stay small. */
-const SHADES = 10;
+const SHADES = 20;
 
 /**
  * One path for each shade, `shade[k]` for k = 1 … SHADES (k = -1 … for negative values), in units of
@@ -37,7 +37,7 @@ export function shadePaths(heat: Heat): Map<number, string> {
 }
 
 function shadeOf(value: number, full: number): number {
-  if (!Number.isFinite(value) || full <= 0) return 0;
+  if (!Number.isFinite(value) || !(full > 0)) return 0;
   return Math.sign(value) * Math.min(SHADES, Math.round(SHADES * Math.abs(value) / full));
 }
 
@@ -45,7 +45,7 @@ function shadeOf(value: number, full: number): number {
 export function drawHeat(
   label: string,
   heat: Heat,
-  time: TimeAxis,
+  time: Pick<TimeAxis, "label" | "at">,
   rowLabel: string,
   options: { readonly color?: string; readonly width?: number; readonly height?: number } = {},
 ): Html {

@@ -56,7 +56,7 @@ export function table(
   columns: readonly Column[],
   rows: readonly (readonly Content[])[],
 ): Html {
-  const kind = (i: number) => columns[i].numeric ? raw(' class="number"') : null;
+  const kind = (i: number) => columns[i].numeric ? "number" : "words";
   return html`
     <div class="scroll" role="region" aria-label="${caption}" tabindex="0">
       <table>
@@ -64,7 +64,7 @@ export function table(
         <thead>
           <tr>${columns.map((column, i) =>
             html`
-              <th scope="col" ${kind(i)}>${column.head}</th>
+              <th scope="col" class="${kind(i)}">${column.head}</th>
             `
           )}</tr>
         </thead>
@@ -73,9 +73,9 @@ export function table(
             <tr>${row.map((cell, i) =>
               i === 0
                 ? html`
-                  <th scope="row" ${kind(i)}>${cell}</th>
+                  <th scope="row" class="${kind(i)}">${cell}</th>
                 `
-                : html`<td${kind(i)}>${cell}</td>`
+                : html`<td class="${kind(i)}">${cell}</td>`
             )}</tr>
           `
         )}</tbody>
@@ -91,7 +91,7 @@ export function figure(
   options: { readonly legend?: Content; readonly wide?: boolean } = {},
 ): Html {
   return html`
-    <figure${options.wide ? raw(' class="wide"') : null}>
+    <figure class="${options.wide ? "wide" : "narrow"}">
     ${options.legend ?? null}<div class="drawings">${drawings}</div>
     <figcaption>${caption}</figcaption>
     </figure>

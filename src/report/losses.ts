@@ -25,12 +25,13 @@ export function lossesSection(data: ReportData): Section {
   const { history } = data;
   const mean = Math.ceil(history.length / POINTS);
   const note = mean > 1 ? ` Each point is the mean of ${mean} neighbouring entries.` : "";
-  const nll = both(history, (entry) => entry.nll, "negative log-likelihood");
-  const total = both(history, (entry) => entry.total, "total");
+  const nll = both(history, (entry) => entry.nll);
+  const total = both(history, (entry) => entry.total);
   const first = history[0].step, last = history[history.length - 1].step;
+  const quarter = first + (last - first) / 4;
   const late = nll.map((curve) => ({
     ...curve,
-    points: curve.points.filter(({ step }) => step >= first + (last - first) / 4),
+    points: curve.points.filter(({ step }) => step >= quarter),
   }));
   const inputs = data.trial.U > 0;
   const train = (value: (entry: HistoryEntry["train"]) => number, size = mean) =>
@@ -49,44 +50,56 @@ export function lossesSection(data: ReportData): Section {
       }]
       : []),
     {
-      label: "their sum as it enters the total (scaled)",
+      label: inputs
+        ? "their sum, scaled, as it enters the total"
+        : "scaled, as it enters the total",
       color: COLORS[3],
       dashed: true,
       points: train((entry) => entry.klScale * (entry.klIc + (inputs ? entry.klInputs : 0))),
     },
   ];
-  const rest: Curve[] = [
-    { label: "L2 penalty (nats)", color: COLORS[4], points: train((entry) => entry.l2) },
-    {
-      label: "gradient norm before clipping",
-      color: COLORS[7],
-      points: train((entry) => entry.gradNorm),
-    },
+  const l2: Curve[] = [
+    { label: "L2 penalty", color: COLORS[4], points: train((entry) => entry.l2) },
   ];
-  const body = html`<div class="figures">${
+  const norm: Curve[] = [
+    { label: "gradient norm", color: COLORS[7], points: train((entry) => entry.gradNorm) },
+  ];
+  const body = html`<div class="figures">${[
     curves(
       nll,
+      [first, last],
       "nats per trial",
       `Negative log-likelihood of the spikes over all steps (without ln x!, which does not depend on the model).${note}`,
-    )
-  }${
+    ),
     late[0].points.length > 2
-      ? curves(late, "nats per trial", "The same without the first quarter of the steps.")
-      : null
-  }${
+      ? curves(
+        late,
+        [quarter, last],
+        "nats per trial",
+        "Negative log-likelihood of the spikes, without the first quarter of the steps.",
+      )
+      : null,
     curves(
       kl,
+      [first, last],
       "nats per trial",
       `KL divergence of the posterior from the prior, on the training trials, before and after scaling.${note}`,
-    )
-  }${curves(total, "nats per trial", `Total loss: likelihood, scaled KL and L2.${note}`)}${
+    ),
     curves(
-      rest,
-      "value (log scale)",
-      `L2 penalty and the global norm of the gradient.${note}`,
+      total,
+      [first, last],
+      "nats per trial",
+      `Total loss: likelihood, scaled KL and L2.${note}`,
+    ),
+    curves(l2, [first, last], "nats", `L2 penalty on all parameters.${note}`),
+    curves(
+      norm,
+      [first, last],
+      "norm (log scale)",
+      `Global norm of the gradient before clipping.${note}`,
       true,
-    )
-  }</div>`;
+    ),
+  ]}</div>`;
   return { id: "training", heading, body };
 }
 
@@ -94,7 +107,6 @@ export function lossesSection(data: ReportData): Section {
 function both(
   history: readonly HistoryEntry[],
   value: (entry: NonNullable<HistoryEntry["evaluation"]>) => number,
-  name: string,
 ): Curve[] {
   const evaluated = history.flatMap((entry) =>
     entry.evaluation ? [{ step: entry.step, value: value(entry.evaluation) }] : []
@@ -102,13 +114,13 @@ function both(
   const trained = history.map((entry) => ({ step: entry.step, value: value(entry.train) }));
   return [
     {
-      label: `${name}, training batches`,
+      label: "training batches",
       color: ROLES.train,
       points: thin(trained, Math.ceil(history.length / POINTS)),
     },
     ...(evaluated.length > 0
       ? [{
-        label: `${name}, evaluation trials`,
+        label: "evaluation trials",
         color: ROLES.evaluation,
         points: thin(evaluated, Math.ceil(evaluated.length / POINTS)),
       }]
@@ -123,15 +135,21 @@ function thin(points: Curve["points"], size: number): Curve["points"] {
     .map((step, i) => ({ step, value: values[i] }));
 }
 
-function curves(list: readonly Curve[], unit: string, caption: string, log = false): Html {
+function curves(
+  list: readonly Curve[],
+  steps: readonly [number, number],
+  unit: string,
+  caption: string,
+  log = false,
+): Html {
   const shown = (value: number) => log && !(value > 0) ? NaN : value;
   const some = list.some((curve) => curve.points.some((point) => isFinite(shown(point.value))));
   if (!some) return nothing(`${caption} There is no finite value to draw.`);
   const drawing = draw(caption, {
     height: 260,
     marginLeft: 64,
-    x: axis("step", { nice: false, ticks: 6 }),
-    y: axis(unit, log ? { type: "log", ticks: 4, tickFormat: ".1~e" } : { ticks: 6 }),
+    x: axis("step", { nice: false, ticks: 6, domain: [...steps] }),
+    y: axis(unit, log ? { type: "log", ticks: 4, tickFormat: "~g" } : { ticks: 6 }),
     marks: list.flatMap((curve) => {
       const points = curve.points.map(({ step, value }) => ({ step, value: shown(value) }));
       return [

@@ -62,13 +62,18 @@ export interface TimeAxis {
   readonly label: string;
   /** Where bin t stands: its start in seconds, or t itself. */
   readonly at: (t: number) => number;
+  /** From bin 0 to the last of T bins; a single bin still gets an axis of one bin's length. */
+  readonly domain: (T: number) => [number, number];
 }
 
 /** Time in seconds where the bin width (s) is known, in bins where it is not. */
 export function timeAxis(binWidth: number | null): TimeAxis {
-  return binWidth === null
-    ? { label: "time (bins)", at: (t) => t }
-    : { label: "time (s)", at: (t) => t * binWidth };
+  const at = (t: number) => binWidth === null ? t : t * binWidth;
+  return {
+    label: binWidth === null ? "time (bins)" : "time (s)",
+    at,
+    domain: (T) => [0, at(Math.max(1, T - 1))],
+  };
 }
 
 /** Settings of an axis with a plain, centred label. */
@@ -88,7 +93,7 @@ export const ROLES = {
   truth: COLORS[1],
   train: COLORS[0],
   evaluation: COLORS[1],
-  example: COLORS[1],
+  example: "var(--ink)",
   ink: "var(--ink)",
   muted: "var(--muted)",
   faint: "var(--faint)",

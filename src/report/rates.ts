@@ -1,6 +1,6 @@
 import * as Plot from "@observablehq/plot";
 import type { Numbers, RatesView, ReportData } from "./data.ts";
-import { number, percent } from "./format.ts";
+import { percent, plural, short } from "./format.ts";
 import { drawHeat, largest } from "./heatmap.ts";
 import { figure, type Html, html, legend, nothing, type Section } from "./html.ts";
 import { mostModulated, varianceExplained } from "./numbers.ts";
@@ -23,9 +23,7 @@ export function ratesSection(data: ReportData): Section {
   return {
     id: "rates",
     heading,
-    body: html`<div class="figures">${neurons(rates, time, unit)}${
-      population(rates, time, unit)
-    }</div>`,
+    body: html`<div class="figures">${neurons(rates, time, unit)}${population(rates, time)}</div>`,
   };
 }
 
@@ -73,7 +71,7 @@ function neurons(rates: RatesView, time: TimeAxis, unit: Unit): Html {
     `Inferred rates of the ${chosen.length} most strongly modulated neurons in ${
       trials.length === 1 ? "one trial" : `${trials.length} trials`
     } (${unit.name}).`,
-    `Bars below zero are the observed spikes; the tallest counts ${number(most)} in one bin.`,
+    `Bars below zero are the observed spikes; the tallest counts ${short(most)} in one bin.`,
     fit === null
       ? ""
       : `Over all given trials and neurons the inferred rates account for ${
@@ -87,7 +85,13 @@ function neurons(rates: RatesView, time: TimeAxis, unit: Unit): Html {
     height: 86 * chosen.length + 70,
     marginLeft: 60,
     marginRight: 76,
-    x: { label: time.label, labelArrow: "none", labelAnchor: "center", ticks: 5 },
+    x: {
+      domain: time.domain(bins.length),
+      label: time.label,
+      labelArrow: "none",
+      labelAnchor: "center",
+      ticks: 5,
+    },
     y: {
       label: unit.name,
       labelArrow: "none",
@@ -96,7 +100,7 @@ function neurons(rates: RatesView, time: TimeAxis, unit: Unit): Html {
       ticks: [0, roundDown(high)],
       tickFormat: (tick: number) => String(Number(tick.toPrecision(3))),
     },
-    fx: { label: null, domain: trials, tickFormat: (b: number) => `trial ${b + 1} of those given` },
+    fx: { label: null, domain: trials, tickFormat: (b: number) => nameOf(rates, b) },
     fy: { label: null, domain: chosen, tickFormat: (n: number) => `neuron ${n}` },
     marks: [
       Plot.ruleY([0], { stroke: ROLES.faint }),
@@ -124,6 +128,10 @@ function neurons(rates: RatesView, time: TimeAxis, unit: Unit): Html {
   });
 }
 
+function nameOf(rates: RatesView, b: number): string {
+  return rates.trials ? `trial ${rates.trials[b]}` : `example ${b + 1}`;
+}
+
 /** The largest of 1, 2, 5 × a power of ten that is not above `value`. */
 function roundDown(value: number): number {
   const power = 10 ** Math.floor(Math.log10(value));
@@ -132,41 +140,45 @@ function roundDown(value: number): number {
 }
 
 /** The whole population in the first trial: spikes, inferred rates, true rates. */
-function population(rates: RatesView, time: TimeAxis, unit: Unit): Html | null {
+function population(rates: RatesView, time: TimeAxis): Html | null {
   const { T, N, rates_BTN, counts_BTN, truth_BTN } = rates;
   if (T < 2 || N < 2) return null;
   const order = byPeak(rates_BTN, T, N).slice(0, ROWS);
   const columns = Math.min(T, BINS);
-  const first = (values_BTN: Numbers) => Array.from({ length: T * N }, (_, i) => values_BTN[i]);
-  const full = Math.max(largest(first(rates_BTN)), truth_BTN ? largest(first(truth_BTN)) : 0);
-  const most = largest(first(counts_BTN));
-  const panel = (title: string, values_BTN: Numbers, top: number, color: string) =>
+  // Each neuron on its own scale, the same for inferred and true: a few fast neurons would hide the rest.
+  const full_N = Float64Array.from({ length: N }, (_, n) => {
+    const of = (values_BTN: Numbers | null) =>
+      values_BTN ? largest(Array.from({ length: T }, (_, t) => values_BTN[t * N + n])) : 0;
+    return Math.max(of(rates_BTN), of(truth_BTN)) || 1;
+  });
+  const most = largest(Array.from({ length: T * N }, (_, i) => counts_BTN[i]));
+  const panel = (title: string, values_BTN: Numbers, color: string, full?: number) =>
     html`<div class="panel"><p class="panel-title">${title}</p>${
       drawHeat(
         `${title}, neurons over time`,
         {
           rows: order.length,
           columns,
-          full: top,
-          value: (row, t) => values_BTN[t * N + order[row]],
+          full: 1,
+          value: (row, t) => values_BTN[t * N + order[row]] / (full ?? full_N[order[row]]),
         },
         time,
         "neuron, ordered by its peak",
         { width: 370, height: 300, color },
       )
     }</div>`;
-  const caption = `The population in the first of these trials${
+  const caption = `The population in ${nameOf(rates, 0)}${
     N > ROWS ? ` (${ROWS} of ${N} neurons)` : ""
-  }${T > BINS ? `, the first ${BINS} of ${T} bins` : ""}. Full colour is ${
-    number(full * unit.scale)
-  } ${unit.name} for rates and ${
-    number(most)
-  } in one bin for spikes; white is zero. Neurons are ordered by the time of their largest inferred rate.`;
+  }${
+    T > BINS ? `, the first ${BINS} of ${T} bins` : ""
+  }, ordered by the time of the largest inferred rate. No colour is zero; full colour is ${
+    plural(most, "spike")
+  } in one bin, or a neuron’s largest rate in this trial${truth_BTN ? ", inferred or true" : ""}.`;
   return figure(
     [
-      panel("Spikes", counts_BTN, most, ROLES.ink),
-      panel("Inferred rates", rates_BTN, full, ROLES.model),
-      truth_BTN ? panel("True rates", truth_BTN, full, ROLES.truth) : null,
+      panel("Spikes", counts_BTN, ROLES.ink, most),
+      panel("Inferred rates", rates_BTN, ROLES.model),
+      truth_BTN ? panel("True rates", truth_BTN, ROLES.truth) : null,
     ],
     caption,
     { wide: true },

@@ -1,6 +1,7 @@
 import { checkShapes } from "./check.ts";
 import type { ReportData } from "./data.ts";
 import { fixedPointsSection } from "./fixed_points.ts";
+import { instant } from "./format.ts";
 import { html, raw, type Section } from "./html.ts";
 import { lossesSection } from "./losses.ts";
 import { ratesSection } from "./rates.ts";
@@ -51,7 +52,9 @@ export function renderReport(data: ReportData): string {
       <body>
         <header>
           <h1>${data.title}</h1>
-          <p class="made">latentd, <time datetime="${data.created}">${data.created}</time></p>
+          <p class="made">latentd, <time datetime="${data.created}">${instant(
+            data.created,
+          )}</time></p>
           <nav aria-label="Contents">
             <ul>${sections.map(({ id, heading }) =>
               html`<li><a href="#${id}">${heading}</a></li>`
@@ -69,5 +72,5 @@ export function renderReport(data: ReportData): string {
         <footer>States, factors and inputs are in arbitrary units. Likelihoods are in nats unless bits are named.</footer>
       </body>
     </html>
-  `.text;
+  `.text.trim() + "\n";
 }

@@ -1,5 +1,5 @@
 import type { ReportData } from "./data.ts";
-import { count, number, percent } from "./format.ts";
+import { count, decimals, number, percent } from "./format.ts";
 import { type Html, html, nothing, type Section, table } from "./html.ts";
 
 /** How well the model predicts held-out spikes, between the null model and the oracle. */
@@ -21,7 +21,7 @@ export function scoresSection(data: ReportData): Section {
       data.scores.map((score) => [
         score.role === "model" ? html`<b>${score.name}</b>` : score.name,
         number(score.nll, 6),
-        number(score.bitsPerSpike),
+        decimals(score.bitsPerSpike),
         shareBar(score.explained),
         score.note,
       ]),
@@ -48,8 +48,8 @@ export function recipesSection(data: ReportData): Section | null {
       recipe.name,
       shareBar(recipe.explained),
       recipe.fixedPoints === null ? number(null) : count(recipe.fixedPoints),
-      number(recipe.angle),
-      number(recipe.modulus),
+      decimals(recipe.angle),
+      decimals(recipe.modulus),
       recipe.note,
     ]),
   );
@@ -60,10 +60,7 @@ export function recipesSection(data: ReportData): Section | null {
 function shareBar(share: number | null): Html {
   if (share === null || !Number.isFinite(share)) return html`${number(share)}`;
   const width = Math.round(1000 * Math.min(1, Math.max(0, share))) / 10;
-  return html`
-    <span
-      class="share"><span class="bar" aria-hidden="true"><span style="width:${width}%"></span></span>${percent(
-        share,
-      )}</span>
-  `;
+  const bar =
+    html`<span class="bar" aria-hidden="true"><span style="width:${width}%"></span></span>`;
+  return html`<span class="share">${bar}<span class="share-text">${percent(share)}</span></span>`;
 }

@@ -1,5 +1,5 @@
 import type { ReportData } from "./data.ts";
-import { count, number } from "./format.ts";
+import { count, short } from "./format.ts";
 import { type Content, html, type Section, table } from "./html.ts";
 
 /** Everything needed to repeat the fit: data, device, seed and hyperparameters. */
@@ -16,7 +16,7 @@ export function settingsSection(data: ReportData): Section {
     ["time bins", count(dataset.T)],
     [
       "bin width",
-      dataset.binWidth === null ? "not given" : `${number(dataset.binWidth * 1000)} ms`,
+      dataset.binWidth === null ? "not given" : `${short(dataset.binWidth * 1000)} ms`,
     ],
     ["neurons", count(dataset.N)],
     ["device", device.name],

@@ -30,7 +30,7 @@ a { color: var(--color-1); }
 .made { color: var(--muted); margin: 0; }
 nav ul { display: flex; flex-wrap: wrap; gap: 4px 20px; list-style: none; margin: 18px 0 0; padding: 0; font-size: 0.92rem; }
 .lead { font-size: 1.06rem; max-width: 80ch; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(190px, 1fr)); gap: 14px; margin: 22px 0; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(190px, 1fr)); gap: 14px; margin: 22px 0; }
 .tiles div { display: flex; flex-direction: column; background: var(--panel); border: 1px solid var(--rule); border-radius: 10px; padding: 14px 18px; }
 .tiles dt { order: 2; font-weight: 600; }
 .tiles dd { margin: 0; }
@@ -64,11 +64,16 @@ tbody th { font-weight: 500; }
 td { overflow-wrap: anywhere; }
 code { font: 0.92em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
 .share { display: inline-flex; align-items: center; gap: 10px; }
+.share-text { min-width: 4.4em; }
+.number + td:not(.number), .number + th:not(.number) { padding-left: 20px; }
+.figures + .scroll { margin-top: 26px; }
+.figures + .nothing { margin-top: 26px; }
 .bar { display: inline-block; width: 90px; height: 9px; border-radius: 5px; background: var(--rule); overflow: hidden; }
 .bar span { display: block; height: 100%; background: var(--color-1); }
 .matrices { display: flex; flex-wrap: wrap; gap: 16px 56px; }
 .matrix { width: auto; border-left: 2px solid var(--ink); border-right: 2px solid var(--ink); border-radius: 6px; }
-.matrix caption { padding: 0 0 6px; }
+.matrix caption { padding: 0 0 6px; white-space: nowrap; }
+.matrices figure { flex: 1 1 220px; }
 .matrix td { border: 0; padding: 3px 12px; text-align: right; font-variant-numeric: tabular-nums; }
 footer { color: var(--muted); font-size: 0.88rem; padding-top: 20px; padding-bottom: 40px; margin-top: 48px; }
 @media print {

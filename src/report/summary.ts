@@ -1,14 +1,15 @@
 import type { ReportData, ScoreView } from "./data.ts";
-import { angle, count, number, percent, plural } from "./format.ts";
+import { angle, count, decimals, number, percent, plural, short } from "./format.ts";
 import { type Content, type Html, html, type Section } from "./html.ts";
 
 /** What was fitted and how well, in words and in a few figures that stand out. */
 export function summarySection(data: ReportData): Section {
-  const sentences = [fitted(data), predicted(data), rotated(data), computed(data)];
+  const sentences = [fitted(data), predicted(data), rotated(data)];
   const body = html`<p class="lead">${
     sentences.filter((sentence) => sentence !== null).map((sentence) => [sentence, " "])
   }</p>
-${figures(data)}${warnings(data)}`;
+${figures(data)}<p class="note">${computed(data)}</p>
+${warnings(data)}`;
   return { id: "summary", heading: "Summary", body };
 }
 
@@ -24,13 +25,18 @@ function fitted(data: ReportData): Html {
     : "no inferred inputs (an autonomous model)";
   const bins = dataset.binWidth === null
     ? plural(dataset.T, "bin")
-    : `${plural(dataset.T, "bin")} of ${number(dataset.binWidth * 1000)} ms`;
+    : `${plural(dataset.T, "bin")} of ${short(dataset.binWidth * 1000)} ms`;
   return html`LFADS with ${plural(many.G, "generator unit")}, ${
     plural(many.F, "factor")
   } and ${inputs} was fitted to ${plural(dataset.trainTrials, "trial")} of <b>${dataset.name}</b>
-(${plural(dataset.N, "neuron")}, ${bins}); ${
-    plural(dataset.evalTrials, "other trial")
-  } judged the fit.`;
+(${plural(dataset.N, "neuron")}, ${bins}); ${heldOut(dataset.evalTrials)}.`;
+}
+
+function heldOut(evalTrials: number): string {
+  if (evalTrials === 0) return "no trial was held out to judge the fit";
+  return `${plural(evalTrials, "other trial")} ${
+    evalTrials === 1 ? "was" : "were"
+  } held out to judge the fit`;
 }
 
 function predicted(data: ReportData): Html | null {
@@ -62,14 +68,17 @@ function rotated(data: ReportData): Html {
       : `${count(many)} fixed points were found; the slowest is`
   }${many === 1 ? ", " : " "}${article(slowest.class)} ${slowest.class}`;
   if (leading === undefined) return html`${what}.`;
+  const turn = leading.im === 0
+    ? "is real: it does not turn"
+    : html`turns by <b>${angle(Math.abs(leading.angle), data.dataset.binWidth)}</b>`;
   const own = html`${what} whose leading eigenvalue has modulus ${
-    number(leading.modulus)
-  } and angle <b>${angle(Math.abs(leading.angle), data.dataset.binWidth)}</b>`;
+    decimals(leading.modulus)
+  } and ${turn}`;
   if (data.truth === null) return html`${own}.`;
   return html`${own}; the dynamics that generated the data have modulus ${
-    number(data.truth.modulus)
-  } and angle ${angle(Math.abs(data.truth.angle), data.dataset.binWidth)}${
-    against(leading.angle, data.truth.angle)
+    decimals(data.truth.modulus)
+  } and turn by ${angle(Math.abs(data.truth.angle), data.dataset.binWidth)}${
+    leading.im === 0 ? null : against(leading.angle, data.truth.angle)
   }.`;
 }
 
@@ -92,12 +101,10 @@ export function relativeAngle(found: number, truth: number): number | null {
 function computed(data: ReportData): Html {
   const { device, history } = data;
   const last = history.at(-1);
-  const steps = last === undefined
-    ? "No training history was kept"
-    : `The fit took ${plural(last.step, "step")}`;
-  return html`${steps}; it ran on ${device.name}${
-    device.threads === null ? "" : ` (${plural(device.threads, "thread")})`
-  } in ${device.arithmetic}, because ${device.reason}. The seed is ${count(data.seed)}.`;
+  const steps = last === undefined ? "It" : `The fit took ${plural(last.step, "step")} and`;
+  return html`${steps} ran on ${device.name}${
+    device.threads === null ? "" : ` with ${plural(device.threads, "thread")}`
+  } in ${device.arithmetic} (${device.reason.replace(/\.$/, "")}), from seed ${String(data.seed)}.`;
 }
 
 function figures(data: ReportData): Html {
@@ -113,11 +120,17 @@ function figures(data: ReportData): Html {
     score === null || score.bitsPerSpike === null
       ? null
       : [number(score.bitsPerSpike), "bits per spike", "over each neuron’s mean rate"],
-    [count(data.fixedPoints.length), "fixed points", data.fixedPoints[0]?.class ?? "none found"],
+    [
+      count(data.fixedPoints.length),
+      data.fixedPoints.length === 1 ? "fixed point" : "fixed points",
+      data.fixedPoints[0]?.class ?? "none found",
+    ],
     leading === undefined ? null : [
-      number(Math.abs(leading.angle)),
+      decimals(Math.abs(leading.angle)),
       "rad per bin",
-      off === null
+      leading.im === 0
+        ? "the leading eigenvalue is real"
+        : off === null
         ? "leading eigenvalue of the slowest point"
         : `${percent(Math.abs(off))} ${off < 0 ? "below" : "above"} the true angle`,
     ],

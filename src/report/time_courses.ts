@@ -2,7 +2,7 @@ import * as Plot from "@observablehq/plot";
 import { drawHeat, largest } from "./heatmap.ts";
 import { figure, type Html, legend, nothing } from "./html.ts";
 import type { Numbers } from "./data.ts";
-import { number } from "./format.ts";
+import { short } from "./format.ts";
 import { axis, COLORS, draw, ROLES, type TimeAxis } from "./plot.ts";
 
 /** What a set of time courses shows. */
@@ -28,7 +28,7 @@ export function timeCourses(courses: Courses, time: TimeAxis): Html {
     k: i % K,
   }));
   const drawing = draw(`${courses.caption}`, {
-    x: axis(time.label, { nice: false }),
+    x: axis(time.label, { nice: false, domain: time.domain(T) }),
     y: axis(courses.axis),
     color: { type: "ordinal", domain: COLORS.map((_, k) => k), range: COLORS },
     marks: [
@@ -53,7 +53,7 @@ function asHeat(courses: Courses, time: TimeAxis): Html {
   );
   return figure(
     drawing,
-    `${courses.caption} Each row is one ${name}; full colour is ${number(full)} in magnitude.`,
+    `${courses.caption} Each row is one ${name}; full colour is ${short(full)} in magnitude.`,
     {
       legend: legend([
         { label: "positive", color: COLORS[0], mark: "bar" },

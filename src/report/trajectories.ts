@@ -96,7 +96,7 @@ function portrait(data: ReportData, cloud: Cloud): Html {
     const [x, y] = at(cloud.example_Tn, t * n, t);
     return { x, y };
   });
-  const frame = frameOf([...points, ...example], plane !== null);
+  const frame = frameOf([...points, ...example], plane ? null : time.domain(T));
   if (frame === null) return nothing(`The ${name}s hold no finite value to draw.`);
   const inside = ({ x, y }: { x: number; y: number }) =>
     x >= frame.x[0] && x <= frame.x[1] && y >= frame.y[0] && y <= frame.y[1];
@@ -149,7 +149,8 @@ function portrait(data: ReportData, cloud: Cloud): Html {
         fill: (point: { color: string }) => point.color,
         r: 1.75,
       }),
-      Plot.line(example, { x: "x", y: "y", stroke: ROLES.example, strokeWidth: 2.25 }),
+      Plot.line(example, { x: "x", y: "y", stroke: ROLES.paper, strokeWidth: 5 }),
+      Plot.line(example, { x: "x", y: "y", stroke: ROLES.example, strokeWidth: 2 }),
       Plot.dot(example.slice(0, 1), { x: "x", y: "y", fill: ROLES.example, r: 3.5 }),
       Plot.dot(shown, {
         x: "x",
@@ -204,10 +205,11 @@ const OUTER_HEIGHT = 62;
 /**
  * A frame around the points, with the same scale on both axes where that leaves the picture readable
  * (one side at most four times the other): only then are angles and rotations what they seem.
+ * Where `time` is given it is the horizontal axis.
  */
 function frameOf(
   points: readonly { readonly x: number; readonly y: number }[],
-  plane: boolean,
+  time: [number, number] | null,
 ): Frame | null {
   const x = extent(points.map((point) => point.x)), y = extent(points.map((point) => point.y));
   if (x === null || y === null) return null;
@@ -215,7 +217,7 @@ function frameOf(
     const pad = high > low ? share * (high - low) : Math.max(Math.abs(high), 1) / 2;
     return [low - pad, high + pad];
   };
-  if (!plane) return { x, y: margin(y, 0.08), height: 320, equal: false };
+  if (time) return { x: time, y: margin(y, 0.08), height: 320, equal: false };
   const wide = margin(x, 0.08), tall = margin(y, 0.08);
   const ratio = (tall[1] - tall[0]) / (wide[1] - wide[0]);
   if (!(ratio >= 0.25 && ratio <= 4)) return { x: wide, y: tall, height: 400, equal: false };
