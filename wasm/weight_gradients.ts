@@ -1,0 +1,306 @@
+// deno-fmt-ignore-file: the formatter would drop AssemblyScript's decorators on functions
+// deno-lint-ignore-file verbatim-module-syntax -- AssemblyScript has no type-only imports
+/**
+ * All weight gradients of a step: out[m][n] = Σ_rows a[row][m] · d[row][n] for each job.
+ *
+ * Rows are summed in blocks of 128 whose sums are then added up, which keeps float32's rounding from
+ * growing with the number of rows. An output block belongs to one thread from the first row to the
+ * last; threads take blocks from a shared counter. So the bits do not depend on the threads.
+ */
+import { Job } from "./job";
+import { madd4, storeLanes } from "./math";
+import { Scalars } from "./scalars";
+import { scratch } from "./scratch";
+import { sparseBlock, SparseScratch, sparseScratch } from "./sparse";
+
+/** Rows whose products are summed before they join the total. */
+export const ROW_BLOCK: i32 = 128;
+
+const M_PANEL: i32 = 6;
+const N_PANEL: i32 = 8;
+/** Largest output block; multiples of the panels. */
+const M_BLOCK: i32 = 96;
+const N_BLOCK: i32 = 96;
+/** Up to this many rows of output, packing costs more than it saves. */
+const THIN: i32 = 2;
+
+@unmanaged
+export class WeightGradientsArgs {
+  jobs: usize;
+  count: i32;
+}
+
+/** The next output block, for all threads; back at 0 when the kernel ends. */
+const NEXT_BLOCK: usize = memory.data(64, 64);
+
+/** What a column sum takes for `a`. */
+const ONE: usize = memory.data<f32>([1, 1]);
+
+@inline
+function parts(length: i32, part: i32): i32 {
+  return (length + part - 1) / part;
+}
+
+/** How the output of a job is cut: the columns of a block. */
+@inline
+function blockN(job: Job, threads: i32): i32 {
+  if (!job.sparse) return N_BLOCK;
+  // each block of a sparse job looks through all spikes of its rows: as few as the threads allow
+  return job.n < 96 ? job.n : parts(parts(job.n, threads), 48) * 48;
+}
+
+@inline
+function blockM(job: Job, threads: i32): i32 {
+  if (!job.sparse) return M_BLOCK;
+  return job.n < 96 ? parts(job.m, threads) : job.m;
+}
+
+@inline
+function blocks(job: Job, threads: i32): i32 {
+  return parts(job.m, blockM(job, threads)) * parts(job.n, blockN(job, threads));
+}
+
+export function weight_gradients(
+  args: WeightGradientsArgs, s: Scalars, _thread: i32, threads: i32,
+): void {
+  const aPanels = scratch(<usize>(ROW_BLOCK * M_BLOCK) << 2);
+  const dPanels = scratch(<usize>(ROW_BLOCK * N_BLOCK) << 2);
+  const sparse = largestSparse(args, threads);
+  let index = 0, start = 0, end = 0;
+  let job = changetype<Job>(args.jobs);
+  if (args.count > 0) end = blocks(job, threads);
+  while (true) {
+    const block = atomic.add<i32>(NEXT_BLOCK, 1);
+    while (index < args.count && block >= end) {
+      start = end;
+      index++;
+      job = changetype<Job>(args.jobs + <usize>index * offsetof<Job>());
+      if (index < args.count) end += blocks(job, threads);
+    }
+    if (index == args.count) {
+      // every thread gets exactly one number past the end, and the last of them rewinds
+      if (block == end + threads - 1) atomic.store<i32>(NEXT_BLOCK, 0);
+      return;
+    }
+    const columns = blockN(job, threads), lines = blockM(job, threads);
+    const across = parts(job.n, columns);
+    const m = (block - start) / across * lines, n = (block - start) % across * columns;
+    const mCount = min(lines, job.m - m), nCount = min(columns, job.n - n);
+    if (job.sparse) sparseBlock(job, s.B, m, mCount, n, nCount, sparse);
+    else if (job.m <= THIN) thinBlock(job, s.B, n, nCount);
+    else denseBlock(job, s.B, m, mCount, n, nCount, aPanels, dPanels);
+  }
+}
+
+/** Working memory for the largest block of the sparse jobs. */
+function largestSparse(args: WeightGradientsArgs, threads: i32): SparseScratch {
+  let m = 0, n = 0;
+  for (let i = 0; i < args.count; i++) {
+    const job = changetype<Job>(args.jobs + <usize>i * offsetof<Job>());
+    if (job.sparse) {
+      m = max(m, blockM(job, threads));
+      n = max(n, blockN(job, threads));
+    }
+  }
+  return sparseScratch(m, n);
+}
+
+/** Address of row 0, column m of `a`. */
+@inline
+function left(job: Job, B: i32, m: i32): usize {
+  return job.a + (<usize>(job.aSlot * B * job.aStride + m) << 2);
+}
+
+function denseBlock(
+  job: Job, B: i32, m: i32, mCount: i32, n: i32, nCount: i32, aPanels: usize, dPanels: usize,
+): void {
+  const rows = job.T * B;
+  const aStep = <usize>job.aStride << 2, dStep = <usize>job.dStride << 2;
+  let a = left(job, B, m), d = job.d + (<usize>n << 2);
+  const out = job.out + (<usize>(m * job.n + n) << 2), outStep = <usize>job.n << 2;
+  if (rows == 0) clear(out, outStep, mCount, nCount);
+  for (let row = 0; row < rows; row += ROW_BLOCK) {
+    const K = min(ROW_BLOCK, rows - row);
+    packA(aPanels, a, K, mCount, aStep);
+    packD(dPanels, d, K, nCount, dStep);
+    const aBytes = <usize>(K * M_PANEL) << 2, dBytes = <usize>(K * N_PANEL) << 2;
+    let dPanel = dPanels;
+    for (let j = 0; j < nCount; j += N_PANEL, dPanel += dBytes) {
+      let aPanel = aPanels, c = out + (<usize>j << 2);
+      for (let i = 0; i < mCount; i += M_PANEL, aPanel += aBytes, c += <usize>M_PANEL * outStep) {
+        tile(K, aPanel, dPanel, c, outStep, mCount - i, nCount - j, row == 0);
+      }
+    }
+    a += <usize>ROW_BLOCK * aStep;
+    d += <usize>ROW_BLOCK * dStep;
+  }
+}
+
+/** Panels of 6 columns. Columns past the end hold what stands there; nothing of them is kept. */
+function packA(dest: usize, a: usize, K: i32, columns: i32, step: usize): void {
+  for (let i = 0; i < columns; i += M_PANEL, a += <usize>M_PANEL << 2) {
+    let source = a;
+    for (let k = 0; k < K; k++, source += step, dest += <usize>M_PANEL << 2) {
+      v128.store(dest, v128.load(source));
+      store<u64>(dest, load<u64>(source, 16), 16);
+    }
+  }
+}
+
+/** Panels of 8 columns, as `packA`. */
+function packD(dest: usize, d: usize, K: i32, columns: i32, step: usize): void {
+  for (let j = 0; j < columns; j += N_PANEL, d += <usize>N_PANEL << 2) {
+    let source = d;
+    for (let k = 0; k < K; k++, source += step, dest += <usize>N_PANEL << 2) {
+      v128.store(dest, v128.load(source));
+      v128.store(dest, v128.load(source, 16), 16);
+    }
+  }
+}
+
+/** Eight numbers, of which `columns` count, become the total or join it. */
+@inline
+function join(out: usize, low: v128, high: v128, columns: i32, first: bool): void {
+  if (!first) {
+    low = f32x4.add(v128.load(out), low);
+    if (columns > 4) high = f32x4.add(v128.load(out, 16), high);
+  }
+  if (columns >= 4) v128.store(out, low);
+  else storeLanes(out, low, columns);
+  if (columns >= 8) v128.store(out, high, 16);
+  else if (columns > 4) storeLanes(out + 16, high, columns - 4);
+}
+
+/** 6 × 8 sums over K rows, with the registers of gemm.ts. */
+function tile(
+  K: i32, a: usize, d: usize, out: usize, outStep: usize, rows: i32, columns: i32, first: bool,
+): void {
+  let c00 = f32x4.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00;
+  let c30 = c00, c31 = c00, c40 = c00, c41 = c00, c50 = c00, c51 = c00;
+  let b0: v128, b1: v128, x: v128;
+  for (let k = K; k > 0; k--) {
+    b0 = v128.load(d);
+    b1 = v128.load(d, 16);
+    x = v128.load32_splat(a);
+    c00 = madd4(x, b0, c00);
+    c01 = madd4(x, b1, c01);
+    x = v128.load32_splat(a, 4);
+    c10 = madd4(x, b0, c10);
+    c11 = madd4(x, b1, c11);
+    x = v128.load32_splat(a, 8);
+    c20 = madd4(x, b0, c20);
+    c21 = madd4(x, b1, c21);
+    x = v128.load32_splat(a, 12);
+    c30 = madd4(x, b0, c30);
+    c31 = madd4(x, b1, c31);
+    x = v128.load32_splat(a, 16);
+    c40 = madd4(x, b0, c40);
+    c41 = madd4(x, b1, c41);
+    x = v128.load32_splat(a, 20);
+    c50 = madd4(x, b0, c50);
+    c51 = madd4(x, b1, c51);
+    a += 24;
+    d += 32;
+  }
+  join(out, c00, c01, columns, first);
+  if (rows == 1) return;
+  join(out + outStep, c10, c11, columns, first);
+  if (rows == 2) return;
+  join(out + 2 * outStep, c20, c21, columns, first);
+  if (rows == 3) return;
+  join(out + 3 * outStep, c30, c31, columns, first);
+  if (rows == 4) return;
+  join(out + 4 * outStep, c40, c41, columns, first);
+  if (rows == 5) return;
+  join(out + 5 * outStep, c50, c51, columns, first);
+}
+
+/** One or two rows of output, or a column sum, straight from the arrays. */
+function thinBlock(job: Job, B: i32, n: i32, nCount: i32): void {
+  const rows = job.T * B;
+  const aStep = job.a ? <usize>job.aStride << 2 : 0, dStep = <usize>job.dStride << 2;
+  let a = job.a ? left(job, B, 0) : ONE, d = job.d + (<usize>n << 2);
+  const second: usize = job.m == 2 ? 4 : 0;
+  const out = job.out + (<usize>n << 2), outStep = <usize>job.n << 2;
+  if (rows == 0) clear(out, outStep, job.m, nCount);
+  for (let row = 0; row < rows; row += ROW_BLOCK) {
+    const K = min(ROW_BLOCK, rows - row);
+    let j = 0;
+    for (; j + 24 <= nCount; j += 24) {
+      const shift = <usize>j << 2;
+      thin24(K, a, aStep, second, d + shift, dStep, out + shift, outStep, row == 0);
+    }
+    for (; j < nCount; j += 8) {
+      const shift = <usize>j << 2;
+      thin8(K, a, aStep, second, d + shift, dStep, out + shift, outStep, nCount - j, row == 0);
+    }
+    a += <usize>ROW_BLOCK * aStep;
+    d += <usize>ROW_BLOCK * dStep;
+  }
+}
+
+function thin24(
+  K: i32, a: usize, aStep: usize, second: usize, d: usize, dStep: usize, out: usize,
+  outStep: usize, first: bool,
+): void {
+  let c0 = f32x4.splat(0), c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0;
+  let e0 = c0, e1 = c0, e2 = c0, e3 = c0, e4 = c0, e5 = c0;
+  let x: v128, y: v128, b: v128;
+  for (let k = K; k > 0; k--) {
+    x = v128.load32_splat(a);
+    y = v128.load32_splat(a + second);
+    b = v128.load(d);
+    c0 = madd4(x, b, c0);
+    e0 = madd4(y, b, e0);
+    b = v128.load(d, 16);
+    c1 = madd4(x, b, c1);
+    e1 = madd4(y, b, e1);
+    b = v128.load(d, 32);
+    c2 = madd4(x, b, c2);
+    e2 = madd4(y, b, e2);
+    b = v128.load(d, 48);
+    c3 = madd4(x, b, c3);
+    e3 = madd4(y, b, e3);
+    b = v128.load(d, 64);
+    c4 = madd4(x, b, c4);
+    e4 = madd4(y, b, e4);
+    b = v128.load(d, 80);
+    c5 = madd4(x, b, c5);
+    e5 = madd4(y, b, e5);
+    a += aStep;
+    d += dStep;
+  }
+  join(out, c0, c1, 8, first);
+  join(out + 32, c2, c3, 8, first);
+  join(out + 64, c4, c5, 8, first);
+  if (!second) return;
+  join(out + outStep, e0, e1, 8, first);
+  join(out + outStep + 32, e2, e3, 8, first);
+  join(out + outStep + 64, e4, e5, 8, first);
+}
+
+function thin8(
+  K: i32, a: usize, aStep: usize, second: usize, d: usize, dStep: usize, out: usize,
+  outStep: usize, columns: i32, first: bool,
+): void {
+  let c0 = f32x4.splat(0), c1 = c0, e0 = c0, e1 = c0;
+  let x: v128, y: v128, b: v128;
+  for (let k = K; k > 0; k--) {
+    x = v128.load32_splat(a);
+    y = v128.load32_splat(a + second);
+    b = v128.load(d);
+    c0 = madd4(x, b, c0);
+    e0 = madd4(y, b, e0);
+    b = v128.load(d, 16);
+    c1 = madd4(x, b, c1);
+    e1 = madd4(y, b, e1);
+    a += aStep;
+    d += dStep;
+  }
+  join(out, c0, c1, columns, first);
+  if (second) join(out + outStep, e0, e1, columns, first);
+}
+
+function clear(out: usize, outStep: usize, rows: i32, columns: i32): void {
+  for (let i = 0; i < rows; i++, out += outStep) memory.fill(out, 0, <usize>columns << 2);
+}
