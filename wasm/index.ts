@@ -3,6 +3,12 @@
 import { adam, AdamArgs } from "./adam";
 import { average_samples, AverageSamplesArgs } from "./average_samples";
 import {
+  controller_input,
+  controller_input_backward,
+  ControllerInputArgs,
+  ControllerInputBackwardArgs,
+} from "./controller_input";
+import {
   ARRIVED,
   ERROR,
   fail,
@@ -17,6 +23,11 @@ import {
   TRAPPED,
   UNKNOWN_KERNEL,
 } from "./control";
+import { decoder, DecoderArgs } from "./decoder";
+import { decoder_backward, DecoderBackwardArgs } from "./decoder_backward";
+import { encoder, encoder_backward, EncoderArgs, EncoderBackwardArgs } from "./encoder";
+import { encoder_input, EncoderInputArgs } from "./encoder_input";
+import { fixed_points, FixedPointsArgs } from "./fixed_points";
 import { barrier, setTeam, waitWhile, wake } from "./gang";
 import { posterior_rates, PosteriorRatesArgs } from "./posterior_rates";
 import { prepare, PrepareArgs } from "./prepare";
@@ -24,6 +35,7 @@ import { readout, ReadoutArgs } from "./readout";
 import { reduce, ReduceArgs } from "./reduce";
 import { Scalars } from "./scalars";
 import { resetScratch } from "./scratch";
+import { weight_gradients, WeightGradientsArgs } from "./weight_gradients";
 
 export { ERROR, ERROR_DETAIL, ERROR_KERNEL, ERROR_THREAD } from "./control";
 export { keepRow, keepRows, normalRow, normalRows, words } from "./random";
@@ -35,8 +47,29 @@ function dispatch(kernel: i32, args: usize, s: Scalars, thread: i32, threads: i3
   switch (kernel) {
     case 0:
       return prepare(changetype<PrepareArgs>(args), s, thread, threads);
+    case 1:
+      return encoder_input(changetype<EncoderInputArgs>(args), s, thread, threads);
+    case 2:
+      return encoder(changetype<EncoderArgs>(args), s, thread, threads);
+    case 3:
+      return encoder_backward(changetype<EncoderBackwardArgs>(args), s, thread, threads);
+    case 4:
+      return controller_input(changetype<ControllerInputArgs>(args), s, thread, threads);
+    case 5:
+      return controller_input_backward(
+        changetype<ControllerInputBackwardArgs>(args),
+        s,
+        thread,
+        threads,
+      );
+    case 6:
+      return decoder(changetype<DecoderArgs>(args), s, thread, threads);
+    case 7:
+      return decoder_backward(changetype<DecoderBackwardArgs>(args), s, thread, threads);
     case 8:
       return readout(changetype<ReadoutArgs>(args), s, thread, threads);
+    case 9:
+      return weight_gradients(changetype<WeightGradientsArgs>(args), s, thread, threads);
     case 10:
       return reduce(changetype<ReduceArgs>(args), s, thread, threads);
     case 11:
@@ -45,6 +78,8 @@ function dispatch(kernel: i32, args: usize, s: Scalars, thread: i32, threads: i3
       return average_samples(changetype<AverageSamplesArgs>(args), s, thread, threads);
     case 13:
       return posterior_rates(changetype<PosteriorRatesArgs>(args), s, thread, threads);
+    case 14:
+      return fixed_points(changetype<FixedPointsArgs>(args), s, thread, threads);
     default:
       fail(UNKNOWN_KERNEL, kernel);
   }
