@@ -51,12 +51,12 @@ def kl_normal(mean, var, prior_mean, prior_var):
 def encode(p, x_TBN):
     """Both encoder directions: (forward_TBE, backward_TBE), each at its own bin."""
     T, B, N = x_TBN.shape
-    E = p["h0_DE"].shape[1]
-    bias = p["b_D3E"] + update_bias(E)
-    gates = x_TBN.reshape(T * B, N) @ p["wInput_ND3E"].reshape(N, 6 * E) + bias.reshape(6 * E)
+    E = p["encoder.h0_DE"].shape[1]
+    bias = p["encoder.b_D3E"] + update_bias(E)
+    gates = x_TBN.reshape(T * B, N) @ p["encoder.wInput_ND3E"].reshape(N, 6 * E) + bias.reshape(6 * E)
     gates = gates.reshape(T, B, 6 * E)
-    wg, wc = p["wGates_DE2E"], p["wCandidate_DEE"]
-    h0 = jnp.broadcast_to(p["h0_DE"][:, None], (2, B, E))
+    wg, wc = p["encoder.wGates_DE2E"], p["encoder.wCandidate_DEE"]
+    h0 = jnp.broadcast_to(p["encoder.h0_DE"][:, None], (2, B, E))
     if DIRECTIONS == "apart":
 
         def one(d, gates_d, reverse):
@@ -97,29 +97,38 @@ def normalised(w_GF):
 def generator_step(config, p):
     """F(h, inputs' part of the pre-activations, bias included) of the configured generator."""
     if config["cell"] == "gru":
-        return lambda pre, g: gru(pre, g, p["wGenRecurrent"], p["wGenCandidate_GG"])
+        wg, wc = p["generator.wGates_G2G"], p["generator.wCandidate_GG"]
+        return lambda pre, g: gru(pre, g, wg, wc)
     sigma = {"tanh": jnp.tanh, "relu": jax.nn.relu, "identity": lambda v: v}[config["nonlinearity"]]
-    return lambda pre, g: sigma(g @ p["wGenRecurrent"] + pre)
+    return lambda pre, g: sigma(g @ p["generator.wRecurrent_GG"] + pre)
 
 
 def generator_bias(config, p):
-    return p["bGen"] + update_bias(config["G"]) if config["cell"] == "gru" else p["bGen"]
+    if config["cell"] == "gru":
+        return p["generator.b_3G"] + update_bias(config["G"])
+    return p["generator.b_G"]
+
+
+def generator_input(config, p):
+    """The inputs' weights: [U][3G] for a GRU, [U][G] for a vanilla generator."""
+    return p["generator.wInput_U3G" if config["cell"] == "gru" else "generator.wInput_UG"]
 
 
 def initial_condition(p, forward, backward, keep_ends, rate):
     """(icMean_BG, icLogVar_BG) from the two ends of the encodings."""
     ends = dropout(jnp.concatenate([backward[0], forward[-1]], -1), keep_ends, rate)
-    return jnp.split(ends @ p["wInitial_2E2G"] + p["bInitial_2G"], 2, -1)
+    return jnp.split(ends @ p["initialCondition.w_2E2G"] + p["initialCondition.b_2G"], 2, -1)
 
 
 def decode(config, p, g0, con_input, eps_TRU, keep_gen):
-    """The decoder over time: (factors_TRF, uMean, uLogVar, u), the latter three None without inputs.
+    """The decoder over time: factors_TRF, gen_TRG, inputMean_TRU, inputLogVar_TRU, inputs_TRU.
 
-    `eps_TRU` None uses the posterior means of the inputs; a single trial's `con_input` is repeated
-    for all of its samples by the caller.
+    The last three are absent without inputs. `eps_TRU` None uses the posterior means of the inputs; a
+    trial's `con_input` is repeated for its samples by the caller.
     """
-    hat = normalised(p["w_GF"])
-    cell, bias, rate = generator_step(config, p), generator_bias(config, p), config["keepRate"]
+    hat = normalised(p["factors.w_GF"])
+    cell, bias = generator_step(config, p), generator_bias(config, p)
+    rate = config["generatorKeepRate"]
     if config["U"] == 0:
 
         def autonomous(g, keep):
@@ -127,25 +136,26 @@ def decode(config, p, g0, con_input, eps_TRU, keep_gen):
             return g, g
 
         gen = scan(autonomous, g0, keep_gen, length=config["T"])[1]
-        return gen @ hat, None, None, None
+        return {"factors": gen @ hat, "gen": gen}
 
     U = config["U"]
 
     def step(carry, xs):
         c, g, f = carry
         gates_x, eps, keep = xs
-        c = gru(gates_x + f @ p["wConFactors_F3C"], c, p["wConGates_C2C"], p["wConCandidate_CC"])
-        out = c @ p["wOut_C2U"] + p["bOut_2U"]
+        c = gru(gates_x + f @ p["controller.wFactors_F3C"], c, p["controller.wGates_C2C"], p["controller.wCandidate_CC"])
+        out = c @ p["inputs.w_C2U"] + p["inputs.b_2U"]
         mean, logvar = out[:, :U], out[:, U:]
         u = mean
         if eps is not None:
             u = mean + jnp.sqrt(jnp.exp(logvar) + config["varMin"]) * eps
-        g = dropout(cell(u @ p["wGenInput"] + bias, g), keep, rate)
+        g = dropout(cell(u @ generator_input(config, p) + bias, g), keep, rate)
         f = g @ hat
-        return (c, g, f), (f, mean, logvar, u)
+        outputs = {"factors": f, "gen": g, "inputMean": mean, "inputLogVar": logvar, "inputs": u}
+        return (c, g, f), outputs
 
     R = g0.shape[0]
-    c0 = jnp.broadcast_to(p["h0Con_C"], (R, config["C"]))
+    c0 = jnp.broadcast_to(p["controller.h0_C"], (R, config["C"]))
     f0 = jnp.zeros((R, config["F"]), jnp.float32)
     return scan(step, (c0, g0, f0), (con_input, eps_TRU, keep_gen))[1]
 
@@ -161,19 +171,18 @@ def losses(config, p, x_TBN, noise, kl_scale):
     con_input = None
     if config["U"] > 0:
         enc = dropout(jnp.concatenate([forward, backward], -1), noise["keepEnc"], rate)
-        con_input = enc @ p["wEncoding_2E3C"] + (p["b_3C"] + update_bias(config["C"]))
-    factors, u_mean, u_logvar, u = decode(
-        config, p, g0, con_input, noise["epsInputs"], noise["keepGen"]
-    )
-    log_rates = factors @ p["w_FN"] + p["b_N"]
+        con_input = enc @ p["controller.wEncoding_2E3C"] + (p["controller.b_3C"] + update_bias(config["C"]))
+    decoded = decode(config, p, g0, con_input, noise["epsInputs"], noise["keepGen"])
+    log_rates = decoded["factors"] @ p["readout.w_FN"] + p["readout.b_N"]
     nll = jnp.sum(jnp.exp(log_rates) - x_TBN * log_rates) / B
-    prior_var = jnp.exp(p["icPriorLogVar_G"]) + floor
-    kl_ic = jnp.sum(kl_normal(mean, var, p["icPriorMean_G"], prior_var)) / B
+    prior_var = jnp.exp(p["icPrior.logVar_G"]) + floor
+    kl_ic = jnp.sum(kl_normal(mean, var, p["icPrior.mean_G"], prior_var)) / B
     kl_inputs = 0.0
     if config["U"] > 0:
-        phi = jnp.exp(-jnp.exp(-p["inputPriorLogTau_U"]))
-        s2 = jnp.exp(p["inputPriorLogNoiseVar_U"]) + floor
-        m, u_var = p["inputPriorMean_U"], jnp.exp(u_logvar) + floor
+        phi = jnp.exp(-jnp.exp(-p["inputPrior.logTau_U"]))
+        s2 = jnp.exp(p["inputPrior.logNoiseVar_U"]) + floor
+        u_mean, u = decoded["inputMean"], decoded["inputs"]
+        m, u_var = p["inputPrior.mean_U"], jnp.exp(decoded["inputLogVar"]) + floor
         kl_inputs = (
             jnp.sum(kl_normal(u_mean[0], u_var[0], m, s2 / (1 - phi * phi)))
             + jnp.sum(kl_normal(u_mean[1:], u_var[1:], m + phi * u[:-1], s2))
@@ -189,20 +198,21 @@ def global_norm(grads):
 
 def draw_noise(config, key):
     """Fresh masks and normals for one step, time-major."""
-    B, T, keep = config["B"], config["T"], config["keepRate"]
+    B, T, rate = config["B"], config["T"], config["keepRate"]
     keys = iter(jax.random.split(key, 6))
-    threshold = np.uint32(min(2**32 - 1, round(keep * 2**32)))
 
-    def mask(*shape):
+    def mask(rate, *shape):
         k = next(keys)
-        return None if keep == 1 else jax.random.bits(k, shape, jnp.uint32) < threshold
+        if rate == 1:
+            return None
+        return jax.random.bits(k, shape, jnp.uint32) < np.uint32(round(rate * 2**32))
 
     E, G, U = config["E"], config["G"], config["U"]
     return {
-        "keepSpikes": mask(T, B, config["N"]),
-        "keepEnds": mask(B, 2 * E),
-        "keepEnc": mask(T, B, 2 * E) if U else None,
-        "keepGen": mask(T, B, G),
+        "keepSpikes": mask(rate, T, B, config["N"]),
+        "keepEnds": mask(rate, B, 2 * E),
+        "keepEnc": mask(rate, T, B, 2 * E) if U else None,
+        "keepGen": mask(config["generatorKeepRate"], T, B, G),
         "epsIc": jax.random.normal(next(keys), (B, G), jnp.float32),
         "epsInputs": jax.random.normal(next(keys), (T, B, U), jnp.float32) if U else None,
     }
@@ -220,36 +230,38 @@ def train_step(config, spikes_TBN, state):
     (total, _), grads = jax.value_and_grad(
         lambda q: losses(config, q, x, noise, kl_scale), has_aux=True
     )(p)
-    scale = jnp.minimum(1, config["maxNorm"] / global_norm(grads))
-    b1, b2, count = config["b1"], config["b2"], step + 1
-    rate = config["stepSize"] * config["decay"] ** step
+    scale = jnp.minimum(1, config["maxGradNorm"] / global_norm(grads))
+    b1, b2, count = config["adamB1"], config["adamB2"], step + 1
+    rate = config["stepSize"] * config["decayFactor"] ** (step / config["decaySteps"])
     m = jax.tree.map(lambda a, g: b1 * a + (1 - b1) * scale * g, m, grads)
     v = jax.tree.map(lambda a, g: b2 * a + (1 - b2) * (scale * g) ** 2, v, grads)
     c1, c2 = rate / (1 - b1**count), 1 / (1 - b2**count)
     p = jax.tree.map(
-        lambda w, a, s: w - c1 * a / (jnp.sqrt(s * c2) + config["eps"]), p, m, v
+        lambda w, a, s: w - c1 * a / (jnp.sqrt(s * c2) + config["adamEps"]), p, m, v
     )
     return (step + 1, key, p, m, v), total
 
 
 def infer_mean(config, p, x_BTN):
-    """Posterior mean: one deterministic pass; (rates_BTN, logRates_BTN)."""
+    """Posterior mean: one deterministic pass; every output, trials first."""
     forward, backward = encode(p, x_BTN.transpose(1, 0, 2))
     mean, _ = initial_condition(p, forward, backward, None, 1)
-    factors = decode(config, p, mean, controller_input(config, p, forward, backward), None, None)[0]
-    log_rates = (factors @ p["w_FN"] + p["b_N"]).transpose(1, 0, 2)
-    return jnp.exp(log_rates), log_rates
+    con_input = controller_input(config, p, forward, backward)
+    decoded = decode(config, p, mean, con_input, None, None)
+    outputs = {k: v.transpose(1, 0, 2) for k, v in decoded.items()}
+    log_rates = outputs["factors"] @ p["readout.w_FN"] + p["readout.b_N"]
+    return {"rates": jnp.exp(log_rates), "logRates": log_rates, **outputs}
 
 
 def controller_input(config, p, forward, backward):
     if config["U"] == 0:
         return None
     enc = jnp.concatenate([forward, backward], -1)
-    return enc @ p["wEncoding_2E3C"] + (p["b_3C"] + update_bias(config["C"]))
+    return enc @ p["controller.wEncoding_2E3C"] + (p["controller.b_3C"] + update_bias(config["C"]))
 
 
 def infer_samples(config, p, x_BTN, eps_ic, eps_inputs):
-    """Posterior sample and average: means over the samples of rates and of logRates.
+    """Posterior sample and average: every output averaged over the samples, trials first.
 
     Row r = trial * S + sample. The encoder runs once per trial; the readout runs bin by bin, so that
     no sample's rates are kept.
@@ -263,15 +275,17 @@ def infer_samples(config, p, x_BTN, eps_ic, eps_inputs):
     con_input = controller_input(config, p, forward, backward)
     if con_input is not None:
         con_input = jnp.repeat(con_input, S, 1)
-    factors = decode(config, p, g0, con_input, eps_inputs, None)[0]
+    decoded = decode(config, p, g0, con_input, eps_inputs, None)
 
     def readout(f):
-        log_rates = f @ p["w_FN"] + p["b_N"]
+        log_rates = f @ p["readout.w_FN"] + p["readout.b_N"]
         by_trial = log_rates.reshape(B, S, -1)
         return jnp.exp(by_trial).mean(1), by_trial.mean(1)
 
-    rates, log_rates = lax.map(readout, factors)
-    return rates.transpose(1, 0, 2), log_rates.transpose(1, 0, 2)
+    rates, log_rates = lax.map(readout, decoded["factors"])
+    means = {k: v.reshape(v.shape[0], B, S, -1).mean(2) for k, v in decoded.items()}
+    outputs = {"rates": rates, "logRates": log_rates, **means}
+    return {k: v.transpose(1, 0, 2) for k, v in outputs.items()}
 
 
 def speeds(config, p, points, bias):
@@ -283,8 +297,8 @@ def fixed_points(config, p, points, star):
     """Adam on every candidate alone for `iterations`; (points, q before the last update)."""
     bias = generator_bias(config, p)
     if config["U"] > 0:
-        bias = bias + star @ p["wGenInput"]
-    b1, b2 = config["b1"], config["b2"]
+        bias = bias + star @ generator_input(config, p)
+    b1, b2 = config["adamB1"], config["adamB2"]
 
     def total(h):
         q = speeds(config, p, h, bias)
@@ -294,9 +308,9 @@ def fixed_points(config, p, points, star):
         h, m, v, _ = state
         (_, q), g = jax.value_and_grad(total, has_aux=True)(h)
         m, v = b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g * g
-        rate = config["stepSize"] * config["decay"] ** i
+        rate = config["stepSize"] * config["decayFactor"] ** i
         c1, c2 = rate / (1 - b1 ** (i + 1.0)), 1 / (1 - b2 ** (i + 1.0))
-        return h - c1 * m / (jnp.sqrt(v * c2) + config["eps"]), m, v, q
+        return h - c1 * m / (jnp.sqrt(v * c2) + config["adamEps"]), m, v, q
 
     zeros = jnp.zeros_like(points)
     q0 = jnp.zeros(points.shape[0], jnp.float32)
@@ -391,9 +405,9 @@ class Peer:
             "keepSpikes": mask("keepSpikes_BTN"),
             "keepEnds": mask("keepEnds_B2E", swap=False),
             "keepEnc": mask("keepEnc_BT2E"),
-            "keepGen": mask("keepGen_BTG"),
-            "epsIc": rest["epsIc_BG"],
-            "epsInputs": rest["epsInputs_BTU"].swapaxes(0, 1) if config["U"] else None,
+            "keepGen": mask("keepGen_RTG"),
+            "epsIc": rest["epsIc_RG"],
+            "epsInputs": rest["epsInputs_TRU"] if config["U"] else None,
         }
         x = rest["spikes_BTN"].swapaxes(0, 1).astype(jnp.float32)
 
@@ -410,17 +424,17 @@ class Peer:
         p = jax.tree.map(jnp.asarray, params)
         x = rest["spikes_BTN"].astype(jnp.float32)
         if config["S"] == 0:
-            rates, log_rates = jax.jit(partial(infer_mean, config))(p, x)
+            outputs = jax.jit(partial(infer_mean, config))(p, x)
         else:
             eps = rest["epsInputs_TRU"] if config["U"] else None
-            rates, log_rates = jax.jit(partial(infer_samples, config))(p, x, rest["epsIc_RG"], eps)
-        return {"rates_BTN": rates, "logRates_BTN": log_rates}, {"meanRate": rates.mean()}
+            outputs = jax.jit(partial(infer_samples, config))(p, x, rest["epsIc_RG"], eps)
+        return outputs, {"meanRate": outputs["rates"].mean()}
 
     def verify_fixed_points(self, config, params, rest):
         p = jax.tree.map(jnp.asarray, params)
         apply = jax.jit(partial(fixed_points, config))
         points, q = apply(p, rest["points_KG"], rest["input_U"])
-        return {"points_KG": points, "speeds_K": q}, {"meanSpeed": q.mean()}
+        return {"points": points, "speeds": q}, {"meanSpeed": q.mean()}
 
 
 if __name__ == "__main__":

@@ -50,17 +50,17 @@ def kl_normal(mean, var, prior_mean, prior_var):
 def encode(p, x_TBN):
     """Both encoder directions: (forward_TBE, backward_TBE), each at its own bin."""
     T, B, N = x_TBN.shape
-    E = p["h0_DE"].shape[1]
-    bias = (p["b_D3E"] + update_bias(E)).reshape(6 * E)
-    gates = torch.addmm(bias, x_TBN.reshape(T * B, N), p["wInput_ND3E"].reshape(N, 6 * E))
+    E = p["encoder.h0_DE"].shape[1]
+    bias = (p["encoder.b_D3E"] + update_bias(E)).reshape(6 * E)
+    gates = torch.addmm(bias, x_TBN.reshape(T * B, N), p["encoder.wInput_ND3E"].reshape(N, 6 * E))
     gates = gates.view(T, B, 2, 3 * E)
     both = torch.stack([gates[:, :, 0], gates[:, :, 1].flip(0)], 1)
     pre_gates = both[..., : 2 * E].contiguous().unbind(0)
     pre_candidates = both[..., 2 * E :].contiguous().unbind(0)
-    h = p["h0_DE"][:, None].expand(2, B, E)
+    h = p["encoder.h0_DE"][:, None].expand(2, B, E)
     states = []
     for pre_gate, pre_candidate in zip(pre_gates, pre_candidates):
-        h = gru_pair(pre_gate, pre_candidate, h, p["wGates_DE2E"], p["wCandidate_DEE"])
+        h = gru_pair(pre_gate, pre_candidate, h, p["encoder.wGates_DE2E"], p["encoder.wCandidate_DEE"])
         states.append(h)
     h = torch.stack(states)
     return h[:, 0], h[:, 1].flip(0)
@@ -77,24 +77,31 @@ def normalised(w_GF):
 
 
 def generator_bias(config, p):
-    return p["bGen"] + update_bias(config["G"]) if config["cell"] == "gru" else p["bGen"]
+    if config["cell"] == "gru":
+        return p["generator.b_3G"] + update_bias(config["G"])
+    return p["generator.b_G"]
+
+
+def generator_input(config, p):
+    """The inputs' weights: [U][3G] for a GRU, [U][G] for a vanilla generator."""
+    return p["generator.wInput_U3G" if config["cell"] == "gru" else "generator.wInput_UG"]
 
 
 def generator_step(config, p):
     """F(inputs' part of the pre-activations [.. or a row], h) of the configured generator."""
-    G, w = config["G"], p["wGenRecurrent"]
+    G = config["G"]
     if config["cell"] == "gru":
-        wc = p["wGenCandidate_GG"]
-        return lambda pre, h: gru(pre[..., : 2 * G], pre[..., 2 * G :], h, w, wc)
+        wg, wc = p["generator.wGates_G2G"], p["generator.wCandidate_GG"]
+        return lambda pre, h: gru(pre[..., : 2 * G], pre[..., 2 * G :], h, wg, wc)
     sigma = {"tanh": torch.tanh, "relu": torch.relu, "identity": lambda v: v}
     sigma = sigma[config["nonlinearity"]]
-    return lambda pre, h: sigma(torch.addmm(pre, h, w))
+    return lambda pre, h: sigma(torch.addmm(pre, h, p["generator.wRecurrent_GG"]))
 
 
 def initial_condition(p, forward, backward, keep_ends):
     """(icMean_BG, icLogVar_BG) from the two ends of the encodings."""
     ends = dropout(torch.cat([backward[0], forward[-1]], -1), keep_ends)
-    return torch.addmm(p["bInitial_2G"], ends, p["wInitial_2E2G"]).chunk(2, -1)
+    return torch.addmm(p["initialCondition.b_2G"], ends, p["initialCondition.w_2E2G"]).chunk(2, -1)
 
 
 def controller_input(config, p, forward, backward, keep_enc):
@@ -102,14 +109,17 @@ def controller_input(config, p, forward, backward, keep_enc):
     if config["U"] == 0:
         return None
     enc = dropout(torch.cat([forward, backward], -1), keep_enc)
-    bias = p["b_3C"] + update_bias(config["C"])
-    return torch.addmm(bias, enc.flatten(0, 1), p["wEncoding_2E3C"]).view(*enc.shape[:2], -1)
+    bias = p["controller.b_3C"] + update_bias(config["C"])
+    return torch.addmm(bias, enc.flatten(0, 1), p["controller.wEncoding_2E3C"]).view(*enc.shape[:2], -1)
 
 
 def decode(config, p, g0, con_input, eps_TRU, keep_gen):
-    """The decoder over time: (factors_TRF, uMean, uLogVar, u), the latter three None without inputs."""
+    """The decoder over time: factors_TRF, gen_TRG, inputMean_TRU, inputLogVar_TRU, inputs_TRU.
+
+    The last three are absent without inputs. `eps_TRU` None uses the posterior means of the inputs.
+    """
     T, R, U, C = config["T"], g0.shape[0], config["U"], config["C"]
-    hat = normalised(p["w_GF"])
+    hat = normalised(p["factors.w_GF"])
     cell, bias = generator_step(config, p), generator_bias(config, p)
     keeps = [None] * T if keep_gen is None else keep_gen.unbind(0)
     g = g0
@@ -118,31 +128,41 @@ def decode(config, p, g0, con_input, eps_TRU, keep_gen):
         for keep in keeps:
             g = dropout(cell(bias, g), keep)
             states.append(g)
-        return torch.stack(states) @ hat, None, None, None
-    c = p["h0Con_C"].expand(R, C)
+        gen = torch.stack(states)
+        return {"factors": gen @ hat, "gen": gen}
+    c = p["controller.h0_C"].expand(R, C)
     f = torch.zeros(R, config["F"])
     pre_gates = con_input[..., : 2 * C].contiguous().unbind(0)
     pre_candidates = con_input[..., 2 * C :].contiguous().unbind(0)
-    w_gates = torch.cat([p["wConGates_C2C"], p["wConFactors_F3C"][:, : 2 * C]])
-    w_candidate = torch.cat([p["wConCandidate_CC"], p["wConFactors_F3C"][:, 2 * C :]])
+    w_gates = torch.cat([p["controller.wGates_C2C"], p["controller.wFactors_F3C"][:, : 2 * C]])
+    w_candidate = torch.cat([p["controller.wCandidate_CC"], p["controller.wFactors_F3C"][:, 2 * C :]])
+    w_input = generator_input(config, p)
     noise = [None] * T if eps_TRU is None else eps_TRU.unbind(0)
-    factors, outs, inputs = [], [], []
+    states, factors, outs, inputs = [], [], [], []
     for pre_gate, pre_candidate, eps, keep in zip(pre_gates, pre_candidates, noise, keeps):
         gate = torch.sigmoid(torch.addmm(pre_gate, torch.cat([c, f], 1), w_gates))
         r, u_gate = gate.chunk(2, -1)
         candidate = torch.addmm(pre_candidate, torch.cat([r * c, f], 1), w_candidate)
         c = torch.lerp(torch.tanh(candidate), c, u_gate)
-        out = torch.addmm(p["bOut_2U"], c, p["wOut_C2U"])
+        out = torch.addmm(p["inputs.b_2U"], c, p["inputs.w_C2U"])
         u = out[:, :U]
         if eps is not None:
             u = u + torch.sqrt(torch.exp(out[:, U:]) + config["varMin"]) * eps
-        g = dropout(cell(torch.addmm(bias, u, p["wGenInput"]), g), keep)
+        g = dropout(cell(torch.addmm(bias, u, w_input), g), keep)
         f = g @ hat
+        states.append(g)
         factors.append(f)
         outs.append(out)
         inputs.append(u)
     out = torch.stack(outs)
-    return torch.stack(factors), out[..., :U], out[..., U:], torch.stack(inputs)
+    return {
+        "factors": torch.stack(factors),
+        # Only inference reads the states: training must not pay for stacking them.
+        **({} if torch.is_grad_enabled() else {"gen": torch.stack(states)}),
+        "inputMean": out[..., :U],
+        "inputLogVar": out[..., U:],
+        "inputs": torch.stack(inputs),
+    }
 
 
 def losses(config, p, x_TBN, noise, kl_scale):
@@ -153,21 +173,21 @@ def losses(config, p, x_TBN, noise, kl_scale):
     var = logvar.exp() + floor
     g0 = mean + var.sqrt() * noise["epsIc"]
     con_input = controller_input(config, p, forward, backward, noise["keepEnc"])
-    factors, u_mean, u_logvar, u = decode(
-        config, p, g0, con_input, noise["epsInputs"], noise["keepGen"]
-    )
+    decoded = decode(config, p, g0, con_input, noise["epsInputs"], noise["keepGen"])
+    factors = decoded["factors"]
     T, F, N = factors.shape[0], factors.shape[2], config["N"]
-    log_rates = torch.addmm(p["b_N"], factors.reshape(T * B, F), p["w_FN"])
+    log_rates = torch.addmm(p["readout.b_N"], factors.reshape(T * B, F), p["readout.w_FN"])
     nll = torch.nn.functional.poisson_nll_loss(
         log_rates, x_TBN.reshape(T * B, N), log_input=True, full=False, reduction="sum"
     ) / B
-    prior_var = p["icPriorLogVar_G"].exp() + floor
-    kl_ic = kl_normal(mean, var, p["icPriorMean_G"], prior_var).sum() / B
+    prior_var = p["icPrior.logVar_G"].exp() + floor
+    kl_ic = kl_normal(mean, var, p["icPrior.mean_G"], prior_var).sum() / B
     kl_inputs = torch.zeros(())
     if config["U"] > 0:
-        phi = torch.exp(-torch.exp(-p["inputPriorLogTau_U"]))
-        s2 = p["inputPriorLogNoiseVar_U"].exp() + floor
-        m, u_var = p["inputPriorMean_U"], u_logvar.exp() + floor
+        phi = torch.exp(-torch.exp(-p["inputPrior.logTau_U"]))
+        s2 = p["inputPrior.logNoiseVar_U"].exp() + floor
+        u_mean, u = decoded["inputMean"], decoded["inputs"]
+        m, u_var = p["inputPrior.mean_U"], decoded["inputLogVar"].exp() + floor
         kl_inputs = (
             kl_normal(u_mean[0], u_var[0], m, s2 / (1 - phi * phi)).sum()
             + kl_normal(u_mean[1:], u_var[1:], m + phi * u[:-1], s2).sum()
@@ -178,6 +198,8 @@ def losses(config, p, x_TBN, noise, kl_scale):
 @torch.no_grad()
 def add_l2(config, params):
     """Adds the gradient of l2 * Σ p² to every parameter's gradient; returns the term itself."""
+    for w in params:  # the generator's own first state is read by nothing else
+        w.grad = torch.zeros_like(w) if w.grad is None else w.grad
     torch._foreach_add_([w.grad for w in params], params, alpha=2 * config["l2"])
     return config["l2"] * sum(n * n for n in torch._foreach_norm(params))
 
@@ -187,14 +209,14 @@ def draw_noise(config):
     B, T, rate = config["B"], config["T"], config["keepRate"]
     E, G, U = config["E"], config["G"], config["U"]
 
-    def mask(*shape):
+    def mask(rate, *shape):
         return None if rate == 1 else torch.empty(shape).bernoulli_(rate).div_(rate)
 
     return {
-        "keepSpikes": mask(T, B, config["N"]),
-        "keepEnds": mask(B, 2 * E),
-        "keepEnc": mask(T, B, 2 * E) if U else None,
-        "keepGen": mask(T, B, G),
+        "keepSpikes": mask(rate, T, B, config["N"]),
+        "keepEnds": mask(rate, B, 2 * E),
+        "keepEnc": mask(rate, T, B, 2 * E) if U else None,
+        "keepGen": mask(config["generatorKeepRate"], T, B, G),
         "epsIc": torch.randn(B, G),
         "epsInputs": torch.randn(T, B, U) if U else None,
     }
@@ -202,18 +224,22 @@ def draw_noise(config):
 
 @torch.inference_mode()
 def infer_mean(config, p, x_BTN):
-    """Posterior mean: one deterministic pass; (rates_BTN, logRates_BTN)."""
+    """Posterior mean: one deterministic pass; every output, trials first."""
     forward, backward = encode(p, x_BTN.swapaxes(0, 1).float())
     mean, _ = initial_condition(p, forward, backward, None)
     con_input = controller_input(config, p, forward, backward, None)
-    factors = decode(config, p, mean, con_input, None, None)[0]
-    log_rates = (factors @ p["w_FN"] + p["b_N"]).swapaxes(0, 1)
-    return log_rates.exp(), log_rates
+    decoded = decode(config, p, mean, con_input, None, None)
+    outputs = {k: v.swapaxes(0, 1).contiguous() for k, v in decoded.items()}
+    log_rates = outputs["factors"] @ p["readout.w_FN"] + p["readout.b_N"]
+    return {"rates": log_rates.exp(), "logRates": log_rates, **outputs}
 
 
 @torch.inference_mode()
 def infer_samples(config, p, x_BTN, eps_ic, eps_inputs):
-    """Posterior sample and average; row r = trial * S + sample, the readout bin by bin."""
+    """Posterior sample and average: every output averaged over the samples, trials first.
+
+    Row r = trial * S + sample; the readout runs bin by bin, so that no sample's rates are kept.
+    """
     S, B = config["S"], x_BTN.shape[0]
     forward, backward = encode(p, x_BTN.swapaxes(0, 1).float())
     mean, logvar = initial_condition(p, forward, backward, None)
@@ -222,30 +248,33 @@ def infer_samples(config, p, x_BTN, eps_ic, eps_inputs):
     con_input = controller_input(config, p, forward, backward, None)
     if con_input is not None:
         con_input = con_input.repeat_interleave(S, 1)
-    factors = decode(config, p, g0, con_input, eps_inputs, None)[0]
+    decoded = decode(config, p, g0, con_input, eps_inputs, None)
     rates, log_rates = [], []
-    for f in factors:
-        by_trial = torch.addmm(p["b_N"], f, p["w_FN"]).view(B, S, -1)
+    for f in decoded["factors"]:
+        by_trial = torch.addmm(p["readout.b_N"], f, p["readout.w_FN"]).view(B, S, -1)
         log_rates.append(by_trial.mean(1))
         rates.append(by_trial.exp_().mean(1))
-    return torch.stack(rates, 1), torch.stack(log_rates, 1)
+    means = {
+        k: v.reshape(v.shape[0], B, S, -1).mean(2).swapaxes(0, 1) for k, v in decoded.items()
+    }
+    return {"rates": torch.stack(rates, 1), "logRates": torch.stack(log_rates, 1), **means}
 
 
 def fixed_points(config, p, points, star):
     """Adam on every candidate alone for `iterations`; (points, q before the last update)."""
     bias = generator_bias(config, p)
     if config["U"] > 0:
-        bias = bias + star @ p["wGenInput"]
+        bias = bias + star @ generator_input(config, p)
     cell = generator_step(config, p)
     h = points.clone().requires_grad_()
     adam = torch.optim.Adam(
-        [h], config["stepSize"], betas=(config["b1"], config["b2"]), eps=config["eps"], fused=True
+        [h], config["stepSize"], betas=(config["adamB1"], config["adamB2"]), eps=config["adamEps"], fused=True
     )
     q = None
     for i in range(config["iterations"]):
         q = (cell(bias, h) - h).square().mean(-1)
         (h.grad,) = torch.autograd.grad(q.sum(), h)
-        adam.param_groups[0]["lr"] = config["stepSize"] * config["decay"] ** i
+        adam.param_groups[0]["lr"] = config["stepSize"] * config["decayFactor"] ** i
         adam.step()
     return h.detach(), q.detach()
 
@@ -273,8 +302,8 @@ class Peer:
         adam = torch.optim.Adam(
             params,
             config["stepSize"],
-            betas=(config["b1"], config["b2"]),
-            eps=config["eps"],
+            betas=(config["adamB1"], config["adamB2"]),
+            eps=config["adamEps"],
             fused=True,
         )
         count = 0
@@ -288,8 +317,9 @@ class Peer:
             total, _ = losses(config, self.params, x, draw_noise(config), kl_scale)
             total.backward()
             loss = total.detach() + add_l2(config, params)
-            torch.nn.utils.clip_grad_norm_(params, config["maxNorm"])
-            adam.param_groups[0]["lr"] = config["stepSize"] * config["decay"] ** count
+            torch.nn.utils.clip_grad_norm_(params, config["maxGradNorm"])
+            rate = config["stepSize"] * config["decayFactor"] ** (count / config["decaySteps"])
+            adam.param_groups[0]["lr"] = rate
             adam.step()
             adam.zero_grad()
             count += 1
@@ -331,19 +361,19 @@ class Peer:
         return {"losses": {k: float(v) for k, v in answer.items()}}
 
     def verify_train(self, config, params, rest):
-        def mask(name, swap=True):
+        def mask(name, rate="keepRate", swap=True):
             keep = rest.get(name)
             if keep is None:
                 return None
-            return (keep.swapaxes(0, 1) if swap else keep).float() / config["keepRate"]
+            return (keep.swapaxes(0, 1) if swap else keep).float() / config[rate]
 
         noise = {
             "keepSpikes": mask("keepSpikes_BTN"),
             "keepEnds": mask("keepEnds_B2E", swap=False),
             "keepEnc": mask("keepEnc_BT2E"),
-            "keepGen": mask("keepGen_BTG"),
-            "epsIc": rest["epsIc_BG"],
-            "epsInputs": rest["epsInputs_BTU"].swapaxes(0, 1) if config["U"] else None,
+            "keepGen": mask("keepGen_RTG", "generatorKeepRate"),
+            "epsIc": rest["epsIc_RG"],
+            "epsInputs": rest["epsInputs_TRU"] if config["U"] else None,
         }
         leaves = [w.requires_grad_() for w in params.values()]
         x = rest["spikes_BTN"].swapaxes(0, 1).float()
@@ -358,15 +388,15 @@ class Peer:
     def verify_infer(self, config, params, rest):
         x = rest["spikes_BTN"]
         if config["S"] == 0:
-            rates, log_rates = infer_mean(config, params, x)
+            outputs = infer_mean(config, params, x)
         else:
             eps = rest["epsInputs_TRU"] if config["U"] else None
-            rates, log_rates = infer_samples(config, params, x, rest["epsIc_RG"], eps)
-        return {"rates_BTN": rates, "logRates_BTN": log_rates}, {"meanRate": rates.mean()}
+            outputs = infer_samples(config, params, x, rest["epsIc_RG"], eps)
+        return outputs, {"meanRate": outputs["rates"].mean()}
 
     def verify_fixed_points(self, config, params, rest):
         points, q = fixed_points(config, params, rest["points_KG"], rest["input_U"])
-        return {"points_KG": points, "speeds_K": q}, {"meanSpeed": q.mean()}
+        return {"points": points, "speeds": q}, {"meanSpeed": q.mean()}
 
 
 if __name__ == "__main__":
