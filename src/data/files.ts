@@ -35,6 +35,28 @@ export async function readFileOrExplain(path: string): Promise<Uint8Array> {
 }
 
 /**
+ * Makes a folder, with the folders above it, where there is none.
+ *
+ * @throws InputError where there is a file instead, or it may not be made
+ *
+ * @example
+ * ```ts
+ * await makeFolderOrExplain("runs/first");
+ * ```
+ */
+export async function makeFolderOrExplain(path: string): Promise<void> {
+  try {
+    await Deno.mkdir(path, { recursive: true });
+  } catch (error) {
+    const found = error instanceof Deno.errors.AlreadyExists ? "a file" : explain(error);
+    if (found === null) throw error;
+    throw new InputError(
+      `Cannot make the folder ${JSON.stringify(path)}: expected a place to write, found ${found}.`,
+    );
+  }
+}
+
+/**
  * Writes a file so that a reader, or a crash at any moment, finds either the old contents or the new:
  * into a temporary file in the same folder, to the disk, then renamed. A link at `path` is replaced,
  * not followed.

@@ -1,0 +1,61 @@
+/** Opens the device that was asked for by name, and says why it is the one that runs. */
+import { InputError } from "../errors.ts";
+import type { Executor } from "./executor.ts";
+import { createReferenceExecutor } from "./reference.ts";
+import { createWasmExecutor } from "./wasm.ts";
+
+/** What can be asked for: a device, or `auto` for the fastest that this machine has. */
+export const DEVICE_CHOICES = ["auto", "wasm", "reference"] as const;
+
+export type DeviceChoice = typeof DEVICE_CHOICES[number];
+
+/** Which device, and how it computes. */
+export interface DeviceOptions {
+  /** `auto` (the default), `wasm` or `reference` */
+  readonly device?: string;
+  /** worker threads of the wasm device; by default one for each processor, at most 16 */
+  readonly threads?: number;
+  /** the same bits on every machine, for the same number of threads; somewhat slower */
+  readonly reproducible?: boolean;
+}
+
+/** @throws {InputError} for a name that is no device */
+export function parseDeviceChoice(name: string): DeviceChoice {
+  const known = DEVICE_CHOICES.find((choice) => choice === name);
+  if (known) return known;
+  throw new InputError(
+    `Cannot open a device: expected ${DEVICE_CHOICES.join(", ")}, found ${JSON.stringify(name)}` +
+      `${name === "webgpu" ? ", which is not built yet: use auto, wasm or reference" : ""}.`,
+  );
+}
+
+/**
+ * Opens a device. It never falls back to another one: what cannot be opened is an error.
+ *
+ * @throws {InputError} for an unknown device, or a number of threads that it cannot have
+ * @throws {Error} when the wasm kernels are not built
+ *
+ * @example
+ * ```ts
+ * const device = await openDevice({ device: "reference" });
+ * console.log(device.info.name, device.info.reason); // reference asked for
+ * device.close();
+ * ```
+ */
+export async function openDevice(options: DeviceOptions = {}): Promise<Executor> {
+  const { threads, reproducible } = options;
+  const choice = parseDeviceChoice(options.device ?? "auto");
+  if (choice === "reference") {
+    if (threads !== undefined && threads !== 1) {
+      throw new InputError(
+        `Cannot open the reference device: expected 1 thread, as its plain loops have, found ${threads}.`,
+      );
+    }
+    return createReferenceExecutor("asked for by name");
+  }
+  const reason = choice === "wasm"
+    ? "asked for by name"
+    : `auto: WebAssembly is the fastest device built so far; this machine shows ` +
+      `${navigator.hardwareConcurrency} processors`;
+  return await createWasmExecutor({ threads, reproducible, reason });
+}

@@ -1,0 +1,284 @@
+/**
+ * A run's folder. Every file is replaced whole, so that a crash at any moment leaves a run that can go
+ * on from its last checkpoint.
+ *
+ * | file | holds |
+ * | --- | --- |
+ * | `run.json` | what was fitted to what, and how far it has come: `RunRecord` |
+ * | `checkpoint.safetensors` | everything that an exact resume needs |
+ * | `model.safetensors` | the model at its best evaluation |
+ * | `losses.csv` | the history |
+ * | `report.html` | the report, once it is made |
+ * | `run.lock` | locked by the process that writes the run |
+ */
+import { join } from "node:path";
+import { makeFolderOrExplain, readFileOrExplain, writeFileAtomic } from "../data/files.ts";
+import { modelToBytes } from "../data/model_file.ts";
+import { InputError } from "../errors.ts";
+import { architecture } from "../model/hyperparameters.ts";
+import { parameterLayout } from "../model/layout.ts";
+import type { Model } from "../model/model.ts";
+import { historyToCsv } from "./history_csv.ts";
+import {
+  isRunFolder,
+  readRunRecord,
+  RECORD_FILE,
+  recordToBytes,
+  type RunRecord,
+} from "./run_record.ts";
+import { type RunState, stateFromBytes, stateToBytes } from "./run_state.ts";
+
+export const RUN_FILES = {
+  record: RECORD_FILE,
+  checkpoint: "checkpoint.safetensors",
+  model: "model.safetensors",
+  losses: "losses.csv",
+  report: "report.html",
+} as const;
+
+const LOCK_FILE = "run.lock";
+const LEFTOVER = /^\..+\.[0-9a-f-]{36}\.tmp$/;
+
+/**
+ * Refuses a folder that holds a run already, or files that a run would replace.
+ *
+ * @throws {InputError} naming what was found and the ways out
+ */
+export async function requireFreeFolder(folder: string): Promise<void> {
+  const what = JSON.stringify(folder);
+  if (await isRunFolder(folder)) {
+    const { status, steps } = await readRunRecord(folder);
+    throw new InputError(
+      `Cannot begin a run in ${what}: expected a folder without one, found a run (${status}, step ` +
+        `${steps}). Go on with it (--resume ${folder}), or choose another folder (--out).`,
+    );
+  }
+  for (const file of Object.values(RUN_FILES)) {
+    if (await exists(join(folder, file))) {
+      throw new InputError(
+        `Cannot begin a run in ${what}: expected a folder without files of a run, found ${file}. ` +
+          `Choose another folder (--out).`,
+      );
+    }
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    if (error instanceof Deno.errors.NotADirectory) return false;
+    throw error;
+  }
+}
+
+/**
+ * A run's folder that this process may write: no other process can have it open meanwhile.
+ *
+ * @example
+ * ```ts
+ * const run = await RunDirectory.open("runs/first");
+ * const resume = await run.readState();
+ * // … fit(data, executor, { …, resume, checkpoint: (state) => run.save(state) })
+ * run.close();
+ * ```
+ */
+export class RunDirectory {
+  #record: RunRecord;
+  #modelStep = -1;
+
+  private constructor(
+    readonly folder: string,
+    record: RunRecord,
+    private readonly lock: Deno.FsFile,
+  ) {
+    this.#record = record;
+  }
+
+  /**
+   * Begins a run in a folder, which is made where it is missing.
+   *
+   * @throws {InputError} when the folder holds a run already, another process writes it, or it cannot
+   * be written
+   */
+  static async create(folder: string, record: RunRecord): Promise<RunDirectory> {
+    await requireFreeFolder(folder);
+    await makeFolderOrExplain(folder);
+    const lock = await takeLock(folder);
+    try {
+      // another process may have begun between the look and the lock
+      await requireFreeFolder(folder);
+      const run = new RunDirectory(folder, record, lock);
+      await run.#writeRecord({});
+      return run;
+    } catch (error) {
+      lock.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Opens a run to go on with it, and clears away what a crash left half-written.
+   *
+   * @throws {InputError} when the folder is no run, its record is damaged, or another process writes it
+   */
+  static async open(folder: string): Promise<RunDirectory> {
+    await readRunRecord(folder);
+    const lock = await takeLock(folder);
+    try {
+      for await (const { name } of Deno.readDir(folder)) {
+        if (LEFTOVER.test(name)) await Deno.remove(join(folder, name));
+      }
+      return new RunDirectory(folder, await readRunRecord(folder), lock);
+    } catch (error) {
+      lock.close();
+      throw error;
+    }
+  }
+
+  get record(): RunRecord {
+    return this.#record;
+  }
+
+  path(file: keyof typeof RUN_FILES): string {
+    return join(this.folder, RUN_FILES[file]);
+  }
+
+  /** The last checkpoint; see `readRunState`. */
+  readState(): Promise<RunState> {
+    return readRunState(this.folder, this.#record);
+  }
+
+  /**
+   * Records that a run goes on from `step`.
+   *
+   * @param update what changed: hyperparameters, the device
+   */
+  async resume(
+    step: number,
+    changed: Record<string, [before: unknown, after: unknown]>,
+    update: Partial<Pick<RunRecord, "hyperparameters" | "device">>,
+  ): Promise<void> {
+    await this.#writeRecord({
+      ...update,
+      status: "running",
+      finished: null,
+      failure: null,
+      resumed: [...this.#record.resumed, { at: new Date().toISOString(), step, changed }],
+    });
+  }
+
+  /** Saves a checkpoint, the best model so far and the history: the checkpoint first. */
+  async save(state: RunState): Promise<void> {
+    await writeFileAtomic(this.path("checkpoint"), stateToBytes(state, this.#wide));
+    const { best } = state;
+    if (best.score < Infinity && best.step !== this.#modelStep) {
+      await this.#writeModel(bestModel(this.#record, state));
+    }
+    await writeFileAtomic(
+      this.path("losses"),
+      new TextEncoder().encode(historyToCsv(state.history)),
+    );
+    await this.#writeRecord({ steps: state.step, seconds: state.seconds });
+  }
+
+  /** Saves the model of a run that is over, and says how it ended. */
+  async finish(status: "completed" | "stopped", model: Model): Promise<void> {
+    await this.#writeModel(model);
+    await this.#writeRecord({ status, finished: new Date().toISOString() });
+  }
+
+  /** Says that the run failed, and why. Checkpoints stay. */
+  async fail(reason: string): Promise<void> {
+    await this.#writeRecord({
+      status: "failed",
+      finished: new Date().toISOString(),
+      failure: reason,
+    });
+  }
+
+  /** Lets other processes have the run. */
+  close(): void {
+    this.lock.close();
+  }
+
+  /** Checkpoints and models are as wide as the device computes. */
+  get #wide(): boolean {
+    return this.#record.device.name === "reference";
+  }
+
+  async #writeModel(model: Model): Promise<void> {
+    await writeFileAtomic(this.path("model"), modelToBytes(model, this.#wide));
+    this.#modelStep = model.step;
+  }
+
+  async #writeRecord(update: Partial<RunRecord>): Promise<void> {
+    this.#record = { ...this.#record, ...update };
+    await writeFileAtomic(this.path("record"), recordToBytes(this.#record));
+  }
+}
+
+/**
+ * The last checkpoint of a run.
+ *
+ * @throws {InputError} when there is none, or it is not of this run's shape and seed
+ */
+export async function readRunState(folder: string, record: RunRecord): Promise<RunState> {
+  const path = join(folder, RUN_FILES.checkpoint);
+  const { T, N } = record.dataset;
+  const P = parameterLayout(architecture(record.hyperparameters, T, N)).length;
+  const state = stateFromBytes(await readFileOrExplain(path), P, path);
+  if (state.seed !== record.seed) {
+    throw new InputError(
+      `Cannot resume from ${path}: expected a checkpoint of seed ${record.seed}, as ${RECORD_FILE} ` +
+        `says, found seed ${state.seed}.`,
+    );
+  }
+  return state;
+}
+
+function bestModel({ hyperparameters, dataset, seed }: RunRecord, { best }: RunState): Model {
+  return {
+    architecture: architecture(hyperparameters, dataset.T, dataset.N),
+    hyperparameters,
+    params_P: best.params_P,
+    binWidth: dataset.binWidth,
+    seed,
+    step: best.step,
+  };
+}
+
+/** Locks the folder until the file is closed or the process ends, however it ends. */
+async function takeLock(folder: string): Promise<Deno.FsFile> {
+  const path = join(folder, LOCK_FILE);
+  let lock: Deno.FsFile;
+  try {
+    lock = await Deno.open(path, { write: true, create: true });
+  } catch (error) {
+    const refused = [
+      Deno.errors.PermissionDenied,
+      Deno.errors.NotCapable,
+      Deno.errors.IsADirectory,
+    ];
+    if (!refused.some((kind) => error instanceof kind)) throw error;
+    throw new InputError(
+      `Cannot write the run ${
+        JSON.stringify(folder)
+      }: expected a folder that can be written, found ` +
+        `that ${LOCK_FILE} cannot.`,
+    );
+  }
+  try {
+    if (await lock.tryLock(true)) return lock;
+  } catch (error) {
+    lock.close();
+    throw error;
+  }
+  lock.close();
+  throw new InputError(
+    `Cannot write the run ${JSON.stringify(folder)}: expected it to be idle, found that another ` +
+      `process is writing it.`,
+  );
+}

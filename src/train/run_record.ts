@@ -1,0 +1,174 @@
+/** What a run folder's `run.json` says: what was fitted to what, on what, and how far it has come. */
+import { join } from "node:path";
+import { z } from "zod";
+import type { DeviceInfo } from "../compute/executor.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { readFileOrExplain } from "../data/files.ts";
+import { InputError } from "../errors.ts";
+import { type Hyperparameters, hyperparametersSchema } from "../model/hyperparameters.ts";
+import { VERSION } from "../version.ts";
+import type { Split } from "./trainer.ts";
+
+const FORMAT = "latentd run 1";
+export const RECORD_FILE = "run.json";
+
+const count = z.int().min(0);
+const instant = z.iso.datetime();
+
+/** The schema of `run.json`. Unknown keys are refused. */
+export const runRecordSchema = z.strictObject({
+  format: z.literal(FORMAT),
+  /** of latentd, when the run began */
+  version: z.string(),
+  /** `running` also after a crash, until the run is resumed */
+  status: z.enum(["running", "completed", "stopped", "failed"]),
+  seed: count,
+  hyperparameters: hyperparametersSchema,
+  device: z.strictObject({
+    name: z.enum(["reference", "wasm"]),
+    threads: z.int().min(1),
+    arithmetic: z.string(),
+    reason: z.string(),
+    /** see `DeviceOptions` */
+    reproducible: z.boolean(),
+  }),
+  dataset: z.strictObject({
+    name: z.string(),
+    /** where the data were when the run began */
+    path: z.string(),
+    /** of the counts, see `countsSha256` */
+    sha256: z.string().regex(/^[0-9a-f]{64}$/),
+    trials: z.int().min(2),
+    T: z.int().min(1),
+    N: z.int().min(1),
+    /** seconds; null where not known */
+    binWidth: z.number().positive().nullable(),
+    warnings: z.array(z.string()),
+  }),
+  /** indices of trials, from 0 */
+  split: z.strictObject({ train: z.array(count), evaluation: z.array(count) }),
+  started: instant,
+  finished: instant.nullable(),
+  /** optimiser steps in the last checkpoint */
+  steps: count,
+  /** of training, over all sessions, at the last checkpoint */
+  seconds: z.number().min(0),
+  /** one entry for each time the run went on */
+  resumed: z.array(z.strictObject({
+    at: instant,
+    step: count,
+    /** hyperparameters that changed: their values before and after */
+    changed: z.record(z.string(), z.tuple([z.unknown(), z.unknown()])),
+  })),
+  /** why the run failed */
+  failure: z.string().nullable(),
+});
+
+export type RunRecord = Readonly<z.infer<typeof runRecordSchema>>;
+export type RunStatus = RunRecord["status"];
+
+/** SHA-256 of the counts of a dataset, packed as they are in memory, in hexadecimal. */
+export async function countsSha256({ counts_BTN }: Pick<Dataset, "counts_BTN">): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new Uint8Array(counts_BTN.slice().buffer));
+  return new Uint8Array(digest).toHex();
+}
+
+/** What a new run begins with. */
+export interface RunStart {
+  readonly seed: number;
+  readonly hyperparameters: Hyperparameters;
+  readonly device: DeviceInfo;
+  readonly reproducible: boolean;
+  readonly data: Dataset;
+  /** where the data were read from */
+  readonly dataPath: string;
+  readonly split: Split;
+}
+
+/** The record of a run that is about to begin. */
+export async function newRunRecord(start: RunStart): Promise<RunRecord> {
+  const { seed, hyperparameters, device, data, split } = start;
+  const { name, trials, T, N, binWidth, warnings } = data;
+  const sha256 = await countsSha256(data);
+  return {
+    format: FORMAT,
+    version: VERSION,
+    status: "running",
+    seed,
+    hyperparameters,
+    device: { ...device, reproducible: start.reproducible },
+    dataset: {
+      name,
+      path: start.dataPath,
+      sha256,
+      trials,
+      T,
+      N,
+      binWidth,
+      warnings: [...warnings],
+    },
+    split: { train: [...split.train], evaluation: [...split.evaluation] },
+    started: new Date().toISOString(),
+    finished: null,
+    steps: 0,
+    seconds: 0,
+    resumed: [],
+    failure: null,
+  };
+}
+
+/** The bytes of `run.json`. Lists of trials stay on one line each. */
+export function recordToBytes(record: RunRecord): Uint8Array {
+  const line = (list: readonly number[]) => `[${list.join(", ")}]`;
+  const { train, evaluation } = record.split;
+  const marks = { ...record, split: { train: "<train>", evaluation: "<evaluation>" } };
+  const text = JSON.stringify(marks, null, 2)
+    .replace('"train": "<train>"', () => `"train": ${line(train)}`)
+    .replace('"evaluation": "<evaluation>"', () => `"evaluation": ${line(evaluation)}`);
+  return new TextEncoder().encode(text + "\n");
+}
+
+/**
+ * Reads the record of a run.
+ *
+ * @param folder the run's folder
+ * @throws {InputError} when the folder is no run, or its record is damaged
+ */
+export async function readRunRecord(folder: string): Promise<RunRecord> {
+  const what = JSON.stringify(folder);
+  if (!await isRunFolder(folder)) {
+    throw new InputError(
+      `Cannot open the run ${what}: expected a run's folder, with a ${RECORD_FILE}, found none.`,
+    );
+  }
+  const bytes = await readFileOrExplain(join(folder, RECORD_FILE));
+  let found: unknown;
+  try {
+    found = JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    throw new InputError(
+      `Cannot open the run ${what}: expected JSON in its ${RECORD_FILE}, found something else.`,
+    );
+  }
+  const result = runRecordSchema.safeParse(found);
+  if (result.success) return result.data;
+  const problems = result.error.issues.map((issue) =>
+    `${issue.path.join(".") || "the record"}: ${issue.message}`
+  );
+  throw new InputError(
+    `Cannot open the run ${what}: expected a record of latentd ${VERSION} in its ${RECORD_FILE}, ` +
+      `found ${problems.join("; ")}.`,
+  );
+}
+
+/** Whether a path is the folder of a run. */
+export async function isRunFolder(path: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(join(path, RECORD_FILE))).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      return false;
+    }
+    throw error;
+  }
+}
