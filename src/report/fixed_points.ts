@@ -13,7 +13,7 @@ import {
   type Section,
   table,
 } from "./html.ts";
-import { axis, COLORS, draw, ROLES } from "./plot.ts";
+import { COLORS, draw, ROLES, xAxis, yAxis } from "./plot.ts";
 import { relativeAngle } from "./summary.ts";
 
 /** Fixed points with a colour of their own in the drawing, and rows of the table. */
@@ -53,11 +53,10 @@ function eigenvalues(data: ReportData): Html | null {
   ].filter((sentence) => sentence !== "").join(" ");
   const drawing = draw(caption, {
     width: 520,
-    height: 506,
-    marginTop: 20,
+    height: 514,
     marginRight: 20,
-    x: axis("real part", { domain: [-reach, reach], nice: false, ticks: 5 }),
-    y: axis("imaginary part", { domain: [-reach, reach], nice: false, ticks: 5 }),
+    x: xAxis("real part", { domain: [-reach, reach], ticks: 5 }),
+    y: yAxis("imaginary part", { domain: [-reach, reach], ticks: 5 }),
     color: { type: "identity" },
     marks: [
       Plot.ruleX([0], { stroke: ROLES.faint }),

@@ -1,6 +1,6 @@
 import type { Html } from "./html.ts";
 import type { Numbers } from "./data.ts";
-import { COLORS, draw, type TimeAxis } from "./plot.ts";
+import { COLORS, draw, type TimeAxis, xAxis, yAxis } from "./plot.ts";
 
 /** Rows of values over time. */
 export interface Heat {
@@ -53,23 +53,17 @@ export function drawHeat(
   return draw(label, {
     width: options.width ?? 520,
     height: options.height ?? 300,
-    x: {
+    x: xAxis(time.label, {
       type: "linear",
       domain: [time.at(0), time.at(heat.columns)],
-      label: time.label,
-      labelArrow: "none",
-      labelAnchor: "center",
       ticks: 5,
-    },
-    y: {
+    }),
+    y: yAxis(rowLabel, {
       type: "linear",
       domain: [heat.rows, 0],
-      label: rowLabel,
-      labelArrow: "none",
-      labelAnchor: "center",
       ticks: Math.min(heat.rows, 5),
       tickFormat: "d",
-    },
+    }),
     marks: [
       (_index, _scales, _values, dimensions, context) => {
         const { width, height, marginLeft, marginRight, marginTop, marginBottom } = dimensions;

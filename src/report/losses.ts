@@ -2,7 +2,7 @@ import * as Plot from "@observablehq/plot";
 import type { HistoryEntry, ReportData } from "./data.ts";
 import { figure, type Html, html, legend, nothing, type Section } from "./html.ts";
 import { runMeans } from "./numbers.ts";
-import { axis, COLORS, draw, ROLES } from "./plot.ts";
+import { COLORS, draw, ROLES, xAxis, yAxis } from "./plot.ts";
 
 /** More points than this would not be told apart in a drawing. */
 const POINTS = 300;
@@ -71,7 +71,7 @@ export function lossesSection(data: ReportData): Section {
       "nats per trial",
       `Negative log-likelihood of the spikes over all steps (without ln x!, which does not depend on the model).${note}`,
     ),
-    late[0].points.length > 2
+    history.length >= 20 && late[0].points.length > 2
       ? curves(
         late,
         [quarter, last],
@@ -148,8 +148,11 @@ function curves(
   const drawing = draw(caption, {
     height: 260,
     marginLeft: 64,
-    x: axis("step", { nice: false, ticks: 6, domain: [...steps] }),
-    y: axis(unit, log ? { type: "log", ticks: 4, tickFormat: "~g" } : { ticks: 6 }),
+    x: xAxis("step", { ticks: Math.max(1, Math.min(6, steps[1] - steps[0])), domain: [...steps] }),
+    y: yAxis(unit, {
+      nice: true,
+      ...(log ? { type: "log", ticks: 4, tickFormat: "~g" } : { ticks: 6 }),
+    }),
     marks: list.flatMap((curve) => {
       const points = curve.points.map(({ step, value }) => ({ step, value: shown(value) }));
       return [

@@ -26,6 +26,7 @@ export function draw(label: string, options: Plot.PlotOptions): Html {
   const svg: Element = Plot.plot({
     width: 520,
     height: 300,
+    marginTop: 28,
     marginLeft: 56,
     marginBottom: 42,
     ...options,
@@ -76,9 +77,14 @@ export function timeAxis(binWidth: number | null): TimeAxis {
   };
 }
 
-/** Settings of an axis with a plain, centred label. */
-export function axis(label: string, more: Plot.ScaleOptions = {}): Plot.ScaleOptions {
-  return { label, labelArrow: "none", labelAnchor: "center", nice: true, ...more };
+/** Settings of the horizontal axis, its label centred below. */
+export function xAxis(label: string, more: Plot.ScaleOptions = {}): Plot.ScaleOptions {
+  return { label, labelArrow: "none", labelAnchor: "center", ...more };
+}
+
+/** Settings of the vertical axis, its label on top: beside it, it would meet long numbers. */
+export function yAxis(label: string, more: Plot.ScaleOptions = {}): Plot.ScaleOptions {
+  return { label, labelArrow: "none", labelAnchor: "top", ...more };
 }
 
 /** The categorical colours of the page (Okabe and Ito's, told apart by every kind of colour vision). */

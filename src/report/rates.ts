@@ -4,7 +4,7 @@ import { percent, plural, short } from "./format.ts";
 import { drawHeat, largest } from "./heatmap.ts";
 import { figure, type Html, html, legend, nothing, type Section } from "./html.ts";
 import { mostModulated, varianceExplained } from "./numbers.ts";
-import { draw, ROLES, type TimeAxis, timeAxis } from "./plot.ts";
+import { draw, ROLES, type TimeAxis, timeAxis, xAxis, yAxis } from "./plot.ts";
 
 /** How much is drawn: more would not be read. */
 const NEURONS = 6, TRIALS = 3, ROWS = 150, BINS = 300;
@@ -85,21 +85,12 @@ function neurons(rates: RatesView, time: TimeAxis, unit: Unit): Html {
     height: 86 * chosen.length + 70,
     marginLeft: 60,
     marginRight: 76,
-    x: {
-      domain: time.domain(bins.length),
-      label: time.label,
-      labelArrow: "none",
-      labelAnchor: "center",
-      ticks: 5,
-    },
-    y: {
-      label: unit.name,
-      labelArrow: "none",
-      labelAnchor: "center",
+    x: xAxis(time.label, { domain: time.domain(bins.length), ticks: 5 }),
+    y: yAxis(unit.name, {
       domain: [-0.28 * high, high * 1.04],
       ticks: [0, roundDown(high)],
       tickFormat: (tick: number) => String(Number(tick.toPrecision(3))),
-    },
+    }),
     fx: { label: null, domain: trials, tickFormat: (b: number) => nameOf(rates, b) },
     fy: { label: null, domain: chosen, tickFormat: (n: number) => `neuron ${n}` },
     marks: [

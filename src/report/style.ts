@@ -30,8 +30,8 @@ a { color: var(--color-1); }
 .made { color: var(--muted); margin: 0; }
 nav ul { display: flex; flex-wrap: wrap; gap: 4px 20px; list-style: none; margin: 18px 0 0; padding: 0; font-size: 0.92rem; }
 .lead { font-size: 1.06rem; max-width: 80ch; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(190px, 1fr)); gap: 14px; margin: 22px 0; }
-.tiles div { display: flex; flex-direction: column; background: var(--panel); border: 1px solid var(--rule); border-radius: 10px; padding: 14px 18px; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(190px, 1fr)); gap: 14px; margin: 22px 0; }
+.tiles div { max-width: 300px; display: flex; flex-direction: column; background: var(--panel); border: 1px solid var(--rule); border-radius: 10px; padding: 14px 18px; }
 .tiles dt { order: 2; font-weight: 600; }
 .tiles dd { margin: 0; }
 .tiles .value { order: 1; font-size: 1.9rem; line-height: 1.2; font-weight: 650; font-variant-numeric: tabular-nums; }
@@ -61,7 +61,7 @@ th, td { text-align: left; padding: 6px 18px 6px 0; border-bottom: 1px solid var
 thead th { border-bottom: 1.5px solid var(--muted); font-weight: 600; white-space: nowrap; }
 tbody th { font-weight: 500; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-td { overflow-wrap: anywhere; }
+td { overflow-wrap: break-word; }
 code { font: 0.92em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
 .share { display: inline-flex; align-items: center; gap: 10px; }
 .share-text { min-width: 4.4em; }
@@ -83,6 +83,14 @@ footer { color: var(--muted); font-size: 0.88rem; padding-top: 20px; padding-bot
   h2 { break-after: avoid; margin-top: 28px; }
   .figures { grid-template-columns: 1fr 1fr; gap: 16px 24px; }
   .scroll { overflow: visible; }
+  .drawings { flex-wrap: nowrap; }
+  .drawings .panel { min-width: 0; }
+  .tiles { grid-template-columns: repeat(4, 1fr); }
+  .tiles .value { font-size: 1.4rem; }
+  table { font-size: 0.8rem; }
+  th, td, .number + td:not(.number), .number + th:not(.number) { padding: 4px 8px 4px 0; white-space: normal; overflow-wrap: normal; }
+  .number + td:not(.number), .number + th:not(.number) { padding-left: 10px; }
+  .bar { width: 50px; }
   tr, .tiles div { break-inside: avoid; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }

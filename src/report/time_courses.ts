@@ -3,7 +3,7 @@ import { drawHeat, largest } from "./heatmap.ts";
 import { figure, type Html, legend, nothing } from "./html.ts";
 import type { Numbers } from "./data.ts";
 import { short } from "./format.ts";
-import { axis, COLORS, draw, ROLES, type TimeAxis } from "./plot.ts";
+import { COLORS, draw, ROLES, type TimeAxis, xAxis, yAxis } from "./plot.ts";
 
 /** What a set of time courses shows. */
 export interface Courses {
@@ -28,8 +28,8 @@ export function timeCourses(courses: Courses, time: TimeAxis): Html {
     k: i % K,
   }));
   const drawing = draw(`${courses.caption}`, {
-    x: axis(time.label, { nice: false, domain: time.domain(T) }),
-    y: axis(courses.axis),
+    x: xAxis(time.label, { domain: time.domain(T) }),
+    y: yAxis(courses.axis, { nice: true, ticks: 6 }),
     color: { type: "ordinal", domain: COLORS.map((_, k) => k), range: COLORS },
     marks: [
       Plot.ruleY([0], { stroke: ROLES.faint }),

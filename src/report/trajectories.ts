@@ -12,7 +12,7 @@ import {
   type Section,
 } from "./html.ts";
 import { extent, spread } from "./numbers.ts";
-import { axis, draw, ROLES, timeAxis } from "./plot.ts";
+import { draw, ROLES, timeAxis, xAxis, yAxis } from "./plot.ts";
 import { planeOf, type Projection } from "./projection.ts";
 
 /** More trajectories than this hide one another. */
@@ -122,8 +122,8 @@ function portrait(data: ReportData, cloud: Cloud): Html {
   const drawing = draw(caption, {
     height: frame.height,
     marginRight: 16,
-    x: axis(plane ? plane.labels[0] : time.label, { domain: frame.x, nice: false, ticks: 6 }),
-    y: axis(plane ? plane.labels[1] : name, { domain: frame.y, nice: false, ticks: 6 }),
+    x: xAxis(plane ? plane.labels[0] : time.label, { domain: frame.x, ticks: 6 }),
+    y: yAxis(plane ? plane.labels[1] : name, { domain: frame.y, ticks: 6 }),
     marks: [
       Plot.arrow(arrows, {
         x1: "x1",
@@ -200,7 +200,7 @@ interface Frame {
 
 /** The page's 520 pixels less the margins. */
 const INNER_WIDTH = 448;
-const OUTER_HEIGHT = 62;
+const OUTER_HEIGHT = 70;
 
 /**
  * A frame around the points, with the same scale on both axes where that leaves the picture readable
