@@ -3,6 +3,11 @@
 /** A derivative, and how far it may be from the true one. */
 export interface Difference {
   readonly value: number;
+  /** what the step size leaves out */
+  readonly truncation: number;
+  /** what float64 adds */
+  readonly rounding: number;
+  /** the sum of both: no correct gradient is farther from `value` */
   readonly bound: number;
 }
 
@@ -29,5 +34,6 @@ export async function derivative(
   const d1 = await central(h), d2 = await central(2 * h), d4 = await central(4 * h);
   const r1 = (4 * d1 - d2) / 3, r2 = (4 * d2 - d4) / 3;
   const value = (16 * r1 - r2) / 15;
-  return { value, bound: Math.abs(value - r1) + 1.7 * rounding / h };
+  const errors = { truncation: Math.abs(value - r1), rounding: 1.7 * rounding / h };
+  return { value, ...errors, bound: errors.truncation + errors.rounding };
 }

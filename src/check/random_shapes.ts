@@ -6,9 +6,16 @@ import { InputError } from "../errors.ts";
 import { type PlanSizes, type StepOptions, trainingPlan } from "../model/choreography.ts";
 import { type Architecture, type Layout, parameterLayout } from "../model/layout.ts";
 import { fillNormal, fillUniform, seedWords, STREAMS } from "../random.ts";
-import { derivative } from "./differences.ts";
+import { derivative, type Difference } from "./differences.ts";
 import { worstSlice } from "./lfads.ts";
-import { type CheckReport, executorLabels, report, Sheet, worstError } from "./table.ts";
+import {
+  type CheckReport,
+  type CheckRow,
+  executorLabels,
+  report,
+  Sheet,
+  worstError,
+} from "./table.ts";
 import { tolerances } from "./tolerances.ts";
 
 /** What to draw. */
@@ -69,7 +76,7 @@ export async function checkRandomShapes(
   }
   const reference = createReferenceExecutor("the yardstick of a check");
   const labels = executorLabels(executors);
-  const rows = [];
+  const rows: CheckRow[] = [];
   for (let index = 0; index < shapes; index++) {
     const draw = drawShape(seed, index);
     const wanted = await againstDifferences(draw, reference, rows);
@@ -93,4 +100,271 @@ export async function checkRandomShapes(
     }
   }
   return report(rows);
+}
+
+/** A model, its data and its noise: everything follows from the seed and the index. */
+function drawShape(seed: number, index: number): Draw {
+  const words = seedWords(seed);
+  const uniforms = fillUniform(
+    { ...words, stream: STREAMS.split, step: index },
+    0,
+    new Float64Array(32),
+  );
+  let next = 0;
+  const whole = (least: number, most: number) =>
+    least + Math.floor(uniforms[next++] * (most - least + 1));
+  const one = <X>(...choices: X[]): X => choices[whole(0, choices.length - 1)];
+
+  const controlled = one(true, false);
+  const dims = {
+    T: whole(0, 4) === 0 ? 1 : whole(2, 9),
+    N: whole(1, 9),
+    E: whole(1, 9),
+    C: controlled ? whole(1, 9) : 0,
+    U: controlled ? whole(1, 9) : 0,
+    G: whole(1, 9),
+    F: whole(1, 9),
+  };
+  const cell = one("vanilla", "gru");
+  const nonlinearity = one("tanh", "relu", "identity");
+  const model: Architecture = { dims, cell, nonlinearity };
+  const B = whole(1, 9), trials = B + 2;
+  const wide = one(true, false);
+  const options: StepOptions = {
+    keepRate: one(1, 0.75),
+    generatorKeepRate: one(1, 0.875),
+    varMin: 2 ** -10,
+    l2: one(0, 2 ** -9),
+    adamB1: 0.9,
+    adamB2: 0.999,
+    adamEps: 1e-4,
+    maxGradNorm: 10,
+  };
+  const run = scalars({
+    B,
+    ...words,
+    step: whole(0, 1000),
+    purpose: whole(0, 2),
+    firstTrial: whole(0, 100),
+    klScale: one(0, 0.25, 1),
+  });
+  const density = one(0.125, 1);
+  const layout = parameterLayout(model);
+  const letters = Object.entries({ ...dims, B }).map(([letter, n]) => `${letter}${n}`).join(" ");
+  const kind = cell === "gru" ? "gru" : nonlinearity;
+  const drops = options.keepRate < 1 || options.generatorKeepRate < 1 ? ", dropout" : "";
+  return {
+    name: `seed ${seed} #${index}: ${kind} ${letters}${drops}`,
+    model,
+    layout,
+    options,
+    sizes: { B, S: 1, trials, counts: wide ? "u16" : "u8", density },
+    params_P: drawParameters(layout, seed, index),
+    counts: drawCounts(trials * dims.T * dims.N, seed, index, density, wide),
+    trials_B: Array.from({ length: B }, () => whole(0, trials - 1)),
+    run,
+  };
+}
+
+/** Weights N(0, 1/inputs); log-variances and log τ around -1 and 0; the rest N(0, 0.1). */
+function drawParameters(layout: Layout, seed: number, index: number): Float64Array {
+  const params_P = new Float64Array(layout.length);
+  const at = { ...seedWords(seed), stream: STREAMS.initialise, step: index };
+  layout.slices.forEach(({ name, shape, offset, length }, row) => {
+    const values = fillNormal(at, row, params_P.subarray(offset, offset + length));
+    const inputs = name.includes("_ND") ? shape[0] : shape.at(-2) ?? 1;
+    const scale = /\.w/.test(name) ? 1 / Math.sqrt(inputs) : 0.3;
+    const shift = /logVar|logNoiseVar/.test(name) ? -1 : 0;
+    for (let i = 0; i < length; i++) values[i] = Math.fround(values[i] * scale + shift);
+  });
+  return params_P;
+}
+
+/** A share `density` of the bins holds 1 to 4 spikes (up to 300 where counts are wide). */
+function drawCounts(
+  length: number,
+  seed: number,
+  index: number,
+  density: number,
+  wide: boolean,
+): Float64Array {
+  const at = { ...seedWords(seed), stream: STREAMS.poisson, step: index };
+  const share = fillUniform(at, 0, new Float64Array(length));
+  const most = wide ? 300 : 4;
+  const size = fillUniform(at, 1, new Float64Array(length));
+  // Wide counts are rare, or their rates would drown all other terms.
+  return share.map((x, i) =>
+    x > density ? 0 : 1 + Math.floor(size[i] ** (wide ? 8 : 1) * (most - 1e-9))
+  );
+}
+
+/** Loads a draw's plan and writes its inputs. */
+function load(draw: Draw, executor: Executor): Program {
+  const program = executor.load(trainingPlan(draw.model, draw.options, draw.sizes));
+  program.write("params_P", draw.params_P);
+  program.write("counts", draw.counts);
+  program.write("trials_B", draw.trials_B);
+  return program;
+}
+
+/** What the reference says of a draw, for the other executors. */
+interface Wanted {
+  readonly losses: Float64Array;
+  readonly grads_P: Float64Array;
+}
+
+/** Compares the reference's gradient with differences of its own loss; adds one row. */
+async function againstDifferences(
+  draw: Draw,
+  reference: Executor,
+  rows: CheckRow[],
+): Promise<Wanted> {
+  const { layout, params_P, run } = draw;
+  const program = load(draw, reference);
+  try {
+    await program.run("gradient", run);
+    const grads_P = await program.read("grads_P");
+    const losses = await program.read("losses");
+    const loss = await smoothLoss(draw, program);
+    const norm = losses[LOSSES.indexOf("gradNorm")];
+    let worst = { error: NaN, bound: 0, name: "none", ratio: -1 };
+    let kinks = 0, directions = 0;
+    for (const { name, direction_P } of drawDirections(draw, layout)) {
+      const found = await alongDirection(loss, params_P, direction_P);
+      if (!found) {
+        kinks++;
+        continue;
+      }
+      directions++;
+      const ours = grads_P.reduce((sum, g, p) => sum + g * direction_P[p], 0);
+      const error = Math.abs(ours - found.value);
+      const ratio = error / found.bound;
+      if (!(ratio <= worst.ratio)) worst = { error, bound: found.bound, name, ratio };
+    }
+    const skipped = kinks > 0 ? `, ${kinks} at a kink left out` : "";
+    const sheet = new Sheet(draw.name, "reference");
+    sheet.add(
+      "gradient against differences, for |gradient|",
+      worst.error / norm,
+      worst.bound / norm,
+      `the worst of ${directions} directions, ${worst.name}${skipped}`,
+    );
+    rows.push(...sheet.rows);
+    return { losses, grads_P };
+  } finally {
+    program.free();
+  }
+}
+
+/** A unit vector in the space of parameters. */
+interface Direction {
+  readonly name: string;
+  readonly direction_P: Float64Array;
+}
+
+/** Random directions through everything, one through each slice, and some axes. Padding stays 0. */
+function drawDirections({ run }: Draw, layout: Layout): Direction[] {
+  const at = { seedLo: run.seedLo, seedHi: run.seedHi, stream: STREAMS.candidates, step: run.step };
+  let row = 0;
+  const through = (name: string, slices: Layout["slices"]): Direction => {
+    const direction_P = new Float64Array(layout.length);
+    for (const { offset, length } of slices) {
+      fillNormal(at, row++, direction_P.subarray(offset, offset + length));
+    }
+    const length = Math.sqrt(direction_P.reduce((sum, x) => sum + x * x, 0));
+    return { name, direction_P: direction_P.map((x) => x / length) };
+  };
+  const single = (): Direction => {
+    const [which, place] = fillUniform(at, row++, new Float64Array(2));
+    const { name, offset, length } = layout.slices[Math.floor(which * layout.slices.length)];
+    const direction_P = new Float64Array(layout.length);
+    const element = Math.floor(place * length);
+    direction_P[offset + element] = 1;
+    return { name: `${name}[${element}]`, direction_P };
+  };
+  return [
+    ...Array.from({ length: WHOLE }, () => through("all parameters", layout.slices)),
+    ...layout.slices.map((slice) => through(slice.name, [slice])),
+    ...Array.from({ length: SINGLE }, single),
+  ];
+}
+
+/** The loss as a function of the parameters, in float64. */
+interface Loss {
+  /** null where it is not the same smooth function as at the draw's own parameters */
+  at(params_P: Float64Array): Promise<number | null>;
+  /** how far a value may be from exact arithmetic */
+  readonly rounding: number;
+}
+
+/**
+ * The total of a forward pass. It is smooth as long as the same relu units are active and no log-rate
+ * reaches the bound at which the loss reads it as constant.
+ *
+ * Rounding, to first order: a log-rate is the end of a chain of at most `depth` additions, each of
+ * which errs by half an ε of its size, and the loss adds up terms whose magnitudes sum to `size`.
+ */
+async function smoothLoss({ model, run, counts, trials_B, params_P }: Draw, p: Program) {
+  const { T, N, E, C, U, G, F } = model.dims;
+  const { B } = run;
+  const evaluate = async (params_P: Float64Array) => {
+    p.write("params_P", params_P);
+    await p.run("forward", run);
+    const losses = await p.read("losses");
+    return { losses, logRates_TRN: await p.read("logRates_TRN"), gen_HRG: await p.read("gen_HRG") };
+  };
+  const base = await evaluate(params_P);
+  const kinked = model.cell === "vanilla" && model.nonlinearity === "relu";
+  const active = base.gen_HRG.map((x) => x > 0 ? 1 : 0);
+
+  let size = 0;
+  base.logRates_TRN.forEach((logRate, i) => {
+    const n = i % N, b = Math.floor(i / N) % B, t = Math.floor(i / (N * B));
+    const count = counts[(trials_B[b] * T + t) * N + n];
+    size += (Math.exp(logRate) + count * Math.abs(logRate)) / B;
+  });
+  const term = (name: typeof LOSSES[number]) => base.losses[LOSSES.indexOf(name)];
+  size += run.klScale * (term("klIc") + term("klInputs")) + term("l2");
+  const depth = T * (N + 2 * E + C + 2 * U + G + F);
+  const loss: Loss = {
+    rounding: depth * Number.EPSILON * size,
+    async at(params_P) {
+      const { losses, logRates_TRN, gen_HRG } = await evaluate(params_P);
+      if (logRates_TRN.some((x) => x >= MAX_LOG_RATE)) return null;
+      // slot 0 is the sampled initial condition, which no relu makes
+      const switched = (x: number, i: number) => i >= B * G && (x > 0 ? 1 : 0) !== active[i];
+      if (kinked && gen_HRG.some(switched)) return null;
+      return losses[LOSSES.indexOf("total")];
+    },
+  };
+  return loss;
+}
+
+/** Step sizes to try. Smaller ones meet fewer kinks and cut truncation, but magnify rounding. */
+const STEPS = [2 ** -8, 2 ** -11, 2 ** -14, 2 ** -17];
+
+/**
+ * The loss's derivative along a direction, by the step size with the smallest bound; null where a kink
+ * is too close to take one.
+ */
+async function alongDirection(
+  loss: Loss,
+  params_P: Float64Array,
+  direction_P: Float64Array,
+): Promise<Difference | null> {
+  let best: Difference | null = null;
+  for (const h of STEPS) {
+    let smooth = true;
+    const along = async (s: number) => {
+      const value = await loss.at(params_P.map((x, p) => x + s * direction_P[p]));
+      if (value === null) smooth = false;
+      return value ?? 0;
+    };
+    const found = await derivative(along, loss.rounding, h);
+    if (!smooth) continue;
+    if (!best || found.bound < best.bound) best = found;
+    // a smaller step would only add rounding
+    if (found.truncation <= found.rounding) break;
+  }
+  return best;
 }
