@@ -1,0 +1,146 @@
+/**
+ * The bench: `deno task bench train --shape M`, `infer`, `fixed-points`; without a command a table of
+ * all. PYTHON names an interpreter with JAX or PyTorch; what it lacks is skipped.
+ */
+import { Command, InvalidArgumentError, Option } from "commander";
+import type { Executor } from "../src/compute/executor.ts";
+import { createReferenceExecutor } from "../src/compute/reference.ts";
+import { createWasmExecutor } from "../src/compute/wasm.ts";
+import { InputError } from "../src/errors.ts";
+import { fixedPointsTask } from "./fixed_points.ts";
+import { inferTask } from "./infer.ts";
+import { ALL_PEERS, Disagreement, measure, type Outcome } from "./measure.ts";
+import type { PeerName } from "./peers.ts";
+import { record } from "./record.ts";
+import { type Shape, type ShapeName, SHAPES } from "./shapes.ts";
+import type { Task } from "./task.ts";
+import { trainTask } from "./train.ts";
+
+interface Options {
+  readonly shape?: ShapeName;
+  readonly device: "wasm" | "reference";
+  readonly threads: number;
+  readonly peers: PeerName[];
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly samples?: number;
+  readonly json?: true;
+  readonly record?: true;
+}
+
+type Make = (shape: Shape, executor: Executor, options: Options) => Task;
+
+const TASKS: Readonly<Record<string, { make: Make; description: string }>> = {
+  train: { make: trainTask, description: "one train step" },
+  infer: {
+    make: (shape, executor, { samples }) => inferTask(shape, executor, samples ?? shape.samples),
+    description: "posterior sample-and-average, or the posterior mean with --samples 0",
+  },
+  "fixed-points": { make: fixedPointsTask, description: "Adam on fixed-point candidates" },
+};
+
+const milliseconds = (ms: number) => ms.toPrecision(3).padStart(9);
+
+/** One task at one shape; prints a table row, or one JSON object as the last line. */
+async function bench(name: string, shape: Shape, options: Options): Promise<void> {
+  const executor = options.device === "wasm"
+    ? await createWasmExecutor({ threads: options.threads })
+    : createReferenceExecutor();
+  const say = (line: string) => console.error(`  ${line}`);
+  try {
+    console.error(`${name} ${shape.name} (${shape.title})`);
+    const task = TASKS[name].make(shape, executor, options);
+    try {
+      const outcome = await measure(task, { ...options, say });
+      print(name, shape, task, outcome, options);
+      if (options.record) await record(name, shape, task, outcome);
+    } finally {
+      task.close();
+    }
+  } finally {
+    executor.close();
+  }
+}
+
+function print(name: string, shape: Shape, task: Task, outcome: Outcome, options: Options): void {
+  if (options.json) {
+    const { device, threads, ms, median } = outcome.ours;
+    console.log(JSON.stringify({
+      task: name,
+      shape: shape.name,
+      ours: { device, threads, ms, median },
+      peers: outcome.peers.map(({ name, ms, median }) => ({ name, ms, median })),
+      ratio: outcome.ratio,
+    }));
+    return;
+  }
+  console.log(`${name} ${shape.name}: ms for ${task.unit}, minimum and median`);
+  for (const { name, ms, median } of [{ name: "ours", ...outcome.ours }, ...outcome.peers]) {
+    const ratio = name === "ours" ? "" : `   ${(ms / outcome.ours.ms).toFixed(2)} × ours`;
+    console.log(`  ${name.padEnd(6)}${milliseconds(ms)}${milliseconds(median)}${ratio}`);
+  }
+}
+
+function whole(least: number, most: number) {
+  return (text: string) => {
+    const value = Number(text);
+    if (Number.isInteger(value) && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`expected a whole number from ${least} to ${most}.`);
+  };
+}
+
+function seconds(text: string): number {
+  const value = Number(text);
+  if (value > 0 && value <= 600) return value;
+  throw new InvalidArgumentError("expected seconds above 0, at most 600.");
+}
+
+function addOptions(command: Command): Command {
+  return command
+    .addOption(new Option("--shape <name>", "only this shape").choices(Object.keys(SHAPES)))
+    .addOption(
+      new Option("--device <name>", "what we compute on").choices(["wasm", "reference"])
+        .default("wasm"),
+    )
+    .option(
+      "--threads <n>",
+      "threads of everyone",
+      whole(1, 32),
+      Math.min(32, navigator.hardwareConcurrency),
+    )
+    .addOption(
+      new Option("--peers <names...>", "compare with these").choices(ALL_PEERS).default(ALL_PEERS),
+    )
+    .option("--rounds <n>", "turns of everyone", whole(1, 1000), 5)
+    .option("--seconds <s>", "about how long a turn lasts", seconds, 1)
+    .option("--json", "the last line is one JSON object")
+    .option("--record", "append the figures to bench/RESULTS.md");
+}
+
+const program = addOptions(new Command("bench"))
+  .description("Verify, then time against JAX and PyTorch")
+  .enablePositionalOptions();
+const shapesOf = (options: Options) =>
+  options.shape ? [SHAPES[options.shape]] : Object.values(SHAPES);
+program.action(async (options: Options) => {
+  for (const name of Object.keys(TASKS)) {
+    for (const shape of shapesOf(options)) await bench(name, shape, options);
+  }
+});
+for (const [name, { description }] of Object.entries(TASKS)) {
+  const command = addOptions(program.command(name).description(description));
+  if (name === "infer") {
+    command.option("--samples <n>", "posterior samples; 0 is the mean", whole(0, 65_536));
+  }
+  command.action(async (options: Options) => {
+    for (const shape of shapesOf(options)) await bench(name, shape, options);
+  });
+}
+
+try {
+  await program.parseAsync(Deno.args, { from: "user" });
+} catch (error) {
+  if (!(error instanceof InputError || error instanceof Disagreement)) throw error;
+  console.error(error.message);
+  Deno.exitCode = error instanceof InputError ? 2 : 1;
+}

@@ -1,0 +1,166 @@
+/** Verifies ours against every peer, then times all of them in turns. */
+import { Peer, PeerAbsent, type PeerInfo, type PeerName, PEERS, writeCase } from "./peers.ts";
+import type { Task, Verified } from "./task.ts";
+
+export interface MeasureOptions {
+  /** turns of everyone; each round starts with ours */
+  readonly rounds: number;
+  /** about how long one turn lasts */
+  readonly seconds: number;
+  readonly threads: number;
+  readonly peers: readonly PeerName[];
+  /** for people: what is being done, and what is skipped */
+  readonly say: (line: string) => void;
+}
+
+/** Milliseconds of one step. */
+export interface Figures {
+  readonly ms: number;
+  readonly median: number;
+  readonly steps: number;
+}
+
+export interface Outcome {
+  readonly ours: Figures & { readonly device: string; readonly threads: number };
+  readonly peers: readonly (Figures & { readonly name: string; readonly info: PeerInfo })[];
+  /** fastest peer's ms / our ms; null without a peer */
+  readonly ratio: number | null;
+}
+
+/** Ours and a peer disagree: there is nothing to time. */
+export class Disagreement extends Error {
+  override name = "Disagreement";
+}
+
+/** One who takes turns. */
+interface Runner {
+  readonly name: string;
+  run(steps: number): Promise<number[]>;
+}
+
+/**
+ * Runs a task on ours and on every peer that is there. While one runs the others wait: a peer for its
+ * next line, our threads for their next dispatch.
+ *
+ * @throws {Disagreement} when a peer's results differ from ours by more than the task's tolerance
+ */
+export async function measure(task: Task, options: MeasureOptions): Promise<Outcome> {
+  const { say } = options;
+  const folder = await Deno.makeTempDir({ prefix: "latentd-bench-" });
+  const peers: { peer: Peer; info: PeerInfo }[] = [];
+  try {
+    const ours = await task.verify();
+    await writeCase(`${folder}/explicit`, task.explicit);
+    await writeCase(`${folder}/timed`, task.timed);
+    for (const name of options.peers) {
+      const started = await start(name, options.threads, `${folder}/timed`, say);
+      if (!started) continue;
+      peers.push(started);
+      const theirs = await started.peer.verify(`${folder}/explicit`, `${folder}/${name}`);
+      agree(name, ours, theirs, task.tolerance, say);
+    }
+    const runners: Runner[] = [
+      { name: "ours", run: task.run },
+      ...peers.map(({ peer }) => ({ name: peer.name, run: (n: number) => peer.run(n) })),
+    ];
+    const figures = await interleave(runners, options);
+    const result = peers.map(({ peer, info }, i) => ({ name: peer.name, info, ...figures[i + 1] }));
+    const fastest = Math.min(...result.map(({ ms }) => ms));
+    return {
+      ours: { device: task.device.name, threads: task.device.threads, ...figures[0] },
+      peers: result,
+      ratio: result.length > 0 ? fastest / figures[0].ms : null,
+    };
+  } finally {
+    for (const { peer } of peers) await peer.close();
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function start(
+  name: PeerName,
+  threads: number,
+  file: string,
+  say: (line: string) => void,
+): Promise<{ peer: Peer; info: PeerInfo } | null> {
+  try {
+    const peer = new Peer(name, threads);
+    return { peer, info: await peer.load(file) };
+  } catch (error) {
+    if (!(error instanceof PeerAbsent)) throw error;
+    say(error.message);
+    return null;
+  }
+}
+
+/** Compares results: each number relative to itself, arrays by the norm of their difference. */
+function agree(
+  name: string,
+  ours: Verified,
+  theirs: Verified,
+  tolerance: number,
+  say: (line: string) => void,
+): void {
+  const differences = Object.entries(ours.losses).map(([what, value]) => ({
+    what,
+    by: Math.abs(value - theirs.losses[what]) / (Math.abs(value) || 1),
+  }));
+  differences.push({ what: "all arrays together", by: relativeDifference(ours, theirs) });
+  const worst = differences.reduce((a, b) => a.by >= b.by ? a : b);
+  // Written so that NaN disagrees.
+  const wrong = differences.filter(({ by }) => !(by <= tolerance));
+  if (wrong.length > 0) {
+    throw new Disagreement(
+      `Cannot time ${name}: expected results within ${tolerance.toExponential(1)} of ours, found ` +
+        wrong.map(({ what, by }) => `${what} off by ${by.toExponential(1)}`).join(", ") + ".",
+    );
+  }
+  say(
+    `${name} agrees: largest relative difference ${worst.by.toExponential(1)} (${worst.what}), ` +
+      `bound ${tolerance.toExponential(1)}.`,
+  );
+}
+
+/** ‖ours - theirs‖ / ‖ours‖ over all arrays. */
+function relativeDifference(ours: Verified, theirs: Verified): number {
+  let difference = 0, norm = 0;
+  for (const [name, a] of Object.entries(ours.arrays)) {
+    const b = theirs.arrays[name];
+    if (b?.length !== a.length) {
+      throw new Disagreement(
+        `Cannot compare ${name}: expected ${a.length} numbers, found ${b?.length ?? "none"}.`,
+      );
+    }
+    for (let i = 0; i < a.length; i++) {
+      difference += (a[i] - b[i]) ** 2;
+      norm += a[i] ** 2;
+    }
+  }
+  return Math.sqrt(difference / norm);
+}
+
+/** Turns of about `seconds` each; the first steps (compilation, warm-up) do not count. */
+async function interleave(
+  runners: readonly Runner[],
+  { rounds, seconds, say }: MeasureOptions,
+): Promise<Figures[]> {
+  const counts: number[] = [];
+  for (const { name, run } of runners) {
+    await run(1);
+    const probe = Math.min(...await run(2));
+    const steps = Math.max(1, Math.min(1000, Math.round(seconds * 1000 / probe)));
+    counts.push(steps);
+    say(`${name}: warm, ${steps} steps a turn.`);
+  }
+  const times: number[][] = runners.map(() => []);
+  for (let round = 0; round < rounds; round++) {
+    for (const [i, { run }] of runners.entries()) times[i].push(...await run(counts[i]));
+  }
+  return times.map((figures) => {
+    figures.sort((a, b) => a - b);
+    return { ms: figures[0], median: figures[figures.length >> 1], steps: figures.length };
+  });
+}
+
+/** Every peer there is. */
+export const ALL_PEERS = Object.keys(PEERS) as PeerName[];
