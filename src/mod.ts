@@ -20,10 +20,17 @@
  * @module
  */
 export { InputError } from "./errors.ts";
+export { VERSION } from "./version.ts";
 export type { CellKind, Dims, Nonlinearity } from "./dims.ts";
 
 // compute: devices and the recordings that they run
 export { type DeviceInfo, type Executor, type Program, scalars } from "./compute/executor.ts";
+export {
+  DEVICE_CHOICES,
+  type DeviceChoice,
+  type DeviceOptions,
+  openDevice,
+} from "./compute/devices.ts";
 export { createReferenceExecutor } from "./compute/reference.ts";
 export { createWasmExecutor } from "./compute/wasm.ts";
 export { KERNELS, LOSSES } from "./compute/kernels.ts";
@@ -49,16 +56,24 @@ export { klScale, learningRate } from "./model/schedules.ts";
 export {
   type Dataset,
   datasetFromArrays,
+  datasetFromBytes,
+  datasetToBytes,
   readDataset,
   splitTrials,
   type Truth,
   writeDataset,
 } from "./data/dataset.ts";
+export { makeFolderOrExplain, readFileOrExplain, writeFileAtomic } from "./data/files.ts";
 export { type NpyArray, npyArray } from "./data/npy.ts";
 export { readNpz, writeNpz } from "./data/npz.ts";
 export { readSafetensors, type Tensor, tensor, writeSafetensors } from "./data/safetensors.ts";
 export { modelFromBytes, modelToBytes, readModel, writeModel } from "./data/model_file.ts";
-export { simulateLorenz, simulateRotation } from "./data/simulate.ts";
+export {
+  type LorenzOptions,
+  type RotationOptions,
+  simulateLorenz,
+  simulateRotation,
+} from "./data/simulate.ts";
 
 // train and infer
 export { fit, type FitOptions, type FitResult, type Progress } from "./train/fit.ts";
@@ -70,6 +85,14 @@ export {
   stateToBytes,
 } from "./train/run_state.ts";
 export { NonFiniteError, type Split } from "./train/trainer.ts";
+export { readRunState, requireFreeFolder, RUN_FILES, RunDirectory } from "./train/run_directory.ts";
+export {
+  countsSha256,
+  isRunFolder,
+  newRunRecord,
+  readRunRecord,
+  type RunRecord,
+} from "./train/run_record.ts";
 export { infer, type Posterior, type PosteriorOptions } from "./inference/posterior.ts";
 
 // analysis: fixed points, linearisation, metrics
@@ -78,6 +101,7 @@ export { classify, type FixedPointClass } from "./analysis/classify.ts";
 export { eigen } from "./analysis/eigen.ts";
 export {
   findFixedPoints,
+  FIXED_POINT_DEFAULTS,
   type FixedPoint,
   type FixedPointOptions,
   type FixedPointResult,
@@ -89,11 +113,18 @@ export {
   nullRates,
   pearson,
   poissonNll,
+  repeatRates,
   rSquared,
 } from "./analysis/metrics.ts";
 
 // studies and reports
 export { generatorCell, modelFixedPoints, visitedStates } from "./study/dynamics.ts";
+export {
+  generate,
+  type Generated,
+  type GenerateOptions,
+  generateTrials,
+} from "./study/generate.ts";
 export { recipe, type RecipeName, RECIPES } from "./study/recipes.ts";
 export { fixedPointView, reportData, type Study, truthView } from "./study/report.ts";
 export { score, type Scores } from "./study/scores.ts";
@@ -106,3 +137,9 @@ export {
 } from "./study/tutorial.ts";
 export { type ReportData } from "./report/data.ts";
 export { renderReport } from "./report/report.ts";
+
+// checks of what a device computes
+export { checkFile } from "./check/files.ts";
+export { printCheck } from "./check/print.ts";
+export { checkRandomShapes } from "./check/random_shapes.ts";
+export { type CheckReport, type CheckRow, report } from "./check/table.ts";

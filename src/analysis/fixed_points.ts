@@ -103,7 +103,8 @@ export interface FixedPointResult {
   readonly device: DeviceInfo;
 }
 
-const DEFAULTS = {
+/** The values of {@link FixedPointOptions} that are left out. */
+export const FIXED_POINT_DEFAULTS = {
   iterations: 1000,
   batch: 100,
   stepSize: 0.2,
@@ -121,7 +122,7 @@ const DEFAULTS = {
   neutralTolerance: NEUTRAL_TOLERANCE,
 };
 
-type Settings = typeof DEFAULTS & Pick<FixedPointOptions, "binWidth" | "onProgress">;
+type Settings = typeof FIXED_POINT_DEFAULTS & Pick<FixedPointOptions, "binWidth" | "onProgress">;
 
 /**
  * Finds states `h` with `F(h, input) = h`, or nearly so, of a cell under a constant input (Sussillo
@@ -175,9 +176,9 @@ function check(
   checkNumbers(action, "the input", input_U, cell.U);
 
   const given = Object.fromEntries(Object.entries(options).filter(([, x]) => x !== undefined));
-  const settings: Settings = { ...DEFAULTS, ...given };
+  const settings: Settings = { ...FIXED_POINT_DEFAULTS, ...given };
   checkBinWidth(settings.binWidth);
-  const wanted: [keyof typeof DEFAULTS, string, (x: number) => boolean][] = [
+  const wanted: [keyof typeof FIXED_POINT_DEFAULTS, string, (x: number) => boolean][] = [
     ["iterations", "a whole number of at least 1", (x) => Number.isSafeInteger(x) && x >= 1],
     ["batch", "a whole number of at least 1", (x) => Number.isSafeInteger(x) && x >= 1],
     ["stepSize", "a finite number above 0", (x) => x > 0 && x < Infinity],
