@@ -146,3 +146,43 @@ Deno.test("rows drawn together are the rows drawn alone", () => {
     }
   }
 });
+
+Deno.test("rows dropped in place are the rows times their masks, and nothing beside them changes", () => {
+  for (const { memory, wasm } of builds) {
+    const at = addresses[2], keepRate = Math.fround(0.6), WORK = 1 << 18, IDS = 1 << 17;
+    writeScalars(memory, at);
+    for (const columns of [1, 3, 4, 10, 37]) {
+      for (const rows of [1, 2, 9, 30]) {
+        for (const zeros of [0, 0.9, 1]) {
+          const stride = columns + 3;
+          const ids = new Uint32Array(memory.buffer, IDS, rows).map((_, i) => 7 * i * i + 3);
+          new Uint32Array(memory.buffer, IDS, rows).set(ids);
+          const mask = new Float32Array(memory.buffer, AT, columns);
+          const x = new Float32Array(memory.buffer, AT + 4096, stride * rows).fill(FILL);
+          const want = new Float32Array(stride * rows).fill(FILL);
+          ids.forEach((row, i) => {
+            wasm.keepRow(AT, columns, keepRate, at.stream, row, SCALARS_AT, at.sample);
+            for (let n = 0; n < columns; n++) {
+              const value = (17 * n + 5 * i) % 100 < 100 * zeros ? 0 : 1 + n % 3;
+              x[i * stride + n] = value;
+              want[i * stride + n] = value * mask[n];
+            }
+          });
+          wasm.dropRows(
+            AT + 4096,
+            stride,
+            rows,
+            columns,
+            IDS,
+            keepRate,
+            at.stream,
+            SCALARS_AT,
+            at.sample,
+            WORK,
+          );
+          assert.deepEqual(x.slice(), want, `${rows} rows of ${columns}, ${zeros} zeros`);
+        }
+      }
+    }
+  }
+});

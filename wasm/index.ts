@@ -38,7 +38,7 @@ import { resetScratch } from "./scratch";
 import { weight_gradients, WeightGradientsArgs } from "./weight_gradients";
 
 export { ERROR, ERROR_DETAIL, ERROR_KERNEL, ERROR_THREAD } from "./control";
-export { keepRow, keepRows, normalRow, normalRows, words } from "./random";
+export { dropRows, dropRowsBytes, keepRow, keepRows, normalRow, normalRows, words } from "./random";
 export { resetScratch, scratch, scratchEnd } from "./scratch";
 export { expRows, sigmoidRows, tanhRows } from "./math";
 
