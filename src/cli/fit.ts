@@ -1,0 +1,297 @@
+/** `latentd fit`: fits LFADS to a dataset, in a run folder that can be resumed. */
+import { join, resolve } from "node:path";
+import type { Command } from "commander";
+import {
+  countsSha256,
+  type Dataset,
+  type Executor,
+  fit,
+  type FitResult,
+  type Hyperparameters,
+  InputError,
+  newRunRecord,
+  parseHyperparameters,
+  requireFreeFolder,
+  RUN_FILES,
+  RunDirectory,
+  type RunRecord,
+  type RunState,
+  splitTrials,
+} from "../mod.ts";
+import { duration, sizes } from "./format.ts";
+import { addHyperparameterOptions, givenHyperparameters } from "./hyperparameter_options.ts";
+import { readData } from "./inputs.ts";
+import { listenForInterrupt } from "./interrupt.ts";
+import {
+  addComputeOptions,
+  type ComputeOptions,
+  type Context,
+  openDeviceAloud,
+  seedOption,
+} from "./options.ts";
+import { Output } from "./output.ts";
+import { follow } from "./progress.ts";
+import { makeReport, printScores } from "./study.ts";
+
+interface FitFlags extends ComputeOptions {
+  readonly out?: string;
+  readonly seed?: number;
+  readonly resume?: string;
+  readonly report: boolean;
+}
+
+/** May change when a run that failed goes on: what may keep it from failing again. */
+const AFTER_FAILURE: readonly string[] = ["stepSize", "maxGradNorm"];
+
+const HELP = `
+A run's folder holds run.json, checkpoint.safetensors, model.safetensors (the best evaluation),
+losses.csv and report.html. Ctrl-C stops a run after the step in progress, with a checkpoint; a second
+one ends it at once, from the last checkpoint.
+
+A resumed run goes on with the data, hyperparameters, seed and device of its run.json. Data that
+changed are refused, and so are changed hyperparameters, but for more steps, and for stepSize and
+maxGradNorm where the run failed.`;
+
+export function addFit(program: Command, context: Context): void {
+  const command = program.command("fit [data]")
+    .description("fit LFADS to spikes [trials, bins, neurons] in a .npz or .npy file")
+    .option("--out <folder>", "the run's folder (default: runs/<data>-<time>)")
+    .option("--resume <folder>", "go on with a run; its data are found by themselves")
+    .option("--no-report", "leave out the report at the end (inference and fixed points)")
+    .addOption(seedOption("decides the start, the split, minibatches and noise"));
+  addHyperparameterOptions(addComputeOptions(command))
+    .addHelpText("after", HELP)
+    .action(async (dataPath: string | undefined, flags: FitFlags) => {
+      const output = new Output(context.streams, flags.json ?? false);
+      const session = flags.resume === undefined
+        ? await begin(dataPath, flags, output)
+        : await goOn(flags.resume, dataPath, flags, output);
+      context.exitCode = await run(session, flags, output);
+    });
+}
+
+/** A run that is about to train. */
+interface Session {
+  readonly folder: string;
+  readonly data: Dataset;
+  readonly hyperparameters: Hyperparameters;
+  readonly seed: number;
+  readonly executor: Executor;
+  readonly state?: RunState;
+  /** makes the folder of a new run: not before there is a state to save */
+  readonly directory: () => Promise<RunDirectory>;
+}
+
+async function begin(path: string | undefined, flags: FitFlags, output: Output): Promise<Session> {
+  if (path === undefined) {
+    throw new InputError("Cannot fit: expected a data file or --resume FOLDER, found neither.");
+  }
+  const hyperparameters = parseHyperparameters(await givenHyperparameters({ ...flags }));
+  const data = await readData(path, 2);
+  const folder = flags.out ?? join("runs", `${data.name}-${timestamp()}`);
+  await requireFreeFolder(folder);
+  describe(data, output);
+  const seed = flags.seed ?? 0;
+  const split = splitTrials(data.trials, hyperparameters.evalFraction, seed);
+  const executor = await openDeviceAloud(flags, output);
+  const record = await newRunRecord({
+    seed,
+    hyperparameters,
+    device: executor.info,
+    reproducible: flags.reproducible ?? false,
+    data,
+    dataPath: resolve(path),
+    split,
+  });
+  const directory = () => RunDirectory.create(folder, record);
+  return { folder, data, hyperparameters, seed, executor, directory };
+}
+
+async function goOn(
+  folder: string,
+  path: string | undefined,
+  flags: FitFlags,
+  output: Output,
+): Promise<Session> {
+  if (flags.out !== undefined) {
+    throw new InputError(
+      `Cannot resume ${
+        JSON.stringify(folder)
+      }: expected no --out, since a run stays in its folder, ` +
+        `found ${JSON.stringify(flags.out)}.`,
+    );
+  }
+  const directory = await RunDirectory.open(folder);
+  try {
+    const { record } = directory;
+    const { seed, dataset, device } = record;
+    if (flags.seed !== undefined && flags.seed !== seed) {
+      throw new InputError(
+        `Cannot resume ${JSON.stringify(folder)}: expected seed ${seed}, as the run began with, ` +
+          `found ${flags.seed}.`,
+      );
+    }
+    const given = await givenHyperparameters({ ...flags });
+    const hyperparameters = parseHyperparameters({ ...record.hyperparameters, ...given });
+    const state = await directory.readState();
+    const changed = changes(folder, record, hyperparameters);
+    const data = await readData(path ?? dataset.path, 2);
+    await requireSameData(data, path ?? dataset.path, record);
+    describe(data, output);
+    if (record.failure) output.note(`The run had failed: ${record.failure}`);
+    const reproducible = flags.reproducible ?? device.reproducible;
+    const executor = await openDeviceAloud({
+      device: flags.device ?? device.name,
+      threads: flags.threads ?? (flags.device === undefined ? device.threads : undefined),
+      reproducible,
+    }, output);
+    const { name, threads, arithmetic } = executor.info;
+    if (name !== device.name || threads !== device.threads || arithmetic !== device.arithmetic) {
+      output.note(
+        `Warning: the run was computed on ${device.name}, ${device.threads} threads, ` +
+          `${device.arithmetic}. From here on it will round differently.`,
+      );
+    }
+    output.note(`Resuming ${folder} at step ${state.step} of ${hyperparameters.steps}.`);
+    await directory.resume(state.step, changed, {
+      hyperparameters,
+      device: { ...executor.info, reproducible },
+    });
+    return {
+      folder,
+      data,
+      hyperparameters,
+      seed,
+      executor,
+      state,
+      directory: () => Promise.resolve(directory),
+    };
+  } catch (error) {
+    directory.close();
+    throw error;
+  }
+}
+
+/**
+ * Which hyperparameters a resumed run changes.
+ *
+ * @throws {InputError} naming those that may not change
+ */
+function changes(
+  folder: string,
+  { hyperparameters: before, status }: RunRecord,
+  after: Hyperparameters,
+): Record<string, [unknown, unknown]> {
+  const names = (Object.keys(after) as (keyof Hyperparameters)[])
+    .filter((name) => after[name] !== before[name]);
+  for (const name of names) {
+    if (name === "steps" && after.steps > before.steps) continue;
+    if (status === "failed" && AFTER_FAILURE.includes(name)) continue;
+    const wanted = name === "steps"
+      ? `at least ${before.steps} steps`
+      : AFTER_FAILURE.includes(name)
+      ? `${name} ${before[name]}, as the run began with (only a failed run may change it)`
+      : `${name} ${before[name]}, as the run began with`;
+    throw new InputError(
+      `Cannot resume ${JSON.stringify(folder)}: expected ${wanted}, found ${after[name]}.`,
+    );
+  }
+  return Object.fromEntries(names.map((name) => [name, [before[name], after[name]]]));
+}
+
+async function requireSameData(data: Dataset, path: string, { dataset }: RunRecord): Promise<void> {
+  const found = { ...dataset, trials: data.trials, T: data.T, N: data.N };
+  const sha256 = await countsSha256(data);
+  if (sha256 === dataset.sha256 && sizes(found) === sizes(dataset)) return;
+  throw new InputError(
+    `Cannot resume with the data ${JSON.stringify(path)}: expected the counts that the run began ` +
+      `with (${sizes(dataset)}, SHA-256 ${dataset.sha256.slice(0, 12)}…), found ${sizes(found)}, ` +
+      `SHA-256 ${sha256.slice(0, 12)}….`,
+  );
+}
+
+/** Trains, saves, reports. Returns the exit code. */
+async function run(session: Session, flags: FitFlags, output: Output): Promise<number> {
+  const { data, executor, folder } = session;
+  const interrupt = listenForInterrupt(output);
+  try {
+    const result = await train(session, interrupt.signal, output).finally(interrupt.end);
+    const { state, model, completed } = result;
+    output.result(
+      `${completed ? "Completed" : "Stopped"} at step ${state.step} of ` +
+        `${session.hyperparameters.steps}, ${
+          duration(state.seconds)
+        } of training. The model is that ` +
+        `of step ${model.step}: ${join(folder, RUN_FILES.model)}`,
+    );
+    if (!completed) output.result(`Go on with: latentd fit --resume ${folder}`);
+    const studied = completed && flags.report
+      ? await makeReport(session.executor, {
+        data,
+        model,
+        split: result.split,
+        history: state.history,
+        title: `LFADS fit to ${data.name}`,
+        path: join(folder, RUN_FILES.report),
+      })
+      : null;
+    if (studied) printScores(studied, output);
+    output.warnings(data.warnings);
+    const last = state.history.at(-1);
+    output.json({
+      status: completed ? "completed" : "stopped",
+      run: folder,
+      device: result.device,
+      seed: session.seed,
+      steps: state.step,
+      trainSeconds: state.seconds,
+      model: { path: join(folder, RUN_FILES.model), step: model.step, score: state.best.score },
+      losses: last ? { train: last.train, evaluation: last.evaluation } : null,
+      scores: studied?.study.scores ?? null,
+      report: studied?.path ?? null,
+      warnings: data.warnings,
+    });
+    return completed ? 0 : interrupt.code() ?? 0;
+  } finally {
+    executor.close();
+  }
+}
+
+async function train(session: Session, signal: AbortSignal, output: Output): Promise<FitResult> {
+  const { data, hyperparameters, seed, state, executor } = session;
+  let directory: RunDirectory | null = state ? await session.directory() : null;
+  try {
+    const progress = fit(data, executor, {
+      hyperparameters,
+      seed,
+      resume: state,
+      signal,
+      checkpoint: async (state) => {
+        directory ??= await session.directory();
+        await directory.save(state);
+      },
+    });
+    const result = await follow(progress, output, state?.step);
+    await directory?.finish(result.completed ? "completed" : "stopped", result.model);
+    return result;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    // the first error is the one to tell, whether or not it can be recorded
+    await directory?.fail(reason).catch((second: unknown) =>
+      output.note(`The failure could not be recorded in ${session.folder}: ${second}`)
+    );
+    throw error;
+  } finally {
+    directory?.close();
+  }
+}
+
+function describe(data: Dataset, output: Output): void {
+  output.note(`Data: ${data.name}, ${sizes(data)}.`);
+  output.warnings(data.warnings);
+}
+
+/** "20260131-235959", in UTC. */
+function timestamp(): string {
+  return new Date().toISOString().slice(0, 19).replace(/[-:]/g, "").replace("T", "-");
+}

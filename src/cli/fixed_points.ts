@@ -1,0 +1,188 @@
+/** `latentd fixed-points`: where the generator of a fitted model stands still, and what it does there. */
+import type { Command } from "commander";
+import {
+  findFixedPoints,
+  FIXED_POINT_DEFAULTS,
+  type FixedPointOptions,
+  type FixedPointResult,
+  fixedPointView,
+  generateTrials,
+  generatorCell,
+  infer,
+  InputError,
+  type Model,
+  visitedStates,
+} from "../mod.ts";
+import { number, table } from "./format.ts";
+import { readData, readModelOrRun } from "./inputs.ts";
+import {
+  addComputeOptions,
+  type ComputeOptions,
+  type Context,
+  list,
+  openDeviceAloud,
+  real,
+  seedOption,
+  whole,
+} from "./options.ts";
+import { Output } from "./output.ts";
+
+const TRIALS = 100, SAMPLES = 64, CANDIDATES = 2000;
+
+type FinderFlags = { -readonly [K in keyof typeof FIXED_POINT_DEFAULTS]?: number };
+
+interface FixedPointFlags extends FinderFlags, ComputeOptions {
+  readonly candidates?: number;
+  readonly samples?: number;
+  readonly trials?: number;
+  readonly input?: number[];
+  readonly binWidth?: number;
+}
+
+/** Every option of the search but the seed, which has an option of its own. */
+const FINDER: readonly [name: Exclude<keyof FinderFlags, "seed">, flag: string, what: string][] = [
+  ["iterations", "--iterations", "at most so many Adam iterations"],
+  ["batch", "--batch", "iterations between two looks at the mean speed"],
+  ["stepSize", "--step-size", "Adam's first step, in units of the state"],
+  ["decay", "--decay", "factor of the step from one iteration to the next"],
+  ["b1", "--b1", "Adam's decay of the first moment"],
+  ["b2", "--b2", "Adam's decay of the second moment"],
+  ["eps", "--eps", "Adam's epsilon, outside the root"],
+  ["noiseStd", "--noise-std", "standard deviation of Gaussian noise on every candidate"],
+  ["stopTol", "--stop-tol", "stop when q, averaged over the candidates, is below"],
+  ["tol", "--tol", "keep points with q below"],
+  ["uniqueTol", "--unique-tol", "points at most this far from an earlier one repeat it"],
+  ["outlierTol", "--outlier-tol", "drop points whose nearest neighbour is farther; Infinity: none"],
+  ["polishRadius", "--polish-radius", "Newton moves a point at most this far; 0: no Newton"],
+  ["neutralTolerance", "--neutral-tolerance", "|λ| this near to 1 neither grows nor decays"],
+];
+
+const HELP = `
+Candidates are generator states that the model visits: in the trials of DATA (posterior means over
+--samples samples) or, without DATA, in --trials trials that the model generates from its own prior.`;
+
+export function addFixedPoints(program: Command, context: Context): void {
+  const command = program.command("fixed-points <model> [data]")
+    .description("find, linearise and classify fixed points of a fitted generator")
+    .option("--candidates <number>", `at most about so many (default: ${CANDIDATES})`, whole(1))
+    .option("--samples <number>", `posterior samples with DATA (default: ${SAMPLES})`, whole(1))
+    .option("--trials <number>", `generated trials without DATA (default: ${TRIALS})`, whole(1))
+    .option("--input <u1,u2,…>", "the inferred inputs, held still (default: zeros)", list)
+    .option("--bin-width <seconds>", "for time constants and Hz (default: the model's)", real);
+  for (const [name, flag, what] of FINDER) {
+    command.option(`${flag} <number>`, `${what} (default: ${FIXED_POINT_DEFAULTS[name]})`, real);
+  }
+  command.addOption(seedOption("decides samples, generated trials and noise"));
+  addComputeOptions(command)
+    .addHelpText("after", HELP)
+    .action(async (modelPath: string, dataPath: string | undefined, flags: FixedPointFlags) => {
+      const output = new Output(context.streams, flags.json ?? false);
+      refuseUnused(dataPath !== undefined, flags);
+      await find(await readModelOrRun(modelPath), dataPath, flags, output);
+    });
+}
+
+function refuseUnused(withData: boolean, flags: FixedPointFlags): void {
+  const [name, wanted] = withData ? ["trials", "without"] as const : ["samples", "with"] as const;
+  if (flags[name] === undefined) return;
+  throw new InputError(
+    `Cannot find fixed points: expected --${name} only ${wanted} DATA, found --${name} ` +
+      `${flags[name]} ${withData ? "with" : "without"} it.`,
+  );
+}
+
+async function find(
+  model: Model,
+  dataPath: string | undefined,
+  flags: FixedPointFlags,
+  output: Output,
+): Promise<void> {
+  const { G, U } = model.architecture.dims;
+  const { seed = 0, trials = TRIALS, samples = SAMPLES } = flags;
+  const data = dataPath === undefined ? null : await readData(dataPath, 1);
+  const executor = await openDeviceAloud(flags, output);
+  try {
+    const gen_BTG = data
+      ? (await infer(executor, model, data, { samples, seed })).gen_BTG
+      : generateTrials(model, { trials, seed }).gen_BTG;
+    const candidates = data
+      ? `states of the ${data.trials} trials of ${data.name}`
+      : `states of ${trials} trials that the model generated from its prior`;
+    output.note(`Candidates: ${candidates}.`);
+    const binWidth = flags.binWidth ?? model.binWidth;
+    const options: FixedPointOptions = {
+      ...Object.fromEntries(FINDER.map(([name]) => [name, flags[name]])),
+      seed,
+      ...(binWidth === null ? {} : { binWidth }),
+    };
+    const result = await findFixedPoints(
+      executor,
+      generatorCell(model),
+      visitedStates(gen_BTG, G, flags.candidates ?? CANDIDATES),
+      flags.input ?? new Float64Array(U),
+      options,
+    );
+    print(result, binWidth, output);
+    output.json({
+      device: result.device,
+      seed,
+      candidates,
+      counts: result.counts,
+      iterations: result.iterations,
+      meanSpeed: result.meanSpeed,
+      input: Array.from(result.input_U),
+      binWidth,
+      fixedPoints: result.points.map((point) => ({
+        ...fixedPointView(point, binWidth),
+        polish: point.polish,
+        members: point.members,
+      })),
+      outliers: result.outliers.map(({ point_G, q, members, nearest }) => ({
+        point: Array.from(point_G),
+        q,
+        members,
+        nearest,
+      })),
+    });
+  } finally {
+    executor.close();
+  }
+}
+
+function print(result: FixedPointResult, binWidth: number | null, output: Output): void {
+  const { counts, points, outliers } = result;
+  output.result(
+    `${counts.candidates} candidates: ${counts.tooFast} too fast, ${counts.notFinite} not finite, ` +
+      `${counts.repeats} repeats, ${counts.outliers} outliers, ${counts.kept} kept.`,
+  );
+  const unit = binWidth === null ? "bins" : "s";
+  const turns = binWidth === null ? "rad per bin" : "Hz";
+  const rows = points.map((point, k) => {
+    const view = fixedPointView(point, binWidth);
+    const [leading] = view.eigenvalues;
+    return [
+      String(k + 1),
+      view.class,
+      number(view.q, 3),
+      point.polish,
+      String(point.members),
+      number(leading.modulus),
+      number(Math.abs(leading.hz ?? leading.angle)),
+      leading.timeConstant === null ? "" : number(leading.timeConstant),
+      view.point.slice(0, 4).map((x) => number(x, 3)).join(" ") +
+      (view.point.length > 4 ? " …" : ""),
+    ];
+  });
+  if (rows.length > 0) {
+    const headings = ["", "class", "q", "Newton", "members", "|λ|", turns, unit, "state"];
+    output.result(table(headings, rows));
+  } else {
+    output.result("No fixed point was found.");
+  }
+  for (const { q, nearest, members } of outliers) {
+    output.result(
+      `Outlier dropped: q ${number(q, 3)}, ${members} candidates, ${number(nearest, 3)} from the ` +
+        `nearest other point (--outlier-tol Infinity keeps it).`,
+    );
+  }
+}

@@ -1,0 +1,70 @@
+/** Datasets and models by their paths, with a word for the one that was taken for the other. */
+import { basename, join } from "node:path";
+import {
+  type Dataset,
+  datasetFromBytes,
+  InputError,
+  isRunFolder,
+  type Model,
+  modelFromBytes,
+  readFileOrExplain,
+  RUN_FILES,
+} from "../mod.ts";
+
+/** The first bytes of a zip archive, and of a .npy file. */
+const ZIP = [0x50, 0x4b], NPY = [0x93, 0x4e];
+
+function beginsWith(bytes: Uint8Array, start: readonly number[]): boolean {
+  return start.every((byte, i) => bytes[i] === byte);
+}
+
+/** A safetensors file begins with the length of its header, which is JSON. */
+function isSafetensors(bytes: Uint8Array): boolean {
+  return bytes.length > 8 && bytes[7] === 0 && bytes[8] === "{".charCodeAt(0);
+}
+
+/**
+ * Reads a dataset.
+ *
+ * @param minTrials 2 to fit, 1 otherwise
+ * @throws {InputError} saying what is wrong, also where a model stands in place of data
+ */
+export async function readData(path: string, minTrials: 1 | 2): Promise<Dataset> {
+  if (await isRunFolder(path)) {
+    throw new InputError(
+      `Cannot read data from ${
+        JSON.stringify(path)
+      }: expected a .npz archive or a .npy file, found ` +
+        `the folder of a run.`,
+    );
+  }
+  const bytes = await readFileOrExplain(path);
+  if (isSafetensors(bytes)) {
+    throw new InputError(
+      `Cannot read data from ${
+        JSON.stringify(path)
+      }: expected a .npz archive or a .npy file, found ` +
+        `a safetensors file, as models are.`,
+    );
+  }
+  return datasetFromBytes(bytes, basename(path), { minTrials });
+}
+
+/**
+ * Reads a model from its file, or from the folder of a run.
+ *
+ * @throws {InputError} saying what is wrong, also where data stand in place of a model
+ */
+export async function readModelOrRun(path: string): Promise<Model> {
+  const file = await isRunFolder(path) ? join(path, RUN_FILES.model) : path;
+  const bytes = await readFileOrExplain(file);
+  if (beginsWith(bytes, ZIP) || beginsWith(bytes, NPY)) {
+    throw new InputError(
+      `Cannot read the model ${
+        JSON.stringify(path)
+      }: expected a model file or the folder of a run, ` +
+        `found ${beginsWith(bytes, ZIP) ? "a .npz archive" : "a .npy file"}, as data are.`,
+    );
+  }
+  return modelFromBytes(bytes, JSON.stringify(file));
+}

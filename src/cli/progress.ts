@@ -1,0 +1,83 @@
+/** Shows a fit while it goes on: a bar on a terminal, else a line for every evaluation. */
+// @ts-types="@types/cli-progress"
+import { SingleBar } from "cli-progress";
+import type { Progress } from "../mod.ts";
+import { duration, number } from "./format.ts";
+import type { Output } from "./output.ts";
+
+const FORMAT =
+  "{bar} {value}/{total} | {rate} steps/s | {left} left | training {train} | held out {held}";
+
+interface Display {
+  show(progress: Progress): void;
+  end(): void;
+}
+
+/**
+ * Runs a fit to its end.
+ *
+ * @param from steps made before, by the run that is resumed
+ */
+export async function follow<R>(
+  run: AsyncGenerator<Progress, R, void>,
+  output: Output,
+  from = 0,
+): Promise<R> {
+  const display = output.streams.interactive ? bar(from) : lines(output);
+  try {
+    let next = await run.next();
+    while (!next.done) {
+      display.show(next.value);
+      next = await run.next();
+    }
+    return next.value;
+  } finally {
+    display.end();
+  }
+}
+
+function bar(from: number): Display {
+  // signals belong to `listenForInterrupt`
+  const bar = new SingleBar({ format: FORMAT, barsize: 24, gracefulExit: false });
+  let held = "not yet", started = false;
+  return {
+    show(progress) {
+      if (progress.kind === "evaluation") held = heldOut(progress);
+      if (progress.kind !== "step") return;
+      const { step, of, train, stepsPerSecond, secondsLeft } = progress;
+      const payload = {
+        rate: number(stepsPerSecond, 3),
+        left: duration(secondsLeft),
+        train: number(train.total),
+        held,
+      };
+      if (!started) bar.start(of, from, payload);
+      started = true;
+      bar.update(step, payload);
+    },
+    end: () => bar.stop(),
+  };
+}
+
+function lines(output: Output): Display {
+  let last: Extract<Progress, { kind: "step" }> | null = null;
+  return {
+    show(progress) {
+      if (progress.kind === "step") last = progress;
+      if (progress.kind !== "evaluation" || !last) return;
+      const { step, train } = progress.entry;
+      output.note(
+        `Step ${step} of ${last.of}: training ${number(train.total)}, held out ${
+          heldOut(progress)
+        } nats per trial; ${number(last.stepsPerSecond, 3)} steps/s, ${
+          duration(last.secondsLeft)
+        } left.`,
+      );
+    },
+    end: () => {},
+  };
+}
+
+function heldOut({ entry, best }: Extract<Progress, { kind: "evaluation" }>): string {
+  return `${number(entry.evaluation.total)}${best ? " (best)" : ""}`;
+}

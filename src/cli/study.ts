@@ -1,0 +1,62 @@
+/** What several commands do after a fit: infer, score, find fixed points, write the page. */
+import {
+  type Dataset,
+  type Executor,
+  type HistoryEntry,
+  type Model,
+  renderReport,
+  reportData,
+  type Split,
+  type Study,
+  study,
+  writeFileAtomic,
+} from "../mod.ts";
+import { number, table } from "./format.ts";
+import type { Output } from "./output.ts";
+
+export interface ReportRequest {
+  readonly data: Dataset;
+  readonly model: Model;
+  readonly split: Split;
+  readonly history: readonly HistoryEntry[];
+  readonly title: string;
+  readonly path: string;
+  /** posterior samples of each trial; 64 by default */
+  readonly samples?: number;
+}
+
+/** A study whose report is written. */
+export interface Reported {
+  readonly study: Study;
+  readonly path: string;
+}
+
+/** Infers and scores, finds fixed points and writes the report. */
+export async function makeReport(executor: Executor, request: ReportRequest): Promise<Reported> {
+  const { data, model, split, history, title, path, samples } = request;
+  const done = await study(executor, data, model, split, { samples, history });
+  const page = renderReport(reportData(done, { title, created: new Date().toISOString() }));
+  await writeFileAtomic(path, new TextEncoder().encode(page));
+  return { study: done, path };
+}
+
+/** The scores on held-out trials, and how many fixed points there are. */
+export function printScores({ study: { scores, fixedPoints }, path }: Reported, output: Output) {
+  const { nll, bitsPerSpike, explained } = scores;
+  const oracle = nll.oracle === null
+    ? []
+    : [["oracle (true rates)", number(nll.oracle), optional(bitsPerSpike.oracle)]];
+  output.result(table(["held-out trials", "nats per trial", "bits per spike"], [
+    ["null (mean rates)", number(nll.null), "0"],
+    ["model", number(nll.model), number(bitsPerSpike.model)],
+    ...oracle,
+  ]));
+  if (explained !== null) {
+    output.result(`Explained: ${number(explained)} of the way from the null model to the oracle.`);
+  }
+  output.result(`Fixed points: ${fixedPoints.points.length}. Report: ${path}`);
+}
+
+function optional(value: number | null): string {
+  return value === null ? "" : number(value);
+}
