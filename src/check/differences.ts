@@ -17,10 +17,13 @@ export interface Difference {
  *
  *     D(h) = f' + a h² + b h⁴ + …      R(h) = (4 D(h) - D(2h)) / 3      Q = (16 R(h) - R(2h)) / 15
  *
- * Two errors bound the result, and neither looks at the gradient under test. Truncation: `|Q - R(h)|`
- * is the h⁴ term of R, larger than what is left in Q while the series converges. Rounding: values of
- * `f` err by at most `rounding`, which `D(h)` divides by h, so Q errs by less than
- * `(64 / h + 20 / 2h + 1 / 4h) / 45 * rounding < 1.7 rounding / h`.
+ * Two errors bound the result, and neither looks at the gradient under test.
+ *
+ * - Truncation: while the series converges, `|R(h) - R(2h)|` is 15 times the h⁴ term of R(h), of which Q
+ *   leaves only the h⁶ term. It converges when halving the step divides the change of D by about 4; less
+ *   than 2 makes the bound infinite.
+ * - Rounding: values of `f` err by at most `rounding`, which D(h) divides by h, so Q errs by less than
+ *   `(64 / h + 20 / 2h + 1 / 4h) / 45 * rounding < 1.7 rounding / h`.
  *
  * @param rounding how far a value of `f` may be from exact arithmetic
  * @param h in units of `s`; by default 2^-8, whose fourth power is 2e-10
@@ -34,6 +37,9 @@ export async function derivative(
   const d1 = await central(h), d2 = await central(2 * h), d4 = await central(4 * h);
   const r1 = (4 * d1 - d2) / 3, r2 = (4 * d2 - d4) / 3;
   const value = (16 * r1 - r2) / 15;
-  const errors = { truncation: Math.abs(value - r1), rounding: 1.7 * rounding / h };
+  // each D errs by up to rounding / h
+  const converges = Math.abs(d1 - d2) <= Math.abs(d2 - d4) / 2 + 3 * rounding / h;
+  const truncation = converges ? Math.abs(r1 - r2) : Infinity;
+  const errors = { truncation, rounding: 1.7 * rounding / h };
   return { value, ...errors, bound: errors.truncation + errors.rounding };
 }
