@@ -6,8 +6,9 @@
  * bits depend on its own row and column alone: not on M, on the row's place in a tile, or on threads.
  *
  * A tile is 6 rows × 8 columns: 12 accumulators, 2 vectors of B and 1 of A fill the 15 registers that
- * V8 hands out. (4 × 12 needs 16 and spills: half the speed.) Two steps of k per turn of the loop; the
- * order of the statements is the order of the machine's, so the build must not reorder them (-O2).
+ * V8 hands out. (4 × 12 needs 16 and spills: half the speed.) Loops are
+ * unrolled because V8 loads a shared memory's size, for its bounds checks, once per turn; the order of
+ * the statements is the order of the machine's, so the build must not reorder them (-O2, not -O3).
  */
 import { madd4, storeLanes } from "./math";
 import { scratch } from "./scratch";
@@ -202,7 +203,70 @@ function tile4(
     c31 = v128.load(init + r3 * ldi, 16);
   }
   let b0: v128, b1: v128, x: v128;
-  for (let k = 0; k < K; k++) {
+  for (let k = K >> 2; k > 0; k--) {
+    b0 = v128.load(panel);
+    b1 = v128.load(panel, 16);
+    x = v128.load32_splat(a0);
+    c00 = madd4(x, b0, c00);
+    c01 = madd4(x, b1, c01);
+    x = v128.load32_splat(a1);
+    c10 = madd4(x, b0, c10);
+    c11 = madd4(x, b1, c11);
+    x = v128.load32_splat(a2);
+    c20 = madd4(x, b0, c20);
+    c21 = madd4(x, b1, c21);
+    x = v128.load32_splat(a3);
+    c30 = madd4(x, b0, c30);
+    c31 = madd4(x, b1, c31);
+    b0 = v128.load(panel, 32);
+    b1 = v128.load(panel, 48);
+    x = v128.load32_splat(a0, 4);
+    c00 = madd4(x, b0, c00);
+    c01 = madd4(x, b1, c01);
+    x = v128.load32_splat(a1, 4);
+    c10 = madd4(x, b0, c10);
+    c11 = madd4(x, b1, c11);
+    x = v128.load32_splat(a2, 4);
+    c20 = madd4(x, b0, c20);
+    c21 = madd4(x, b1, c21);
+    x = v128.load32_splat(a3, 4);
+    c30 = madd4(x, b0, c30);
+    c31 = madd4(x, b1, c31);
+    b0 = v128.load(panel, 64);
+    b1 = v128.load(panel, 80);
+    x = v128.load32_splat(a0, 8);
+    c00 = madd4(x, b0, c00);
+    c01 = madd4(x, b1, c01);
+    x = v128.load32_splat(a1, 8);
+    c10 = madd4(x, b0, c10);
+    c11 = madd4(x, b1, c11);
+    x = v128.load32_splat(a2, 8);
+    c20 = madd4(x, b0, c20);
+    c21 = madd4(x, b1, c21);
+    x = v128.load32_splat(a3, 8);
+    c30 = madd4(x, b0, c30);
+    c31 = madd4(x, b1, c31);
+    b0 = v128.load(panel, 96);
+    b1 = v128.load(panel, 112);
+    x = v128.load32_splat(a0, 12);
+    c00 = madd4(x, b0, c00);
+    c01 = madd4(x, b1, c01);
+    x = v128.load32_splat(a1, 12);
+    c10 = madd4(x, b0, c10);
+    c11 = madd4(x, b1, c11);
+    x = v128.load32_splat(a2, 12);
+    c20 = madd4(x, b0, c20);
+    c21 = madd4(x, b1, c21);
+    x = v128.load32_splat(a3, 12);
+    c30 = madd4(x, b0, c30);
+    c31 = madd4(x, b1, c31);
+    panel += 128;
+    a0 += 16;
+    a1 += 16;
+    a2 += 16;
+    a3 += 16;
+  }
+  for (let k = K & 3; k > 0; k--) {
     b0 = v128.load(panel);
     b1 = v128.load(panel, 16);
     x = v128.load32_splat(a0);
@@ -244,7 +308,7 @@ function row32(K: i32, A: usize, panel: usize, bytes: usize, C: usize, init: usi
     c7 = v128.load(init, 112);
   }
   let x: v128;
-  for (let k = 0; k < K; k++) {
+  for (let k = K >> 1; k > 0; k--) {
     x = v128.load32_splat(A);
     c0 = madd4(x, v128.load(panel), c0);
     c1 = madd4(x, v128.load(panel, 16), c1);
@@ -254,11 +318,31 @@ function row32(K: i32, A: usize, panel: usize, bytes: usize, C: usize, init: usi
     c5 = madd4(x, v128.load(p2, 16), c5);
     c6 = madd4(x, v128.load(p3), c6);
     c7 = madd4(x, v128.load(p3, 16), c7);
-    A += 4;
-    panel += 32;
-    p1 += 32;
-    p2 += 32;
-    p3 += 32;
+    x = v128.load32_splat(A, 4);
+    c0 = madd4(x, v128.load(panel, 32), c0);
+    c1 = madd4(x, v128.load(panel, 48), c1);
+    c2 = madd4(x, v128.load(p1, 32), c2);
+    c3 = madd4(x, v128.load(p1, 48), c3);
+    c4 = madd4(x, v128.load(p2, 32), c4);
+    c5 = madd4(x, v128.load(p2, 48), c5);
+    c6 = madd4(x, v128.load(p3, 32), c6);
+    c7 = madd4(x, v128.load(p3, 48), c7);
+    A += 8;
+    panel += 64;
+    p1 += 64;
+    p2 += 64;
+    p3 += 64;
+  }
+  if (K & 1) {
+    x = v128.load32_splat(A);
+    c0 = madd4(x, v128.load(panel), c0);
+    c1 = madd4(x, v128.load(panel, 16), c1);
+    c2 = madd4(x, v128.load(p1), c2);
+    c3 = madd4(x, v128.load(p1, 16), c3);
+    c4 = madd4(x, v128.load(p2), c4);
+    c5 = madd4(x, v128.load(p2, 16), c5);
+    c6 = madd4(x, v128.load(p3), c6);
+    c7 = madd4(x, v128.load(p3, 16), c7);
   }
   v128.store(C, c0);
   v128.store(C, c1, 16);

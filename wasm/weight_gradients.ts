@@ -178,7 +178,7 @@ function tile(
   let c00 = f32x4.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00;
   let c30 = c00, c31 = c00, c40 = c00, c41 = c00, c50 = c00, c51 = c00;
   let b0: v128, b1: v128, x: v128;
-  for (let k = K; k > 0; k--) {
+  for (let k = K >> 1; k > 0; k--) {
     b0 = v128.load(d);
     b1 = v128.load(d, 16);
     x = v128.load32_splat(a);
@@ -199,8 +199,50 @@ function tile(
     x = v128.load32_splat(a, 20);
     c50 = madd4(x, b0, c50);
     c51 = madd4(x, b1, c51);
-    a += 24;
-    d += 32;
+    b0 = v128.load(d, 32);
+    b1 = v128.load(d, 48);
+    x = v128.load32_splat(a, 24);
+    c00 = madd4(x, b0, c00);
+    c01 = madd4(x, b1, c01);
+    x = v128.load32_splat(a, 28);
+    c10 = madd4(x, b0, c10);
+    c11 = madd4(x, b1, c11);
+    x = v128.load32_splat(a, 32);
+    c20 = madd4(x, b0, c20);
+    c21 = madd4(x, b1, c21);
+    x = v128.load32_splat(a, 36);
+    c30 = madd4(x, b0, c30);
+    c31 = madd4(x, b1, c31);
+    x = v128.load32_splat(a, 40);
+    c40 = madd4(x, b0, c40);
+    c41 = madd4(x, b1, c41);
+    x = v128.load32_splat(a, 44);
+    c50 = madd4(x, b0, c50);
+    c51 = madd4(x, b1, c51);
+    a += 48;
+    d += 64;
+  }
+  if (K & 1) {
+    b0 = v128.load(d);
+    b1 = v128.load(d, 16);
+    x = v128.load32_splat(a);
+    c00 = madd4(x, b0, c00);
+    c01 = madd4(x, b1, c01);
+    x = v128.load32_splat(a, 4);
+    c10 = madd4(x, b0, c10);
+    c11 = madd4(x, b1, c11);
+    x = v128.load32_splat(a, 8);
+    c20 = madd4(x, b0, c20);
+    c21 = madd4(x, b1, c21);
+    x = v128.load32_splat(a, 12);
+    c30 = madd4(x, b0, c30);
+    c31 = madd4(x, b1, c31);
+    x = v128.load32_splat(a, 16);
+    c40 = madd4(x, b0, c40);
+    c41 = madd4(x, b1, c41);
+    x = v128.load32_splat(a, 20);
+    c50 = madd4(x, b0, c50);
+    c51 = madd4(x, b1, c51);
   }
   join(out, c00, c01, columns, first);
   if (rows == 1) return;

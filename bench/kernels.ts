@@ -1,0 +1,79 @@
+/**
+ * Where a training step's time goes: each dispatch of a step by itself, on the wasm executor, in the
+ * order of the step. Times are minima, so that other work on the machine counts little.
+ *
+ *     deno run --allow-read --allow-env --allow-sys bench/kernels.ts S M --threads=2
+ */
+import { parseArgs } from "node:util";
+import { scalars } from "../src/compute/executor.ts";
+import type { Dispatch } from "../src/compute/recording.ts";
+import { createWasmExecutor } from "../src/compute/wasm.ts";
+import { trainingPlan } from "../src/model/choreography.ts";
+import { architecture, stepOptions } from "../src/model/hyperparameters.ts";
+import { parameterLayout } from "../src/model/layout.ts";
+import { fillNormal, seedWords, STREAMS } from "../src/random.ts";
+import { type ShapeName, SHAPES, spikes } from "./shapes.ts";
+
+/** Seconds to spend on each dispatch. */
+const BUDGET = 0.4;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { threads: { type: "string", default: "2" }, reproducible: { type: "boolean" } },
+});
+const threads = Number(values.threads), reproducible = values.reproducible ?? false;
+
+async function profile(name: ShapeName): Promise<void> {
+  const { title, trials, T, N, hyperparameters: h } = SHAPES[name];
+  const { counts_BTN } = spikes(SHAPES[name]);
+  const density = counts_BTN.reduce((sum, x) => sum + (x > 0 ? 1 : 0), 0) / counts_BTN.length;
+  const B = h.batchSize, model = architecture(h, T, N);
+  const sizes = { B, S: 1, trials, counts: "u8", density } as const;
+  const plan = trainingPlan(model, stepOptions(h), sizes);
+  const step = plan.recordings.step;
+  const recordings: Record<string, readonly Dispatch[]> = { step };
+  step.forEach((dispatch, i) => recordings[`${i}`] = [dispatch]);
+
+  const executor = await createWasmExecutor({ threads, reproducible });
+  const program = executor.load({ buffers: plan.buffers, recordings });
+  const noise = fillNormal(
+    { ...seedWords(3), stream: STREAMS.initialise },
+    0,
+    new Float64Array(parameterLayout(model).length),
+  );
+  program.write("params_P", noise.map((x) => 0.1 * x));
+  program.write("counts", counts_BTN);
+  program.write("trials_B", Array.from({ length: B }, (_, b) => b));
+  const s = scalars({ B, ...seedWords(1), klScale: 1, learningRate: 0 });
+
+  /** Milliseconds of the fastest run. A gradient's dispatch finds the step's numbers as they stand. */
+  const time = async (recording: string) => {
+    let best = Infinity;
+    const end = performance.now() + 1000 * BUDGET;
+    for (let i = 0; i < 3 || performance.now() < end; i++) {
+      const start = performance.now();
+      await program.run(recording, s);
+      best = Math.min(best, performance.now() - start);
+    }
+    return best;
+  };
+
+  console.log(`${name}  ${title}; ${executor.info.arithmetic}; ${threads} threads`);
+  console.log(`   density of the spikes ${density.toFixed(2)}`);
+  const whole = await time("step");
+  let sum = 0;
+  for (const [i, { kernel }] of step.entries()) {
+    // kernels that work in place need a forward pass's numbers each time: time them inside a step
+    const ms = await time(`${i}`);
+    sum += ms;
+    console.log(`${ms.toFixed(3).padStart(10)} ms  ${kernel}`);
+    await program.run("step", s);
+  }
+  console.log(`${sum.toFixed(3).padStart(10)} ms  sum;  a step: ${whole.toFixed(3)} ms\n`);
+  program.free();
+  executor.close();
+}
+
+for (const name of positionals.length ? positionals as ShapeName[] : ["S", "M", "L"] as const) {
+  await profile(name);
+}
