@@ -15,7 +15,7 @@ import { fillNormal, seedWords, STREAMS } from "../src/random.ts";
 import { type ShapeName, SHAPES, spikes } from "./shapes.ts";
 
 /** Seconds to spend on each dispatch. */
-const BUDGET = 0.4;
+const BUDGET = 1;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -26,7 +26,9 @@ const threads = Number(values.threads), reproducible = values.reproducible ?? fa
 async function profile(name: ShapeName): Promise<void> {
   const { title, trials, T, N, hyperparameters: h } = SHAPES[name];
   const { counts_BTN } = spikes(SHAPES[name]);
-  const density = counts_BTN.reduce((sum, x) => sum + (x > 0 ? 1 : 0), 0) / counts_BTN.length;
+  let nonZero = 0;
+  for (const count of counts_BTN) if (count > 0) nonZero++;
+  const density = nonZero / counts_BTN.length;
   const B = h.batchSize, model = architecture(h, T, N);
   const sizes = { B, S: 1, trials, counts: "u8", density } as const;
   const plan = trainingPlan(model, stepOptions(h), sizes);
