@@ -115,6 +115,27 @@ Deno.test("a freed program's memory is used again, and starts as zeros", async (
   });
 });
 
+Deno.test("threads reach memory that grew after they started, beyond 2 GiB too", async () => {
+  await withExecutor(2, async (executor) => {
+    const plan = new PlanBuilder();
+    // never touched, so it costs addresses only
+    plan.buffer("big", 550_000_000);
+    executor.load(plan);
+    const T = 500, n = 100;
+    const beyond = new PlanBuilder();
+    const source = beyond.buffer("source", T * 2 * n), mean = beyond.buffer("mean", T * n);
+    beyond.record("main").dispatch("average_samples", { source, mean }, { T, n });
+    const program = executor.load(beyond);
+    program.write("source", Float64Array.from({ length: T * 2 * n }, (_, i) => i));
+    await program.run("main", scalars({ B: 1, S: 2 }));
+    const want = Float64Array.from({ length: T * n }, (_, i) => {
+      const t = Math.floor(i / n);
+      return t * 2 * n + i % n + n / 2;
+    });
+    assert.deepEqual(await program.read("mean"), want);
+  });
+});
+
 Deno.test("a plan too large for the memory is refused, and the device goes on", async () => {
   await withExecutor(1, async (executor) => {
     const plan = new PlanBuilder();

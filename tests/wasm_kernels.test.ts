@@ -282,6 +282,28 @@ Deno.test("posterior_rates averages rates and log-rates over the samples", async
   }
 });
 
+Deno.test("a log-rate far below 0 has a rate of next to nothing, and NaN stays NaN", async () => {
+  const N = 5;
+  const plan = new PlanBuilder();
+  plan.record("main").dispatch("posterior_rates", {
+    factors_HRF: plan.buffer("factors", 2),
+    w_FN: plan.buffer("w", N),
+    b_N: plan.buffer("b", N),
+    rates_TBN: plan.buffer("rates", N),
+    logRates_TBN: plan.buffer("logRates", N),
+  }, { T: 1, N, F: 1 });
+  const { got } = await outputsOf({
+    plan,
+    inputs: { factors: Float64Array.of(0, 0), b: Float64Array.of(-87, -1000, -1e30, NaN, 0) },
+    outputs: ["rates"],
+    scalars: scalars({ B: 1 }),
+  });
+  for (const { rates } of got) {
+    for (const rate of rates.subarray(0, 3)) assert.ok(rate >= 0 && rate < 2e-38, `${rate}`);
+    assert.deepEqual([...rates.subarray(3)], [NaN, 1]);
+  }
+});
+
 Deno.test("average_samples is the mean over each trial's samples", async () => {
   for (const [B, S, T, n] of [[1, 1, 1, 1], [3, 4, 2, 5], [2, 7, 5, 8]]) {
     const plan = new PlanBuilder();

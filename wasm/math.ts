@@ -39,6 +39,7 @@ const C4: usize = 432;
 const C6: usize = 448;
 const C8: usize = 464;
 const C10: usize = 480;
+const LOWEST_RATE: usize = 496;
 
 const TABLE: usize = memory.data<f32>([
   1.4426950408889634, 1.4426950408889634, 1.4426950408889634, 1.4426950408889634,
@@ -78,6 +79,7 @@ const TABLE: usize = memory.data<f32>([
   -0.020863480763352957, -0.020863480763352957, -0.020863480763352957, -0.020863480763352957,
   0.0009192602748394263, 0.0009192602748394263, 0.0009192602748394263, 0.0009192602748394263,
   -2.5202042373060596e-05, -2.5202042373060596e-05, -2.5202042373060596e-05, -2.5202042373060596e-05,
+  -87, -87, -87, -87,
 ], 16);
 
 @inline
@@ -125,6 +127,18 @@ export function exp4(x: v128): v128 {
   const whole = i32x4.trunc_sat_f32x4_s(n);
   const half = i32x4.shr_s(whole, 1);
   return f32x4.mul(f32x4.mul(p, power2(half)), power2(i32x4.sub(whole, half)));
+}
+
+/**
+ * e^x for what is read as a log-rate: like `exp4` from -87 to 88, and e^-87 (2e-38, still a normal
+ * number) below, which saves the second factor.
+ */
+@inline
+export function expRate4(x: v128): v128 {
+  x = f32x4.pmax(x, constant(LOWEST_RATE));
+  const n = f32x4.nearest(f32x4.mul(x, constant(LOG2E)));
+  const scale = power2(i32x4.trunc_sat_f32x4_s(n));
+  return madd4(expm1Core(reduced(x, n)), scale, scale);
 }
 
 /** 1 / (1 + e^-x). */

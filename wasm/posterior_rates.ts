@@ -1,7 +1,7 @@
 /** Mean over samples of exp(logRate) and of logRate, without storing a sample's rates. */
 // deno-lint-ignore-file verbatim-module-syntax -- AssemblyScript has no type-only imports
 import { logRates4, paddedRow } from "./log_rates";
-import { exp4, storeLanes } from "./math";
+import { expRate4, storeLanes } from "./math";
 import { MAX_LOG_RATE } from "./readout";
 import { scratch } from "./scratch";
 import { Scalars } from "./scalars";
@@ -60,7 +60,7 @@ function add(rates: usize, logs: usize, row: usize, bytes: usize): void {
   const highest = f32x4.splat(MAX_LOG_RATE);
   for (let n: usize = 0; n < bytes; n += 16) {
     const l = v128.load(row + n);
-    v128.store(rates + n, f32x4.add(v128.load(rates + n), exp4(f32x4.pmin(l, highest))));
+    v128.store(rates + n, f32x4.add(v128.load(rates + n), expRate4(f32x4.pmin(l, highest))));
     v128.store(logs + n, f32x4.add(v128.load(logs + n), l));
   }
 }

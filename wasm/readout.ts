@@ -5,7 +5,7 @@
  * rows go through all bins together; a bin's log-rates stay in scratch, in the nearest cache.
  */
 import { logRates4, paddedRow } from "./log_rates";
-import { exp4, firstLanes, laneSum, madd4, storeLanes } from "./math";
+import { expRate4, firstLanes, laneSum, madd4, storeLanes } from "./math";
 import { scratch } from "./scratch";
 import { Scalars } from "./scalars";
 
@@ -93,7 +93,7 @@ function lossRow(args: ReadoutArgs, row: usize, x: usize, out: usize, inverseB: 
   for (let n = 0; n < N; n += 4, row += 16, out += 16) {
     const l = v128.load(row);
     const counts = wide ? counts16(x + ((n as usize) << 1)) : counts8(x + (n as usize));
-    const rate = exp4(f32x4.pmin(l, highest));
+    const rate = expRate4(f32x4.pmin(l, highest));
     let loss = f32x4.sub(rate, f32x4.mul(counts, l));
     let value = gradient ? f32x4.mul(f32x4.sub(rate, counts), inverse) : l;
     const room = N - n;
