@@ -191,6 +191,37 @@ Deno.test("a fault inside a kernel is an error that names it, not a hang", async
   }
 });
 
+Deno.test("a failure among pieces of work leaves the next program all its pieces", async () => {
+  for (const threads of [1, 3]) {
+    await withExecutor(threads, async (executor) => {
+      const plan = new PlanBuilder();
+      const d = plan.buffer("d", 6), out = plan.buffer("out", 2);
+      const job = {
+        a: null,
+        d,
+        out,
+        m: 1,
+        n: 2,
+        aStride: 1,
+        dStride: 2,
+        T: 3,
+        aSlot: 0,
+        sparse: 0 as const,
+      };
+      plan.record("main").gradients([job]);
+      plan.record("broken").gradients([{ ...job, T: 1000, dStride: 100_000_000 }]);
+      const program = executor.load(plan);
+      program.write("d", [1, 2, 3, 4, 5, 6]);
+      for (let i = 0; i < 5; i++) {
+        await assert.rejects(program.run("broken", scalars({ B: 1 })), /Kernel weight_gradients/);
+        program.write("out", [0, 0]);
+        await program.run("main", scalars({ B: 1 }));
+        assert.deepEqual([...await program.read("out")], [9, 12]);
+      }
+    });
+  }
+});
+
 Deno.test("threads from 1 to 32 are accepted, nothing else", async () => {
   for (const threads of [0, -1, 1.5, 33, NaN]) {
     await assert.rejects(createWasmExecutor({ threads }), InputError);

@@ -23,6 +23,11 @@ export const ERROR_THREAD: usize = 460;
 /** The program that GENERATION starts, and its scalars. */
 export const PROGRAM: usize = 512;
 export const SCALARS: usize = 516;
+/**
+ * The next piece of work, for a kernel whose threads take pieces as they come. A kernel leaves it at 0,
+ * and so does a failure.
+ */
+export const NEXT_PIECE: usize = 576;
 
 /** Reasons to fail, as `ERROR` holds them. */
 export const TRAPPED: i32 = 1;

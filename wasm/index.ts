@@ -13,6 +13,7 @@ import {
   ERROR,
   fail,
   GENERATION,
+  NEXT_PIECE,
   PROGRAM,
   report,
   RETURNED,
@@ -151,6 +152,7 @@ export function awaitWorkers(threads: i32): void {
 /** Makes the threads ready for the next program after a failure. */
 export function clearError(): void {
   atomic.store<i32>(ARRIVED, 0);
+  atomic.store<i32>(NEXT_PIECE, 0);
   atomic.store<i32>(ERROR, 0);
 }
 

@@ -7,6 +7,7 @@
  * growing with the number of rows. An output block belongs to one thread from the first row to the
  * last; threads take blocks from a shared counter. So the bits do not depend on the threads.
  */
+import { NEXT_PIECE } from "./control";
 import { Job } from "./job";
 import { madd4, storeLanes } from "./math";
 import { Scalars } from "./scalars";
@@ -29,9 +30,6 @@ export class WeightGradientsArgs {
   jobs: usize;
   count: i32;
 }
-
-/** The next output block, for all threads; back at 0 when the kernel ends. */
-const NEXT_BLOCK: usize = memory.data(64, 64);
 
 /** What a column sum takes for `a`. */
 const ONE: usize = memory.data<f32>([1, 1]);
@@ -70,7 +68,7 @@ export function weight_gradients(
   let job = changetype<Job>(args.jobs);
   if (args.count > 0) end = blocks(job, threads);
   while (true) {
-    const block = atomic.add<i32>(NEXT_BLOCK, 1);
+    const block = atomic.add<i32>(NEXT_PIECE, 1);
     while (index < args.count && block >= end) {
       start = end;
       index++;
@@ -79,7 +77,7 @@ export function weight_gradients(
     }
     if (index == args.count) {
       // every thread gets exactly one number past the end, and the last of them rewinds
-      if (block == end + threads - 1) atomic.store<i32>(NEXT_BLOCK, 0);
+      if (block == end + threads - 1) atomic.store<i32>(NEXT_PIECE, 0);
       return;
     }
     const columns = blockN(job, threads), lines = blockM(job, threads);
