@@ -6,6 +6,7 @@ outside the scans: the inputs' part of the gates for all bins at once, the reado
 Arrays are time-major inside. Names are those of src/compute/kernels.ts.
 """
 
+import math
 import os
 from functools import partial
 
@@ -196,6 +197,11 @@ def global_norm(grads):
     return jnp.sqrt(sum(jnp.sum(g * g) for g in jax.tree.leaves(grads)))
 
 
+def bias_correction(b, count):
+    """1 - b^count, without the digits that float32 loses when b is close to 1."""
+    return -jnp.expm1(count * math.log(b))
+
+
 def draw_noise(config, key):
     """Fresh masks and normals for one step, time-major."""
     B, T, rate = config["B"], config["T"], config["keepRate"]
@@ -235,7 +241,7 @@ def train_step(config, spikes_TBN, state):
     rate = config["stepSize"] * config["decayFactor"] ** (step / config["decaySteps"])
     m = jax.tree.map(lambda a, g: b1 * a + (1 - b1) * scale * g, m, grads)
     v = jax.tree.map(lambda a, g: b2 * a + (1 - b2) * (scale * g) ** 2, v, grads)
-    c1, c2 = rate / (1 - b1**count), 1 / (1 - b2**count)
+    c1, c2 = rate / bias_correction(b1, count), 1 / bias_correction(b2, count)
     p = jax.tree.map(
         lambda w, a, s: w - c1 * a / (jnp.sqrt(s * c2) + config["adamEps"]), p, m, v
     )
@@ -309,7 +315,7 @@ def fixed_points(config, p, points, star):
         (_, q), g = jax.value_and_grad(total, has_aux=True)(h)
         m, v = b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g * g
         rate = config["stepSize"] * config["decayFactor"] ** i
-        c1, c2 = rate / (1 - b1 ** (i + 1.0)), 1 / (1 - b2 ** (i + 1.0))
+        c1, c2 = rate / bias_correction(b1, i + 1), 1 / bias_correction(b2, i + 1)
         return h - c1 * m / (jnp.sqrt(v * c2) + config["adamEps"]), m, v, q
 
     zeros = jnp.zeros_like(points)
