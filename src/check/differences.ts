@@ -26,12 +26,12 @@ export interface Difference {
  *   `(64 / h + 20 / 2h + 1 / 4h) / 45 * rounding < 1.7 rounding / h`.
  *
  * @param rounding how far a value of `f` may be from exact arithmetic
- * @param h in units of `s`; by default 2^-8, whose fourth power is 2e-10
+ * @param h in units of `s`
  */
-export async function derivative(
-  f: (s: number) => number | Promise<number>,
+async function derivative(
+  f: (s: number) => Promise<number>,
   rounding: number,
-  h = 2 ** -8,
+  h: number,
 ): Promise<Difference> {
   const central = async (h: number) => (await f(h) - await f(-h)) / (2 * h);
   const d1 = await central(h), d2 = await central(2 * h), d4 = await central(4 * h);
@@ -42,4 +42,40 @@ export async function derivative(
   const truncation = converges ? Math.abs(r1 - r2) : Infinity;
   const errors = { truncation, rounding: 1.7 * rounding / h };
   return { value, ...errors, bound: errors.truncation + errors.rounding };
+}
+
+/** Step sizes to try. Smaller ones meet fewer kinks and cut truncation, but magnify rounding. */
+const STEPS = [2 ** -7, 2 ** -10, 2 ** -13, 2 ** -16];
+
+/**
+ * The derivative at 0 of `f(s)` by the step size with the smallest bound; null where a kink is too close
+ * to take one.
+ *
+ * @param f null where it is not the same smooth function as at 0: a kink lies between
+ * @param rounding as for `derivative`
+ * @param unit how far a step of 1 should reach, in units of `s`
+ */
+export async function smoothDerivative(
+  f: (s: number) => number | null | Promise<number | null>,
+  rounding: number,
+  unit = 1,
+): Promise<Difference | null> {
+  let best: Difference | null = null;
+  for (const step of STEPS) {
+    let smooth = true;
+    const found = await derivative(
+      async (s) => {
+        const value = await f(s);
+        if (value === null) smooth = false;
+        return value ?? 0;
+      },
+      rounding,
+      step * unit,
+    );
+    if (!smooth) continue;
+    if (!best || found.bound < best.bound) best = found;
+    // a smaller step would only add rounding
+    if (found.truncation <= found.rounding) break;
+  }
+  return best;
 }

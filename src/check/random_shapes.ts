@@ -6,7 +6,7 @@ import { InputError } from "../errors.ts";
 import { type PlanSizes, type StepOptions, trainingPlan } from "../model/choreography.ts";
 import { type Architecture, type Layout, parameterLayout } from "../model/layout.ts";
 import { fillNormal, fillUniform, seedWords, STREAMS } from "../random.ts";
-import { derivative, type Difference } from "./differences.ts";
+import { smoothDerivative } from "./differences.ts";
 import { worstSlice } from "./lfads.ts";
 import { type CheckReport, type CheckRow, executorLabels, report, Sheet } from "./table.ts";
 import { tolerances } from "./tolerances.ts";
@@ -42,7 +42,7 @@ const SINGLE = 4;
  * dropout, L2 and the spikes' sparse path; T = 1 and wide counts among them) with random parameters,
  * spikes and noise. On each it compares
  *
- * - the reference's gradient with differences in float64 (see `derivative`): along random directions
+ * - the reference's gradient with differences in float64 (see `smoothDerivative`): along random directions
  *   through all parameters, through each slice alone, and along single parameters;
  * - every executor's losses and whole gradient with the reference's.
  *
@@ -240,7 +240,9 @@ async function againstDifferences(
     let worst = { error: NaN, bound: 0, name: "none", ratio: -1 };
     let kinks = 0, directions = 0;
     for (const { name, direction_P } of drawDirections(draw, layout)) {
-      const found = await alongDirection(loss, params_P, direction_P);
+      const along = (s: number) => loss.at(params_P.map((x, p) => x + s * direction_P[p]));
+      // a gate moves by the step times the spikes
+      const found = await smoothDerivative(along, loss.rounding, 1 / loss.mostSpikes);
       if (!found) {
         kinks++;
         continue;
@@ -354,37 +356,4 @@ async function smoothLoss({ model, run, counts, trials_B, params_P }: Draw, p: P
     },
   };
   return loss;
-}
-
-/**
- * Step sizes to try, for data of at most one spike per bin: a gate moves by the step times the count.
- * Smaller steps meet fewer kinks and cut truncation, but magnify rounding.
- */
-const STEPS = [2 ** -7, 2 ** -10, 2 ** -13, 2 ** -16];
-
-/**
- * The loss's derivative along a direction, by the step size with the smallest bound; null where a kink
- * is too close to take one.
- */
-async function alongDirection(
-  loss: Loss,
-  params_P: Float64Array,
-  direction_P: Float64Array,
-): Promise<Difference | null> {
-  let best: Difference | null = null;
-  for (const step of STEPS) {
-    const h = step / loss.mostSpikes;
-    let smooth = true;
-    const along = async (s: number) => {
-      const value = await loss.at(params_P.map((x, p) => x + s * direction_P[p]));
-      if (value === null) smooth = false;
-      return value ?? 0;
-    };
-    const found = await derivative(along, loss.rounding, h);
-    if (!smooth) continue;
-    if (!best || found.bound < best.bound) best = found;
-    // a smaller step would only add rounding
-    if (found.truncation <= found.rounding) break;
-  }
-  return best;
 }
