@@ -1,6 +1,6 @@
 /** A name for a fixed point, from the eigenvalues of its Jacobian, in discrete time. */
 import { InputError } from "../errors.ts";
-import { type Complex, magnitude } from "./eigen.ts";
+import { type Complex, magnitude } from "./complex.ts";
 
 /** The kinds of fixed points that latentd tells apart. */
 export type FixedPointClass =

@@ -2,7 +2,8 @@
 import { InputError } from "../errors.ts";
 import { type Cell, checkCell, checkNumbers, gains, type Jacobian, jacobian } from "./cell.ts";
 import { type Classification, classify, NEUTRAL_TOLERANCE } from "./classify.ts";
-import { type Complex, eigen, type EigenPair, euclidean, magnitude } from "./eigen.ts";
+import { type Complex, euclidean, formatComplex, magnitude } from "./complex.ts";
+import { eigen, type EigenPair } from "./eigen.ts";
 
 /** Time and turning of one mode; `unit` of the linearisation says in what. */
 export interface Mode extends EigenPair {
@@ -20,11 +21,11 @@ export interface Mode extends EigenPair {
 
 /** A linearised cell: `F(h + δ, u + ε) ≈ F(h, u) + J δ + dF/du ε`. */
 export interface Linearisation extends Jacobian {
-  /** largest magnitude first; see {@link Eigen} */
+  /** largest magnitude first; see `Eigen` */
   readonly modes: readonly Mode[];
-  /** how well the eigenvalue equations hold, see {@link Eigen} */
+  /** how well the eigenvalue equations hold, see `Eigen` */
   readonly residual: number;
-  /** of the matrix of right vectors, see {@link Eigen} */
+  /** of the matrix of right vectors, see `Eigen` */
   readonly condition: number;
   readonly classification: Classification;
   /** "s" and Hz with a bin width, else "bin" and turns per bin */
@@ -41,7 +42,7 @@ export interface LineariseOptions {
 
 /** `-dt / ln|λ|`, in the unit of `dt`; see {@link Mode.timeConstant}. */
 export function timeConstant(value: Complex, dt = 1): number {
-  return -dt / Math.log(magnitude(value)) + 0; // + 0: at λ = 0 it is 0, not -0
+  return dt / (0 - Math.log(magnitude(value))); // 0 - 0, so that |λ| = 1 gives Infinity, not -Infinity
 }
 
 /** `arg λ / (2π dt)`, per unit of `dt`; see {@link Mode.frequency}. */
@@ -164,9 +165,4 @@ function describe(c: Omit<WeightsComparison, "words">): string {
     : `The Jacobian is A with each row multiplied by the slope of that unit's nonlinearity, from ` +
       `${low} to ${high} here. It differs from A by ${size}; the largest eigenvalue is ${j}, ` +
       `that of A is ${a}.`;
-}
-
-/** `0.980 ± 0.200i` for one of a conjugate pair, `0.980` for a real one. */
-export function formatComplex(z: Complex): string {
-  return z.im === 0 ? z.re.toFixed(3) : `${z.re.toFixed(3)} ± ${Math.abs(z.im).toFixed(3)}i`;
 }

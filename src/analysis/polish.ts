@@ -1,7 +1,7 @@
 /** Newton's method on `F(h) - h`, from a slow point to the root beside it, in float64. */
-import { LuDecomposition, Matrix, SVD } from "ml-matrix";
+import { LuDecomposition, Matrix } from "ml-matrix";
 import { type Cell, jacobian, speed, step } from "./cell.ts";
-import { euclidean } from "./eigen.ts";
+import { euclidean } from "./complex.ts";
 
 /**
  * How a polish ended:
@@ -26,14 +26,17 @@ export interface Polished {
 const MAX_STEPS = 60;
 /** The shortest fraction of a Newton step that is tried: 2^-10. */
 const HALVINGS = 10;
+/** Directions in which `J - I` is this much smaller than in others are left alone where it is singular. */
+const NEUTRAL = 1e-6;
 /** A root's speed per unit, `√q`, relative to its largest coordinate (or 1): rounding of G-term sums. */
 const ROOT_SPEED = 1e-12;
 
 /**
  * Polishes a slow point by damped Newton steps: each step solves `(J - I) d = h - F(h)` and is halved
  * until q falls and the point stays within `radius` of its start, the neighbourhood that the caller
- * takes for this point's own. Where `J - I` is singular (a line attractor) d is the shortest solution,
- * so the point does not drift along directions in which nothing pushes it. A point that reaches no root
+ * takes for this point's own. Where `J - I` is singular (a line attractor) d is nearly the
+ * shortest solution (Levenberg and Marquardt's), so that the point does not drift along directions in
+ * which nothing pushes it. A point that reaches no root
  * is given back as it came.
  *
  * @param h_G the start; not changed
@@ -103,5 +106,9 @@ function newtonStep(
     // A longer step comes from a matrix that is singular but for rounding, or from no root nearby.
     if (euclidean(step_G) <= radius) return step_G;
   }
-  return Float64Array.from(new SVD(system).solve(target).to1DArray());
+  const across = system.transpose();
+  const regular = across.mmul(system).add(Matrix.eye(G, G, (NEUTRAL * system.norm()) ** 2));
+  const damped = new LuDecomposition(regular);
+  if (damped.isSingular()) return new Float64Array(G); // J = I: every direction is neutral
+  return Float64Array.from(damped.solve(across.mmul(target)).to1DArray());
 }
