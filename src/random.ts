@@ -109,9 +109,12 @@ export function fillNormal(at: Address, row: number, out: Float64Array): Float64
   return out;
 }
 
-/** A word below this keeps its value under dropout: `keepRate` of all words. */
+/**
+ * A word below this keeps its value under dropout: `keepRate` of all words. The rate is read as
+ * float32, so that every device draws the same mask.
+ */
 export function keepThreshold(keepRate: number): number {
-  return Math.min(2 ** 32 - 1, Math.round(keepRate * 2 ** 32));
+  return Math.min(2 ** 32 - 1, Math.round(Math.fround(keepRate) * 2 ** 32));
 }
 
 /** Fills `out` with dropout masks of 0 and 1: columns 0, 1, … of a row. */
