@@ -7,7 +7,8 @@ import {
   NONLINEARITY_CODES,
   type ReferenceCell,
 } from "../analysis/cell.ts";
-import { type Complex, eigen } from "../analysis/eigen.ts";
+import type { Complex } from "../analysis/complex.ts";
+import { eigen } from "../analysis/eigen.ts";
 import { findFixedPoints } from "../analysis/fixed_points.ts";
 import { type Executor, scalars } from "../compute/executor.ts";
 import { PlanBuilder } from "../compute/recording.ts";
@@ -284,7 +285,7 @@ async function checkSearch(replay: Replay, executor: Executor, sheet: Sheet): Pr
   const found = result.points.filter(({ polish }) => polish === "root");
   const errors = { point: 0, jacobian: 0, eigenvalues: 0 };
   const worst = (name: keyof typeof errors, error: number) => {
-    if (!(error <= errors[name])) errors[name] = error;
+    errors[name] = Math.max(errors[name], error); // NaN stays NaN
   };
   for (let m = 0; m < M; m++) {
     const wanted = points.subarray(m * G, (m + 1) * G);

@@ -247,7 +247,7 @@ export function worstSlice(
   for (const { name, offset, length } of parameterLayout(model).slices) {
     const part = (values_P: Float64Array) => values_P.subarray(offset, offset + length);
     const error = relativeError(part(ours_P), part(wanted_P));
-    if (!(error <= worst.error)) worst = { name, error };
+    if (Number.isNaN(error) || error > worst.error) worst = { name, error };
   }
   return `worst slice ${worst.name}, ${worst.error.toExponential(1)} of its own size`;
 }

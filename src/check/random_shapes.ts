@@ -220,7 +220,8 @@ function lossError(losses: Float64Array, wanted: Wanted): { error: number; name:
     const size = name === "nll" || name === "total" ? Math.max(own, wanted.size) : own;
     return { name, error: Math.abs(losses[i] - wanted.losses[i]) / size };
   });
-  return errors.reduce((worst, one) => one.error <= worst.error ? worst : one);
+  const isWorse = (a: number, b: number) => Number.isNaN(a) || a > b;
+  return errors.reduce((worst, one) => isWorse(one.error, worst.error) ? one : worst);
 }
 
 /** Compares the reference's gradient with differences of its own loss; adds one row. */
@@ -251,7 +252,10 @@ async function againstDifferences(
       const ours = grads_P.reduce((sum, g, p) => sum + g * direction_P[p], 0);
       const error = Math.abs(ours - found.value);
       const ratio = error / found.bound;
-      if (!(ratio <= worst.ratio)) worst = { error, bound: found.bound, name, ratio };
+      // once NaN, always NaN: nothing is larger
+      if (Number.isNaN(ratio) || ratio > worst.ratio) {
+        worst = { error, bound: found.bound, name, ratio };
+      }
     }
     const skipped = kinks > 0 ? `, ${kinks} at a kink left out` : "";
     const sheet = new Sheet(draw.name, "reference");
