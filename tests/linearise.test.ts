@@ -236,6 +236,24 @@ Deno.test("a defective matrix has no left vectors, and a condition number that s
   }
 });
 
+Deno.test("a long Jordan block does not overflow", () => {
+  // each vector of an n-fold eigenvalue is 1/ε longer than the one before: 1e470 for the last of 31
+  const n = 31;
+  const J = new Float64Array(n * n);
+  for (let i = 0; i + 1 < n; i++) J[i * n + i + 1] = 1;
+  const { pairs, residual } = eigen(J, n);
+  assert.ok(residual <= 20 * n * n * EPS);
+  for (const { left, right } of pairs) {
+    assert.equal(left, null);
+    assert.ok(Math.abs(frobenius(right.re) - 1) <= 2 * n * EPS);
+  }
+});
+
+Deno.test("equal magnitudes come by falling real part", () => {
+  const { pairs } = eigen(Float64Array.of(-1, 0, 0, 0, 1, 0, 0, 0, -2), 3);
+  assert.deepEqual(pairs.map(({ value }) => value.re), [-2, 1, -1]);
+});
+
 Deno.test("of a matrix that is defective in part the healthy modes keep their left vectors", () => {
   const J = Float64Array.of(0.5, 1, 0, 0, 0.5, 0, 0, 0, 0.9);
   const { pairs } = eigen(J, 3);
