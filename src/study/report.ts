@@ -1,7 +1,8 @@
 /** Gathers what a report shows from a fit. */
 import { compareWithWeights, frequency } from "../analysis/linearise.ts";
 import { step } from "../analysis/cell.ts";
-import { eigen, magnitude } from "../analysis/eigen.ts";
+import { magnitude } from "../analysis/complex.ts";
+import { eigen } from "../analysis/eigen.ts";
 import type { FixedPoint, FixedPointResult } from "../analysis/fixed_points.ts";
 import type { DeviceInfo } from "../compute/executor.ts";
 import type { Dataset } from "../data/dataset.ts";
