@@ -203,13 +203,29 @@ async function checkForward({ golden, program, run, sheet, executor }: Replay): 
   const ic_B2G = await program.read("ic_B2G");
   compare("initial condition, mean", half(ic_B2G, G, false), "ic_mean", B, G);
   compare("initial condition, log-variance", half(ic_B2G, G, true), "ic_logvar", B, G);
+  const enc = U > 0 ? await read("enc_TB2E", 0, 2 * E) : await encodings({ golden, program });
+  compare("encodings", enc, "xenc_t", B, T, 2 * E);
   if (U === 0) return;
-  compare("encodings", await read("enc_TB2E", 0, 2 * E), "xenc_t", B, T, 2 * E);
   compare("controller states", await read("con_HRC", 1, C), "c_t", B, T, C);
   compare("inferred inputs", await read("inputs_TRU", 0, U), "ii_t", B, T, U);
   const params = await read("inputParams_TR2U", 0, 2 * U);
   compare("inferred inputs, mean", half(params, U, false), "ii_mean_t", B, T, U);
   compare("inferred inputs, log-variance", half(params, U, true), "ii_logvar_t", B, T, U);
+}
+
+/** `[forward_t ; backward_t]` with dropout, which only a controller makes for itself. */
+async function encodings(
+  { golden, program }: Pick<Replay, "golden" | "program">,
+): Promise<Float64Array> {
+  const { B, T, E } = golden.dims;
+  const forward = trialsFirst(await program.read("forward_HBE"), 1, B, T, E);
+  const backward = trialsFirst(await program.read("backward_HBE"), 0, B, T, E);
+  const keep_BT2E = numbers("noise.keep_enc_BT2E", golden.noise.keep_enc_BT2E, [B, T, 2 * E]);
+  return keep_BT2E.map((keep, i) => {
+    const row = Math.floor(i / (2 * E)), e = i % (2 * E);
+    const state = e < E ? forward[row * E + e] : backward[row * E + e - E];
+    return golden.keep_rate < 1 ? state * keep / golden.keep_rate : state;
+  });
 }
 
 /** Every loss term, and the gradient for every parameter. */
