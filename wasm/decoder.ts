@@ -11,11 +11,10 @@ import { blockSize, SWEEP_ROWS } from "./encoder";
 import { InputPrior, inputPrior, kl4 } from "./gaussian";
 import { gemm, pack } from "./gemm";
 import { exp4, firstLanes, laneSum } from "./math";
+import { isPair, PAIR_ROWS, pairDecoder, pairKeepScratch } from "./pair_decoder";
 import { EPS_IC, EPS_INPUTS, KEEP_ENDS, KEEP_GEN, normalRow, normalRows } from "./random";
 import { Scalars } from "./scalars";
 import { scratch } from "./scratch";
-import { SMALL } from "./small_cells";
-import { smallDecoder, smallDecoderScratch } from "./small_decoder";
 
 @unmanaged
 export class DecoderArgs {
@@ -104,9 +103,11 @@ export function decoder(args: DecoderArgs, s: Scalars, thread: i32, threads: i32
   if (first == last) return;
   initialConditions(args, s, first / s.S, (last - 1) / s.S + 1);
   sampleInitialConditions(args, s, first, last);
-  if (args.U == 0 && args.G <= SMALL) {
-    const small = smallDecoderScratch(args.F);
-    for (let r = first; r < last; r += 4) smallDecoder(args, s, r, min(4, last - r), small);
+  if (isPair(args.U, args.G, args.F, args.cell)) {
+    const keep = pairKeepScratch(args.T);
+    for (let r = first; r < last; r += PAIR_ROWS) {
+      pairDecoder(args, s, r, min(PAIR_ROWS, last - r), keep);
+    }
     return;
   }
   const p = prepareSweep(args);

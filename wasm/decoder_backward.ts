@@ -11,11 +11,10 @@ import { blockSize, SWEEP_ROWS } from "./encoder";
 import { dPriorMean4, dPriorVariance4, dVariance4, InputPrior, inputPrior } from "./gaussian";
 import { gemm, packTransposed } from "./gemm";
 import { exp4 } from "./math";
+import { isPair, PAIR_ROWS, pairDecoderBackward, pairKeepScratch } from "./pair_decoder";
 import { KEEP_ENDS, KEEP_GEN } from "./random";
 import { Scalars } from "./scalars";
 import { scratch } from "./scratch";
-import { SMALL } from "./small_cells";
-import { smallDecoderBackward, smallDecoderScratch } from "./small_decoder";
 
 @unmanaged
 export class DecoderBackwardArgs {
@@ -110,11 +109,11 @@ export function decoder_backward(
   const first = <i32>(<i64>B * thread / threads), last = <i32>(<i64>B * (thread + 1) / threads);
   if (first == last) return;
   const dStates = scratch(<usize>((last - first) * G) << 2);
-  if (args.U == 0 && G <= SMALL) {
-    const small = smallDecoderScratch(args.F);
-    for (let b = first; b < last; b += 4) {
-      const rows = min(4, last - b);
-      smallDecoderBackward(args, s, b, rows, floats(dStates, (b - first) * G), small);
+  if (isPair(args.U, G, args.F, args.cell)) {
+    const keep = pairKeepScratch(args.T);
+    for (let b = first; b < last; b += PAIR_ROWS) {
+      const rows = min(PAIR_ROWS, last - b);
+      pairDecoderBackward(args, s, b, rows, floats(dStates, (b - first) * G), keep);
     }
   } else {
     const p = prepareSweep(args);

@@ -8,10 +8,9 @@
  */
 import { gruRows, gruRowsBackward } from "./cells";
 import { pack, packTransposed } from "./gemm";
+import { pairEncoder, pairEncoderBackward } from "./pair_encoder";
 import { Scalars } from "./scalars";
 import { scratch } from "./scratch";
-import { SMALL } from "./small_cells";
-import { smallEncoder, smallEncoderBackward, smallScratch } from "./small_encoder";
 
 /** Rows that go through all bins together: few enough for the first cache, enough to use each panel. */
 export const SWEEP_ROWS: i32 = 64;
@@ -57,9 +56,8 @@ export function encoder(args: EncoderArgs, s: Scalars, thread: i32, threads: i32
   for (let direction = 0; direction < 2; direction++) {
     const b0 = max(first - direction * B, 0), b1 = min(last - direction * B, B);
     if (b0 >= b1) continue;
-    if (E <= SMALL) {
-      const small = smallScratch();
-      for (let b = b0; b < b1; b += 4) smallEncoder(args, B, direction, b, min(4, b1 - b), small);
+    if (E == 2) {
+      for (let b = b0; b < b1; b += 4) pairEncoder(args, B, direction, b, min(4, b1 - b));
       continue;
     }
     const square = <usize>(direction * E * E) << 2;
@@ -106,11 +104,8 @@ export function encoder_backward(
   for (let direction = 0; direction < 2; direction++) {
     const b0 = max(first - direction * B, 0), b1 = min(last - direction * B, B);
     if (b0 >= b1) continue;
-    if (E <= SMALL) {
-      const small = smallScratch();
-      for (let b = b0; b < b1; b += 4) {
-        smallEncoderBackward(args, B, direction, b, min(4, b1 - b), small);
-      }
+    if (E == 2) {
+      for (let b = b0; b < b1; b += 4) pairEncoderBackward(args, B, direction, b, min(4, b1 - b));
       continue;
     }
     const square = <usize>(direction * E * E) << 2;

@@ -1,9 +1,10 @@
+// deno-fmt-ignore-file: the formatter would drop AssemblyScript's decorators on functions
 // deno-lint-ignore-file verbatim-module-syntax -- AssemblyScript has no type-only imports
 /** Dropout on the spikes, then their part of the encoder's gates: `spikes · wInput + b`. */
-import { keepFactors } from "./dropout";
+import { put } from "./cells";
+import { keepFactors, multiplyRow } from "./dropout";
 import { gemm, pack } from "./gemm";
-import { storeLanes } from "./math";
-import { KEEP_SPIKES } from "./random";
+import { dropRows, dropRowsBytes, KEEP_SPIKES } from "./random";
 import { Scalars } from "./scalars";
 import { scratch } from "./scratch";
 import { ENTRY, list, packedWideBytes, packWide, sumEntries } from "./sparse";
@@ -47,15 +48,15 @@ export function encoder_input(
   } else {
     packed = pack(args.wInput_ND3E, N, width, width);
   }
-  const keep_N = scratch((<usize> N << 2) + 16);
+  const rowIds = scratch(<usize> ROWS << 2);
+  const work = scratch(max(dropRowsBytes(ROWS, N), <usize> (N + 3) << 2));
   const entries = scratch((<usize> N + 1) * ENTRY);
   for (let row = first; row < last; row += ROWS) {
     const count = min(ROWS, last - row);
     const spikes = args.spikes_TBN + (<usize> (row * N) << 2);
     const gates = args.gates_TBD3E + (<usize> (row * width) << 2);
-    for (let i = 0; i < count; i++) {
-      readSpikes(args, s, row + i, spikes + (<usize> (i * N) << 2), keep_N);
-    }
+    for (let i = 0; i < count; i++) readCounts(args, s, row + i, spikes + (<usize> (i * N) << 2));
+    if (args.dropout) drop(args, s, row, count, spikes, rowIds, work);
     if (args.sparse) {
       for (let i = 0; i < count; i++) {
         const end = list(spikes + (<usize> (i * N) << 2), N, entries);
@@ -68,31 +69,51 @@ export function encoder_input(
   }
 }
 
-/** The counts of bin t of trial b (`row = t * B + b`) as float32, with dropout. */
-function readSpikes(
-  args: EncoderInputArgs,
-  s: Scalars,
-  row: i32,
-  dest: usize,
-  keep_N: usize,
-): void {
+/** The counts of bin t of trial b (`row = t * B + b`) as float32. */
+function readCounts(args: EncoderInputArgs, s: Scalars, row: i32, dest: usize): void {
   const T = args.T, N = args.N;
   const t = row / s.B, b = row % s.B;
   const trial = load<u32>(args.trials_B + (<usize> b << 2));
   const counts = args.counts + ((<usize> (trial * T + t) * N) << args.wide);
-  if (args.dropout) {
+  if (args.wide) {
+    for (let n = 0; n < N; n += 4) {
+      put(dest + (<usize> n << 2), widen(v128.load64_zero(counts + (<usize> n << 1))), N - n);
+    }
+  } else {
+    for (let n = 0; n < N; n += 4) {
+      const shorts = i16x8.extend_low_i8x16_u(v128.load32_zero(counts + n));
+      put(dest + (<usize> n << 2), widen(shorts), N - n);
+    }
+  }
+}
+
+/** Four u16 as float32. */
+@inline
+function widen(shorts: v128): v128 {
+  return f32x4.convert_i32x4_u(i32x4.extend_low_i16x8_u(shorts));
+}
+
+/** Dropout on the spikes of rows `row … row + count - 1`, in place. */
+function drop(
+  args: EncoderInputArgs, s: Scalars, row: i32, count: i32, spikes: usize, rowIds: usize,
+  work: usize,
+): void {
+  const T = args.T, N = args.N, B = s.B;
+  // beside dense spikes nearly everything has to be drawn, and whole rows are drawn faster
+  if (args.keepSpikes_BTN == 0 && args.sparse) {
+    for (let i = 0; i < count; i++) {
+      const t = (row + i) / B, b = (row + i) % B;
+      store<u32>(rowIds + (<usize> i << 2), <u32> ((s.firstTrial + b) * T + t));
+    }
+    dropRows(spikes, N, count, N, rowIds, args.keepRate, KEEP_SPIKES, s, 0, work);
+    return;
+  }
+  for (let i = 0; i < count; i++, spikes += <usize> N << 2) {
+    const t = (row + i) / B, b = (row + i) % B;
     const masks = args.keepSpikes_BTN;
     const explicit = masks ? masks + (<usize> ((b * T + t) * N) << 2) : 0;
     const draw = <u32> ((s.firstTrial + b) * T + t);
-    keepFactors(keep_N, N, args.keepRate, explicit, KEEP_SPIKES, draw, s, 0);
-  }
-  for (let n = 0; n < N; n += 4) {
-    let x = args.wide
-      ? v128.load64_zero(counts + (<usize> n << 1))
-      : i16x8.extend_low_i8x16_u(v128.load32_zero(counts + n));
-    x = f32x4.convert_i32x4_u(i32x4.extend_low_i16x8_u(x));
-    if (args.dropout) x = f32x4.mul(x, v128.load(keep_N + (<usize> n << 2)));
-    if (N - n >= 4) v128.store(dest + (<usize> n << 2), x);
-    else storeLanes(dest + (<usize> n << 2), x, N - n);
+    keepFactors(work, N, args.keepRate, explicit, KEEP_SPIKES, draw, s, 0);
+    multiplyRow(spikes, spikes, work, N);
   }
 }
