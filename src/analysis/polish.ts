@@ -28,7 +28,7 @@ const MAX_STEPS = 60;
 const HALVINGS = 10;
 /** Directions in which `J - I` is this much smaller than in others are left alone where it is singular. */
 const NEUTRAL = 1e-6;
-/** A root's speed per unit, `√q`, relative to its largest coordinate (or 1): rounding of G-term sums. */
+/** A root's speed per unit, `√q`, relative to its largest coordinate or 1: a wide margin over rounding. */
 const ROOT_SPEED = 1e-12;
 
 /**
@@ -52,20 +52,24 @@ export function polish(
   if (radius === 0) return { ...start, polish: "off" };
   let at: Place = start;
   let bounded = false;
-  while (at.q > 0 && at.newtonSteps < MAX_STEPS) {
+  while (rootSpeed(at) > Number.EPSILON && at.newtonSteps < MAX_STEPS) {
     const step_G = newtonStep(cell, at.point_G, input_U, radius);
     const next = descent(cell, input_U, start.point_G, at, step_G, radius);
     if (next === "bounded") bounded = true;
     if (typeof next === "string") break;
     at = next;
   }
-  const scale = at.point_G.reduce((most, x) => Math.max(most, Math.abs(x)), 1);
-  if (Math.sqrt(at.q) <= ROOT_SPEED * scale) return { ...at, polish: "root" };
+  if (rootSpeed(at) <= ROOT_SPEED) return { ...at, polish: "root" };
   return { ...start, newtonSteps: at.newtonSteps, polish: bounded ? "bounded" : "no root" };
 }
 
 /** Where a polish is. */
 type Place = Omit<Polished, "polish">;
+
+/** `√q` relative to the largest coordinate, or 1. */
+function rootSpeed({ point_G, q }: Place): number {
+  return Math.sqrt(q) / point_G.reduce((most, x) => Math.max(most, Math.abs(x)), 1);
+}
 
 /** The longest of the step and its halves that lowers q within the radius, or why there is none. */
 function descent(
