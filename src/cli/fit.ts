@@ -144,6 +144,7 @@ async function goOn(
       device: flags.device ?? device.name,
       threads: flags.threads ?? (flags.device === undefined ? device.threads : undefined),
       reproducible,
+      ...(flags.device === undefined ? { reason: "the run began on it" } : {}),
     }, output);
     const { name, threads, arithmetic } = executor.info;
     if (name !== device.name || threads !== device.threads || arithmetic !== device.arithmetic) {
@@ -190,8 +191,8 @@ function changes(
     const wanted = name === "steps"
       ? `at least ${before.steps} steps`
       : AFTER_FAILURE.includes(name)
-      ? `${name} ${before[name]}, as the run began with (only a failed run may change it)`
-      : `${name} ${before[name]}, as the run began with`;
+      ? `${name} ${before[name]}, as in its record (only a failed run may change it)`
+      : `${name} ${before[name]}, as in its record`;
     throw new InputError(
       `Cannot resume ${JSON.stringify(folder)}: expected ${wanted}, found ${after[name]}.`,
     );

@@ -1,6 +1,6 @@
 /** Options that several commands share, and the numbers in them. */
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { DEVICE_CHOICES, type Executor, openDevice } from "../mod.ts";
+import { DEVICE_CHOICES, type DeviceOptions, type Executor, openDevice } from "../mod.ts";
 import type { Output, Streams } from "./output.ts";
 
 /** What a command needs besides its arguments. */
@@ -79,7 +79,10 @@ export function addComputeOptions(command: Command): Command {
 }
 
 /** Opens the device that was asked for, and says which one runs and why. */
-export async function openDeviceAloud(options: ComputeOptions, output: Output): Promise<Executor> {
+export async function openDeviceAloud(
+  options: DeviceOptions,
+  output: Output,
+): Promise<Executor> {
   const executor = await openDevice(options);
   const { name, threads, arithmetic, reason } = executor.info;
   output.note(

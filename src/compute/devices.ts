@@ -17,6 +17,8 @@ export interface DeviceOptions {
   readonly threads?: number;
   /** the same bits on every machine, for the same number of threads; somewhat slower */
   readonly reproducible?: boolean;
+  /** why a device that is named was named; "asked for by name" by default */
+  readonly reason?: string;
 }
 
 /** @throws {InputError} for a name that is no device */
@@ -43,7 +45,7 @@ export function parseDeviceChoice(name: string): DeviceChoice {
  * ```
  */
 export async function openDevice(options: DeviceOptions = {}): Promise<Executor> {
-  const { threads, reproducible } = options;
+  const { threads, reproducible, reason: named = "asked for by name" } = options;
   const choice = parseDeviceChoice(options.device ?? "auto");
   if (choice === "reference") {
     if (threads !== undefined && threads !== 1) {
@@ -51,10 +53,10 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Executor>
         `Cannot open the reference device: expected 1 thread, as its plain loops have, found ${threads}.`,
       );
     }
-    return createReferenceExecutor("asked for by name");
+    return createReferenceExecutor(named);
   }
   const reason = choice === "wasm"
-    ? "asked for by name"
+    ? named
     : `auto: WebAssembly is the fastest device built so far; this machine shows ` +
       `${navigator.hardwareConcurrency} processors`;
   return await createWasmExecutor({ threads, reproducible, reason });
