@@ -15,7 +15,7 @@ const LAYERS = [
   ["src/model"],
   ["src/compute"],
   ["src/reference"],
-  ["src/dims.ts", "src/errors.ts", "src/random.ts"],
+  ["src/dims.ts", "src/errors.ts", "src/random.ts", "src/version.ts", "deno.json"],
 ];
 
 const root = new URL("../", import.meta.url);

@@ -275,7 +275,19 @@ async function descend(
 }
 
 /** A point on its way through the filters. */
+type Slow = Pick<FixedPoint, "point_G" | "q" | "candidate"> & { members: number };
 type Found = Omit<FixedPoint, "linearisation" | "members"> & { members: number };
+
+/** The first of the points within `tol` of each other; its members count the others'. */
+function distinctOf<P extends Slow>(points: readonly P[], tol: number): P[] {
+  const distinct: P[] = [];
+  for (const point of points) {
+    const first = distinct.find((p) => distance(p.point_G, point.point_G) <= tol);
+    if (first) first.members += point.members;
+    else distinct.push(point);
+  }
+  return distinct;
+}
 
 /** Keeps the slow, polishes them, drops repeats and outliers, linearises the rest. */
 function sift(
@@ -287,25 +299,25 @@ function sift(
   const { G } = cell;
   const K = points_KG.length / G;
   let notFinite = 0;
-  const slow: Found[] = [];
+  const slow: Slow[] = [];
   for (let candidate = 0; candidate < K; candidate++) {
     const point_G = points_KG.slice(candidate * G, (candidate + 1) * G);
     const q = speed(cell, point_G, input_U);
     if (!Number.isFinite(q)) notFinite++;
-    if (!(q < settings.tol)) continue;
-    const polished = polish(cell, point_G, input_U, settings.polishRadius);
-    slow.push({ ...polished, qBeforePolish: q, candidate, members: 1 });
+    if (q < settings.tol) slow.push({ point_G, q, candidate, members: 1 });
   }
+  // One polish serves all candidates that ended beside each other.
+  const found = distinctOf(slow, settings.uniqueTol).map((point): Found => ({
+    ...polish(cell, point.point_G, input_U, settings.polishRadius),
+    qBeforePolish: point.q,
+    candidate: point.candidate,
+    members: point.members,
+  }));
   // Roots are equally slow: what is left of their q is rounding, and differs between devices.
   const rank = (p: Found) => p.polish === "root" ? 0 : p.q;
-  slow.sort((a, b) => rank(a) - rank(b) || a.candidate - b.candidate);
-
-  const distinct: Found[] = [];
-  for (const point of slow) {
-    const first = distinct.find((p) => distance(p.point_G, point.point_G) <= settings.uniqueTol);
-    if (first) first.members++;
-    else distinct.push(point);
-  }
+  found.sort((a, b) => rank(a) - rank(b) || a.candidate - b.candidate);
+  const polished = found.reduce((sum, p) => sum + (p.polish === "root" ? p.members : 0), 0);
+  const distinct = distinctOf(found, settings.uniqueTol);
 
   const points: FixedPoint[] = [], outliers: Outlier[] = [];
   for (const found of distinct) {
@@ -322,7 +334,7 @@ function sift(
     candidates: K,
     notFinite,
     tooFast: K - notFinite - slow.length,
-    polished: slow.filter((p) => p.polish === "root").length,
+    polished,
     repeats: slow.length - distinct.length,
     outliers: outliers.length,
     kept: points.length,

@@ -282,7 +282,7 @@ export interface Scalars {
   purpose: number;
   /** added to a trial's place in the batch when its noise is drawn */
   firstTrial: number;
-  /** optimiser steps already made + 1 (Adam's bias correction); fixed points: iterations already made */
+  /** optimiser steps (fixed points: iterations) already made + 1: Adam's bias correction */
   count: number;
   /** fixed points: how many iterations to make; rows K in B */
   iterations: number;
