@@ -1,9 +1,7 @@
 /** Adam on K fixed-point candidates of the generator, a fixed number of iterations. */
-import { type Executor, type Program, scalars } from "../src/compute/executor.ts";
-import { PlanBuilder } from "../src/compute/recording.ts";
-import { tensor } from "../src/data/safetensors.ts";
-import { STREAMS } from "../src/random.ts";
-import { byName, config, modelCase, normals, parameterTensors } from "./model_case.ts";
+import { type Executor, PlanBuilder, type Program, scalars, tensor } from "../src/mod.ts";
+import { byName, config, modelCase, parameterTensors } from "./model_case.ts";
+import { normals } from "./random.ts";
 import type { Shape } from "./shapes.ts";
 import { float32Tolerance, type Task, type Verified } from "./task.ts";
 
@@ -23,7 +21,7 @@ export function fixedPointsTask(shape: Shape, executor: Executor): Task {
   const { U, G } = model.dims;
   const K = shape.candidates;
   const gru = model.cell === "gru";
-  const points_KG = normals(STREAMS.candidates, K * G);
+  const points_KG = normals("candidates", K * G);
   const zeros = new Float32Array(K * G);
 
   function load(adamEps: number): Program {

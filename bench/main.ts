@@ -3,10 +3,12 @@
  * all. PYTHON names an interpreter with JAX or PyTorch; what it lacks is skipped.
  */
 import { Command, InvalidArgumentError, Option } from "commander";
-import type { Executor } from "../src/compute/executor.ts";
-import { createReferenceExecutor } from "../src/compute/reference.ts";
-import { createWasmExecutor } from "../src/compute/wasm.ts";
-import { InputError } from "../src/errors.ts";
+import {
+  createReferenceExecutor,
+  createWasmExecutor,
+  type Executor,
+  InputError,
+} from "../src/mod.ts";
 import { fixedPointsTask } from "./fixed_points.ts";
 import { inferTask } from "./infer.ts";
 import { ALL_PEERS, Disagreement, measure, type Outcome } from "./measure.ts";

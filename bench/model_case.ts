@@ -1,11 +1,15 @@
 /** A started model of a shape, and how a peer is told of it. */
-import { type Tensor, tensor } from "../src/data/safetensors.ts";
-import type { Dataset } from "../src/data/dataset.ts";
-import { architecture } from "../src/model/hyperparameters.ts";
-import { initialise } from "../src/model/initialise.ts";
-import { type Architecture, type Layout, parameterLayout } from "../src/model/layout.ts";
-import { fillKeep, fillNormal, seedWords, STREAMS } from "../src/random.ts";
-import { meanCounts } from "../src/train/trainer.ts";
+import {
+  type Architecture,
+  architecture,
+  type Dataset,
+  initialise,
+  type Layout,
+  parameterLayout,
+  type Tensor,
+  tensor,
+} from "../src/mod.ts";
+import { normals } from "./random.ts";
 import { type Shape, spikes } from "./shapes.ts";
 
 /** A shape's data and a model at the start of its fit. */
@@ -30,14 +34,9 @@ export function modelCase(shape: Shape): ModelCase {
   const h = shape.hyperparameters;
   const model = architecture(h, data.T, data.N);
   const layout = parameterLayout(model);
-  const all = Uint32Array.from({ length: data.trials }, (_, i) => i);
-  const start_P = initialise(model, h, SEED, meanCounts(data, all)).map(Math.fround);
+  const start_P = initialise(model, h, SEED, meanCounts(data)).map(Math.fround);
   const moved_P = start_P.slice();
-  const noise = fillNormal(
-    { ...at(STREAMS.initialise), sample: 1 },
-    0,
-    new Float64Array(layout.length),
-  );
+  const noise = normals("parameters", layout.length);
   for (const { offset, length } of layout.slices) {
     for (let i = offset; i < offset + length; i++) {
       moved_P[i] = Math.fround(moved_P[i] + MOVED * noise[i]);
@@ -46,18 +45,11 @@ export function modelCase(shape: Shape): ModelCase {
   return { shape, data, model, layout, start_P, moved_P };
 }
 
-function at(stream: number) {
-  return { ...seedWords(SEED), stream };
-}
-
-/** Standard normals, exact in float32. */
-export function normals(stream: number, count: number): Float32Array {
-  return Float32Array.from(fillNormal(at(stream), 0, new Float64Array(count)));
-}
-
-/** A dropout mask of 0 and 1. */
-export function mask(stream: number, keepRate: number, count: number): Uint8Array {
-  return Uint8Array.from(fillKeep(at(stream), 0, keepRate, new Float64Array(count)));
+/** Each neuron's mean count per bin. */
+function meanCounts({ counts_BTN, N }: Dataset): Float64Array {
+  const mean_N = new Float64Array(N);
+  for (let i = 0; i < counts_BTN.length; i++) mean_N[i % N] += counts_BTN[i];
+  return mean_N.map((sum) => sum * N / counts_BTN.length);
 }
 
 /** Parameters by name, under the prefix that tells them from everything else in an exchange file. */

@@ -3,7 +3,7 @@
  * started once and answers one JSON line for each line that it is sent (see bench/peers/common.py).
  */
 import { fileURLToPath } from "node:url";
-import { readSafetensors, writeSafetensors } from "../src/data/safetensors.ts";
+import { readSafetensors, writeSafetensors } from "../src/mod.ts";
 import type { Case, Verified } from "./task.ts";
 
 /** The scripts next to this file. */

@@ -1,9 +1,12 @@
 /** The shapes that are timed, and the same arrays for everyone. */
-import { type Dataset, datasetFromArrays } from "../src/data/dataset.ts";
-import { sampleCounts } from "../src/data/poisson.ts";
-import { simulateRotation } from "../src/data/simulate.ts";
-import { type Hyperparameters, parseHyperparameters } from "../src/model/hyperparameters.ts";
-import { fillUniform, seedWords, STREAMS } from "../src/random.ts";
+import {
+  type Dataset,
+  datasetFromArrays,
+  type Hyperparameters,
+  parseHyperparameters,
+  simulateRotation,
+} from "../src/mod.ts";
+import { poissonCounts, uniforms } from "./random.ts";
 
 export type ShapeName = "S" | "M" | "L";
 
@@ -90,15 +93,12 @@ const RATES = { lowest: 0.05, highest: 0.92 };
 export function spikes(shape: Shape): Dataset {
   const { trials, T, N } = shape;
   if (shape.name === "S") return simulateRotation({ trials, T, N, seed: 1 });
-  const uniform_N = fillUniform(
-    { ...seedWords(1), stream: STREAMS.simulate },
-    0,
-    new Float64Array(N),
-  );
-  const rates_N = uniform_N.map((u) => RATES.lowest * (RATES.highest / RATES.lowest) ** u);
-  const rates_BTN = Float64Array.from({ length: trials * T * N }, (_, i) => rates_N[i % N]);
+  const next = uniforms(N);
+  const { lowest, highest } = RATES;
+  const rates_N = Float64Array.from({ length: N }, () => lowest * (highest / lowest) ** next());
+  const data = poissonCounts(`spikes ${shape.name}`, trials * T * N, (i) => rates_N[i % N]);
   return datasetFromArrays({
     name: `poisson-${shape.name}`,
-    spikes: { shape: [trials, T, N], data: sampleCounts(rates_BTN, { trials, T, N }, 1) },
+    spikes: { shape: [trials, T, N], data },
   });
 }

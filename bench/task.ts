@@ -2,8 +2,7 @@
  * What is timed: one computation, once as latentd does it and once as files from which a peer does
  * the same. A peer's side is in bench/peers/*.py.
  */
-import type { Tensor } from "../src/data/safetensors.ts";
-import type { DeviceInfo } from "../src/compute/executor.ts";
+import type { DeviceInfo, Tensor } from "../src/mod.ts";
 
 /** An exchange file: a safetensors file whose metadata holds `config` as JSON. */
 export interface Case {

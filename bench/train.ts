@@ -1,21 +1,18 @@
-/** One train step: minibatch, masks and noise, forward, backward, clip, Adam. */
-import { type Executor, scalars } from "../src/compute/executor.ts";
-import { LOSSES } from "../src/compute/kernels.ts";
-import { type Tensor, tensor } from "../src/data/safetensors.ts";
-import { trainingPlan } from "../src/model/choreography.ts";
-import { stepOptions } from "../src/model/hyperparameters.ts";
-import { STREAMS } from "../src/random.ts";
-import { Trainer } from "../src/train/trainer.ts";
+/** One train step: minibatch, masks and noise, forward, backward, clip, Adam; losses read back. */
 import {
-  byName,
-  config,
-  firstTrials,
-  mask,
-  modelCase,
-  normals,
-  parameterTensors,
-  SEED,
-} from "./model_case.ts";
+  type Executor,
+  klScale,
+  learningRate,
+  LOSSES,
+  type Program,
+  scalars,
+  stepOptions,
+  type Tensor,
+  tensor,
+  trainingPlan,
+} from "../src/mod.ts";
+import { byName, config, firstTrials, modelCase, parameterTensors, SEED } from "./model_case.ts";
+import { mask, normals, uniforms } from "./random.ts";
 import type { Shape } from "./shapes.ts";
 import { float32Tolerance, type Task, type Verified } from "./task.ts";
 
@@ -28,32 +25,26 @@ export function trainTask(shape: Shape, executor: Executor): Task {
   const h = shape.hyperparameters;
   const B = h.batchSize;
   const { T, N, E, C, U, G } = model.dims;
-  const all = Uint32Array.from({ length: data.trials }, (_, i) => i);
-  const wide = data.counts_BTN instanceof Uint16Array;
+  const counts = data.counts_BTN instanceof Uint16Array ? "u16" : "u8";
 
   const noise: Record<string, Tensor> = {
-    keepSpikes_BTN: tensor([B, T, N], mask(STREAMS.keepSpikes, h.keepRate, B * T * N)),
-    keepEnds_B2E: tensor([B, 2 * E], mask(STREAMS.keepEnds, h.keepRate, B * 2 * E)),
-    keepGen_RTG: tensor([B, T, G], mask(STREAMS.keepGen, h.generatorKeepRate, B * T * G)),
-    epsIc_RG: tensor([B, G], normals(STREAMS.epsIc, B * G)),
+    keepSpikes_BTN: tensor([B, T, N], mask("keepSpikes", h.keepRate, B * T * N)),
+    keepEnds_B2E: tensor([B, 2 * E], mask("keepEnds", h.keepRate, B * 2 * E)),
+    keepGen_RTG: tensor([B, T, G], mask("keepGen", h.generatorKeepRate, B * T * G)),
+    epsIc_RG: tensor([B, G], normals("epsIc", B * G)),
     ...(U > 0 && {
-      keepEnc_BT2E: tensor([B, T, 2 * E], mask(STREAMS.keepEnc, h.keepRate, B * T * 2 * E)),
-      epsInputs_TRU: tensor([T, B, U], normals(STREAMS.epsInputs, T * B * U)),
+      keepEnc_BT2E: tensor([B, T, 2 * E], mask("keepEnc", h.keepRate, B * T * 2 * E)),
+      epsInputs_TRU: tensor([T, B, U], normals("epsInputs", T * B * U)),
     }),
   };
 
   async function verify(): Promise<Verified> {
-    const program = executor.load(trainingPlan(model, stepOptions(h), {
-      B,
-      S: 1,
-      trials: B,
-      counts: wide ? "u16" : "u8",
-      explicitNoise: true,
-    }));
+    const sizes = { B, S: 1, trials: B, counts, explicitNoise: true } as const;
+    const program = executor.load(trainingPlan(model, stepOptions(h), sizes));
     try {
       program.write("params_P", moved_P);
       program.write("counts", firstTrials(data, B));
-      program.write("trials_B", all.subarray(0, B));
+      program.write("trials_B", Array.from({ length: B }, (_, b) => b));
       for (const [name, { data }] of Object.entries(noise)) program.write(name, data);
       await program.run("gradient", scalars({ B, klScale: KL_SCALE }));
       const losses = await program.read("losses");
@@ -66,18 +57,47 @@ export function trainTask(shape: Shape, executor: Executor): Task {
     }
   }
 
-  let trainer: Trainer | null = null;
+  function load(): Program {
+    let nonZero = 0;
+    for (const count of data.counts_BTN) if (count > 0) nonZero++;
+    const density = nonZero / data.counts_BTN.length;
+    const sizes = { B, S: 1, trials: data.trials, counts, density } as const;
+    const program = executor.load(trainingPlan(model, stepOptions(h), sizes));
+    program.write("params_P", start_P);
+    program.write("counts", data.counts_BTN);
+    return program;
+  }
+
+  let program: Program | null = null;
   let step = 0;
+  const next = uniforms(SEED);
+  const trials_B = new Uint32Array(B);
+  /** What `fit` does at each step. */
+  async function makeStep(program: Program): Promise<void> {
+    for (let b = 0; b < B; b++) trials_B[b] = Math.floor(next() * data.trials);
+    program.write("trials_B", trials_B);
+    await program.run(
+      "step",
+      scalars({
+        B,
+        seedLo: SEED,
+        step,
+        count: step + 1,
+        klScale: klScale(h, step),
+        learningRate: learningRate(h, step),
+      }),
+    );
+    const [total] = await program.read("losses");
+    if (!Number.isFinite(total)) throw new Error(`Cannot time step ${step}: its loss is ${total}.`);
+    step++;
+  }
+
   async function run(steps: number): Promise<number[]> {
-    if (!trainer) {
-      trainer = new Trainer(executor, data, h, SEED, { train: all, evaluation: all });
-      const zeros = new Float64Array(layout.length);
-      trainer.write({ params_P: start_P, m_P: zeros, v_P: zeros });
-    }
+    program ??= load();
     const figures: number[] = [];
     for (let i = 0; i < steps; i++) {
       const start = performance.now();
-      await trainer.step(step++);
+      await makeStep(program);
       figures.push(performance.now() - start);
     }
     return figures;
@@ -105,6 +125,6 @@ export function trainTask(shape: Shape, executor: Executor): Task {
     tolerance: float32Tolerance(T, Math.max(E, C, G)),
     verify,
     run,
-    close: () => trainer?.free(),
+    close: () => program?.free(),
   };
 }
