@@ -1,6 +1,6 @@
 // deno-lint-ignore-file verbatim-module-syntax -- AssemblyScript has no type-only imports
 /** Dropout on the encodings, then their part of the controller's gates: `enc · wEncoding + b`. */
-import { keepFactors, multiplyRow } from "./dropout";
+import { keepBin, multiplyRow } from "./dropout";
 import { gemm, pack, packTransposed } from "./gemm";
 import { KEEP_ENC } from "./random";
 import { Scalars } from "./scalars";
@@ -50,40 +50,42 @@ export function controller_input(
   const last = <i32> (<i64> rows * (thread + 1) / threads);
   if (first == last) return;
   const packed = pack(args.wEncoding_2E3C, 2 * E, 3 * C, 3 * C);
-  const keep_2E = scratch((<usize> E << 3) + 16);
+  const keep = scratch(<usize> (ROWS * 2 * E) << 2);
   const half = <usize> E << 2;
   for (let row = first; row < last; row += ROWS) {
     const count = min(ROWS, last - row);
     const block = args.enc_TB2E + (<usize> (row * 2 * E) << 2);
     for (let i = 0; i < count; i++) {
-      const t = (row + i) / B, b = (row + i) % B;
       const enc = block + (<usize> (i * 2 * E) << 2);
       memory.copy(enc, args.forward_HBE + <usize> (row + i + B) * half, half);
       memory.copy(enc + half, args.backward_HBE + <usize> (row + i) * half, half);
-      if (args.dropout) {
-        keepEncodings(keep_2E, args.keepEnc_BT2E, args.keepRate, T, E, t, b, s);
-        multiplyRow(enc, enc, keep_2E, 2 * E);
-      }
     }
+    if (args.dropout) drop(block, row, count, args.keepEnc_BT2E, args.keepRate, T, E, s, keep);
     const out = args.conInput_TB3C + (<usize> (row * 3 * C) << 2);
     gemm(count, 3 * C, 2 * E, block, 2 * E, packed, out, 3 * C, args.b_3C, 0);
   }
 }
 
-/** Dropout factors of one bin's encodings. */
-function keepEncodings(
-  keep_2E: usize,
+/** Dropout on rows `row … row + count - 1` of the encodings or of their gradients, in place. */
+function drop(
+  x: usize,
+  row: i32,
+  count: i32,
   masks: usize,
   keepRate: f32,
   T: i32,
   E: i32,
-  t: i32,
-  b: i32,
   s: Scalars,
+  keep: usize,
 ): void {
-  const explicit = masks ? masks + (<usize> ((b * T + t) * 2 * E) << 2) : 0;
-  const draw = <u32> ((s.firstTrial + b) * T + t);
-  keepFactors(keep_2E, 2 * E, keepRate, explicit, KEEP_ENC, draw, s, 0);
+  for (let i = 0; i < count;) {
+    // the trials of one bin
+    const t = (row + i) / s.B, b = (row + i) % s.B, rows = min(count - i, s.B - b);
+    keepBin(keep, rows, 2 * E, keepRate, masks, KEEP_ENC, b, t, T, s, 1);
+    multiplyRow(x, x, keep, rows * 2 * E);
+    x += <usize> (rows * 2 * E) << 2;
+    i += rows;
+  }
 }
 
 export function controller_input_backward(
@@ -98,18 +100,12 @@ export function controller_input_backward(
   const last = <i32> (<i64> rows * (thread + 1) / threads);
   if (first == last) return;
   const packedT = packTransposed(args.wEncoding_2E3C, 3 * C, 2 * E, 3 * C);
-  const keep_2E = scratch((<usize> E << 3) + 16);
+  const keep = scratch(<usize> (ROWS * 2 * E) << 2);
   for (let row = first; row < last; row += ROWS) {
     const count = min(ROWS, last - row);
     const gates = args.conGates_TR3C + (<usize> (row * 3 * C) << 2);
     const dEnc = args.dEnc_TB2E + (<usize> (row * 2 * E) << 2);
     gemm(count, 2 * E, 3 * C, gates, 3 * C, packedT, dEnc, 2 * E, 0, 0);
-    if (!args.dropout) continue;
-    for (let i = 0; i < count; i++) {
-      const t = (row + i) / B, b = (row + i) % B;
-      const out = dEnc + (<usize> (i * 2 * E) << 2);
-      keepEncodings(keep_2E, args.keepEnc_BT2E, args.keepRate, T, E, t, b, s);
-      multiplyRow(out, out, keep_2E, 2 * E);
-    }
+    if (args.dropout) drop(dEnc, row, count, args.keepEnc_BT2E, args.keepRate, T, E, s, keep);
   }
 }

@@ -313,7 +313,7 @@ function generate(args: DecoderArgs, s: Scalars, r: i32, rows: i32, t: i32, p: P
     memory.copy(next, gates, <usize>(rows * G) << 2);
   }
   if (args.dropoutGen) {
-    keepBin(p.keep, rows, G, args.keepRateGen, args.keepGen_RTG, KEEP_GEN, r, t, args.T, s);
+    keepBin(p.keep, rows, G, args.keepRateGen, args.keepGen_RTG, KEEP_GEN, r, t, args.T, s, s.S);
     multiplyRow(next, next, p.keep, rows * G);
   }
   const factors = floats(args.factors_HRF, (row + R) * F);

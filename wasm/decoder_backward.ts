@@ -183,7 +183,7 @@ function generatorBackward(
   if (args.U > 0) addBlock(dFactors, p.factors, rows * F);
   gemm(rows, G, F, dFactors, F, p.factorsHatT, p.gen, G, p.gen, G);
   if (args.dropoutGen) {
-    keepBin(p.keep, rows, G, args.keepRateGen, args.keepGen_RTG, KEEP_GEN, b, t, args.T, s);
+    keepBin(p.keep, rows, G, args.keepRateGen, args.keepGen_RTG, KEEP_GEN, b, t, args.T, s, s.S);
     multiplyRow(p.gen, p.gen, p.keep, rows * G);
   }
   if (args.cell) {

@@ -41,9 +41,10 @@ export function multiplyRow(target: usize, source: usize, factors: usize, column
 }
 
 /**
- * Factors for decoder rows `r … r + rows - 1` in bin t, into `dest` [rows][n].
+ * Factors for rows `r … r + rows - 1` in bin t, into `dest` [rows][n].
  *
  * @param masks explicit masks [R][T][n], or 0 to draw them
+ * @param samples rows of each trial: S for decoder rows, 1 for trials
  */
 export function keepBin(
   dest: usize,
@@ -56,16 +57,17 @@ export function keepBin(
   t: i32,
   T: i32,
   s: Scalars,
+  samples: i32,
 ): void {
   const bytes = <usize> n << 2;
-  if (masks == 0 && s.S == 1) {
+  if (masks == 0 && samples == 1) {
     const row = <u32> ((s.firstTrial + r) * T + t);
     keepRows(dest, n, rows, n, keepRate, stream, row, <u32> T, s, 0);
     return;
   }
   for (let i = 0; i < rows; i++, dest += bytes) {
     const explicit = masks ? masks + <usize> ((r + i) * T + t) * bytes : 0;
-    const row = <u32> ((s.firstTrial + (r + i) / s.S) * T + t);
-    keepFactors(dest, n, keepRate, explicit, stream, row, s, (r + i) % s.S);
+    const row = <u32> ((s.firstTrial + (r + i) / samples) * T + t);
+    keepFactors(dest, n, keepRate, explicit, stream, row, s, (r + i) % samples);
   }
 }

@@ -2,7 +2,7 @@
 // deno-lint-ignore-file verbatim-module-syntax -- AssemblyScript has no type-only imports
 /** Dropout on the spikes, then their part of the encoder's gates: `spikes · wInput + b`. */
 import { put } from "./cells";
-import { keepFactors, multiplyRow } from "./dropout";
+import { keepBin, multiplyRow } from "./dropout";
 import { gemm, pack } from "./gemm";
 import { dropRows, dropRowsBytes, KEEP_SPIKES } from "./random";
 import { Scalars } from "./scalars";
@@ -49,7 +49,7 @@ export function encoder_input(
     packed = pack(args.wInput_ND3E, N, width, width);
   }
   const rowIds = scratch(<usize> ROWS << 2);
-  const work = scratch(max(dropRowsBytes(ROWS, N), <usize> (N + 3) << 2));
+  const work = scratch(max(dropRowsBytes(ROWS, N), <usize> (ROWS * N) << 2));
   const entries = scratch((<usize> N + 1) * ENTRY);
   for (let row = first; row < last; row += ROWS) {
     const count = min(ROWS, last - row);
@@ -108,12 +108,12 @@ function drop(
     dropRows(spikes, N, count, N, rowIds, args.keepRate, KEEP_SPIKES, s, 0, work);
     return;
   }
-  for (let i = 0; i < count; i++, spikes += <usize> N << 2) {
-    const t = (row + i) / B, b = (row + i) % B;
-    const masks = args.keepSpikes_BTN;
-    const explicit = masks ? masks + (<usize> ((b * T + t) * N) << 2) : 0;
-    const draw = <u32> ((s.firstTrial + b) * T + t);
-    keepFactors(work, N, args.keepRate, explicit, KEEP_SPIKES, draw, s, 0);
-    multiplyRow(spikes, spikes, work, N);
+  for (let i = 0; i < count;) {
+    // the trials of one bin
+    const t = (row + i) / B, b = (row + i) % B, rows = min(count - i, B - b);
+    const x = spikes + (<usize> (i * N) << 2);
+    keepBin(work, rows, N, args.keepRate, args.keepSpikes_BTN, KEEP_SPIKES, b, t, T, s, 1);
+    multiplyRow(x, x, work, rows * N);
+    i += rows;
   }
 }

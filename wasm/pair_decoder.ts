@@ -34,7 +34,7 @@ export function pairDecoder(args: DecoderArgs, s: Scalars, r: i32, rows: i32, ke
   if (args.dropoutGen) {
     for (let t = 0; t < T; t++) {
       const bin = keep + (<usize>(t * rows) << 3);
-      keepBin(bin, rows, 2, args.keepRateGen, args.keepGen_RTG, KEEP_GEN, r, t, T, s);
+      keepBin(bin, rows, 2, args.keepRateGen, args.keepGen_RTG, KEEP_GEN, r, t, T, s, s.S);
     }
   }
   memory.fill(floats(args.factors_HRF, 2 * r), 0, <usize>rows << 3);
@@ -88,7 +88,7 @@ export function pairDecoderBackward(
   if (args.dropoutGen) {
     for (let t = 0; t < T; t++) {
       const bin = keep + (<usize>(t * rows) << 3);
-      keepBin(bin, rows, 2, args.keepRateGen, args.keepGen_RTG, KEEP_GEN, r, t, T, s);
+      keepBin(bin, rows, 2, args.keepRateGen, args.keepGen_RTG, KEEP_GEN, r, t, T, s, s.S);
     }
   }
   for (let i = 0; i < rows; i += 4) {

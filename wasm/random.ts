@@ -172,14 +172,16 @@ function radius4(word: v128): v128 {
   return f32x4.sqrt(f32x4.mul(f32x4.splat(-2), log4(uniform4(word))));
 }
 
+/** Columns of one row, from block `from` up to (not with) column `end`, eight blocks at a time. */
 @inline
 function fillRow(
   kind: Draw, threshold: v128, kept: v128,
-  dest: usize, columns: i32, row: u32, last: u32, s: Scalars,
+  dest: usize, from: i32, end: i32, row: u32, last: u32, s: Scalars,
 ): void {
   const rows = i32x4.splat(row);
-  let blocks = i32x4(0, 1, 2, 3);
-  for (let room = columns; room > 0; room -= 4 * COUNTERS, dest += 16 * COUNTERS) {
+  let blocks = i32x4.add(i32x4.splat(from), i32x4(0, 1, 2, 3));
+  dest += (from as usize) << 4;
+  for (let room = end - 4 * from; room > 0; room -= 4 * COUNTERS, dest += 16 * COUNTERS) {
     philox(blocks, rows, i32x4.add(blocks, i32x4.splat(4)), rows, last, s);
     blocks = i32x4.add(blocks, i32x4.splat(COUNTERS));
     draw(kind, threshold, kept);
@@ -194,23 +196,41 @@ function fillRow(
   }
 }
 
+/** Whole eights of blocks row by row, then the blocks that are left, eight rows at a time. */
 @inline
 function fillRows(
   kind: Draw, threshold: v128, kept: v128,
   dest: usize, stride: i32, rows: i32, columns: i32, row: u32, rowStep: u32, last: u32, s: Scalars,
 ): void {
   const bytes = (stride as usize) << 2;
-  if (columns > 4) {
-    for (let i = 0; i < rows; i++, dest += bytes, row += rowStep) {
-      fillRow(kind, threshold, kept, dest, columns, row, last, s);
+  const blocks = (columns + 3) >> 2;
+  let whole = blocks / COUNTERS * COUNTERS;
+  // across rows a block costs a draw for every eight rows, along a row the rest costs one for each row
+  if ((blocks - whole) * ((rows + COUNTERS - 1) / COUNTERS) >= rows) whole = blocks;
+  if (whole > 0) {
+    let at = dest, id = row;
+    for (let i = 0; i < rows; i++, at += bytes, id += rowStep) {
+      fillRow(kind, threshold, kept, at, 0, min(4 * whole, columns), id, last, s);
     }
-    return;
   }
-  const zero = i32x4.splat(0), step = i32x4.splat(rowStep);
+  for (let block = whole; block < blocks; block++) {
+    const start = dest + ((block as usize) << 4);
+    const room = columns - 4 * block;
+    fillBlock(kind, threshold, kept, start, bytes, rows, room, block, row, rowStep, last, s);
+  }
+}
+
+/** One block of many rows, which has `columns` columns (more than four count as four). */
+@inline
+function fillBlock(
+  kind: Draw, threshold: v128, kept: v128, dest: usize, bytes: usize, rows: i32, columns: i32,
+  block: i32, row: u32, rowStep: u32, last: u32, s: Scalars,
+): void {
+  const blocks = i32x4.splat(block), step = i32x4.splat(rowStep);
   let ids = i32x4.add(i32x4.splat(row), i32x4.mul(i32x4(0, 1, 2, 3), step));
   for (let left = rows; left > 0; left -= COUNTERS) {
     const next = i32x4.add(ids, i32x4.mul(step, i32x4.splat(4)));
-    philox(zero, ids, zero, next, last, s);
+    philox(blocks, ids, blocks, next, last, s);
     ids = i32x4.add(next, i32x4.mul(step, i32x4.splat(4)));
     draw(kind, threshold, kept);
     put(dest, a0, columns);
@@ -243,7 +263,7 @@ export function words(
   dest: usize, columns: i32, stream: u32, row: u32, s: Scalars, sample: i32,
 ): void {
   const none = i32x4.splat(0);
-  fillRow(WORDS, none, none, dest, columns, row, lastWord(stream, s, sample), s);
+  fillRow(WORDS, none, none, dest, 0, columns, row, lastWord(stream, s, sample), s);
 }
 
 /** A dropout mask, 0 or 1/keepRate, for columns 0, 1, … of a row (trial, or trial · T + t). */
@@ -251,12 +271,12 @@ export function keepRow(
   dest: usize, columns: i32, keepRate: f32, stream: u32, row: u32, s: Scalars, sample: i32,
 ): void {
   const threshold = keepThreshold(keepRate), kept = f32x4.splat(1 / keepRate);
-  fillRow(KEEP, threshold, kept, dest, columns, row, lastWord(stream, s, sample), s);
+  fillRow(KEEP, threshold, kept, dest, 0, columns, row, lastWord(stream, s, sample), s);
 }
 
 /**
  * Dropout masks for rows `row`, `row + rowStep`, … into rows of `dest` that start `stride` floats
- * apart; the same values as `keepRow`, and several times faster where rows have 4 columns or fewer.
+ * apart; the same values as `keepRow`, and several times faster for many narrow rows.
  */
 export function keepRows(
   dest: usize, stride: i32, rows: i32, columns: i32,
@@ -272,7 +292,7 @@ export function normalRow(
   dest: usize, columns: i32, stream: u32, row: u32, s: Scalars, sample: i32,
 ): void {
   const none = i32x4.splat(0);
-  fillRow(NORMAL, none, none, dest, columns, row, lastWord(stream, s, sample), s);
+  fillRow(NORMAL, none, none, dest, 0, columns, row, lastWord(stream, s, sample), s);
 }
 
 /** Standard normals for rows `row`, `row + rowStep`, …: see `keepRows`. */
