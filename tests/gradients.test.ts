@@ -3,10 +3,15 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { smoothDerivative } from "../src/check/differences.ts";
 import { printCheck } from "../src/check/print.ts";
-import { checkRandomShapes } from "../src/check/random_shapes.ts";
-import type { Executor, Program } from "../src/compute/executor.ts";
+import { checkRandomShapes, drawParameters } from "../src/check/random_shapes.ts";
+import { relativeError } from "../src/check/table.ts";
+import { tolerances } from "../src/check/tolerances.ts";
+import { type Executor, type Program, scalars } from "../src/compute/executor.ts";
 import { createReferenceExecutor } from "../src/compute/reference.ts";
 import { InputError } from "../src/errors.ts";
+import { type StepOptions, trainingPlan } from "../src/model/choreography.ts";
+import { type Architecture, parameterLayout } from "../src/model/layout.ts";
+import { fillUniform, seedWords, STREAMS } from "../src/random.ts";
 import { withExecutors } from "./executors.ts";
 
 Deno.test("random models: the gradient is the loss's derivative, and every executor's within 1e-5", async () => {
@@ -70,8 +75,9 @@ Deno.test("a random check refuses seeds and numbers of shapes that cannot be", a
   for (const seed of [-1, 0.5, NaN]) {
     await assert.rejects(checkRandomShapes([], { seed, shapes: 1 }), InputError);
   }
-  for (const shapes of [0, -1, 1.5]) {
-    await assert.rejects(checkRandomShapes([], { seed: 0, shapes }), InputError);
+  for (const wrong of [0, -1, 1.5]) {
+    await assert.rejects(checkRandomShapes([], { seed: 0, shapes: wrong }), InputError);
+    await assert.rejects(checkRandomShapes([], { seed: 0, shapes: 1, largest: wrong }), InputError);
   }
 });
 
@@ -97,4 +103,83 @@ Deno.test("differences at a kink: none where it is declared, a useless bound whe
   assert.equal(declared, null);
   const jump = await smoothDerivative((s) => s > 1e-6 ? 1 : 0, Number.EPSILON);
   assert.ok(jump && jump.bound === Infinity);
+});
+
+Deno.test("larger random models: the same", async () => {
+  await withExecutors(async (all) => {
+    const report = await checkRandomShapes(all, { seed: 7, shapes: 3, largest: 30 });
+    assert.ok(report.passed, "\n" + printCheck(report, { onlyFailed: true }));
+  });
+});
+
+/** Sizes just above the blocks that the wasm kernels cut work into, and cells of two units. */
+const BEYOND_BLOCKS: readonly (Architecture & { B: number; density: number })[] = [
+  {
+    dims: { T: 30, N: 101, E: 97, C: 0, U: 0, G: 98, F: 33 },
+    cell: "gru",
+    nonlinearity: "tanh",
+    B: 5,
+    density: 1,
+  },
+  {
+    dims: { T: 2, N: 97, E: 33, C: 100, U: 4, G: 65, F: 40 },
+    cell: "vanilla",
+    nonlinearity: "tanh",
+    B: 67,
+    density: 0.1,
+  },
+  {
+    dims: { T: 4, N: 193, E: 2, C: 0, U: 0, G: 2, F: 2 },
+    cell: "vanilla",
+    nonlinearity: "relu",
+    B: 131,
+    density: 0.1,
+  },
+  {
+    dims: { T: 9, N: 13, E: 2, C: 2, U: 1, G: 2, F: 2 },
+    cell: "gru",
+    nonlinearity: "tanh",
+    B: 66,
+    density: 1,
+  },
+];
+
+Deno.test("models beyond every block size: each executor's gradient is the reference's within 1e-5", async () => {
+  const options: StepOptions = {
+    keepRate: 0.75,
+    generatorKeepRate: 0.875,
+    varMin: 2 ** -10,
+    l2: 2 ** -9,
+    adamB1: 0.9,
+    adamB2: 0.999,
+    adamEps: 1e-4,
+    maxGradNorm: 10,
+  };
+  await withExecutors(async (all) => {
+    for (const { B, density, ...model } of BEYOND_BLOCKS) {
+      const { T, N } = model.dims;
+      const layout = parameterLayout(model);
+      const params_P = drawParameters(layout, 1, 0);
+      const at = { ...seedWords(1), stream: STREAMS.poisson };
+      const counts = fillUniform(at, 0, new Float64Array(B * T * N))
+        .map((x) => x < density ? 1 + Math.floor(3 * x) : 0);
+      const run = scalars({ B, ...seedWords(99), step: 2, klScale: 0.5 });
+      const found: Float64Array[] = [];
+      for (const executor of all) {
+        const program = executor.load(
+          trainingPlan(model, options, { B, S: 1, trials: B, counts: "u8", density }),
+        );
+        program.write("params_P", params_P);
+        program.write("counts", counts);
+        program.write("trials_B", Array.from({ length: B }, (_, b) => B - 1 - b));
+        await program.run("gradient", run);
+        found.push(await program.read("grads_P"));
+        program.free();
+        const error = relativeError(found[found.length - 1], found[0]);
+        const name = `${JSON.stringify(model.dims)} on ${executor.info.arithmetic}`;
+        assert.ok(error <= tolerances(executor.info).gradient, `${name}: ${error}`);
+      }
+      assert.ok(found[0].every(Number.isFinite) && found[0].some((g) => g !== 0));
+    }
+  });
 });

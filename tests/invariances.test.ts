@@ -1,5 +1,6 @@
 /** What must not change, or change in step, whatever the parameters: on every executor. */
 import assert from "node:assert/strict";
+import { drawParameters } from "../src/check/random_shapes.ts";
 import { relativeError } from "../src/check/table.ts";
 import { tolerances } from "../src/check/tolerances.ts";
 import type { Executor, Program } from "../src/compute/executor.ts";
@@ -66,15 +67,7 @@ interface Data {
 
 function draw(model: Architecture): Data {
   const { T, N } = model.dims;
-  const layout = parameterLayout(model);
-  const params_P = new Float64Array(layout.length);
-  layout.slices.forEach(({ name, shape, offset, length }, row) => {
-    const at = { ...seedWords(11), stream: STREAMS.initialise };
-    const values = fillNormal(at, row, params_P.subarray(offset, offset + length));
-    const inputs = name.includes("_ND") ? shape[0] : shape.at(-2) ?? 1;
-    const scale = /\.w/.test(name) ? Math.SQRT1_2 / Math.sqrt(inputs) : 0.3;
-    for (let i = 0; i < length; i++) values[i] = Math.fround(values[i] * scale);
-  });
+  const params_P = drawParameters(parameterLayout(model), 11, 0);
   const at = { ...seedWords(11), stream: STREAMS.poisson };
   const counts = fillUniform(at, 0, new Float64Array(TRIALS * T * N)).map((x) =>
     Math.floor(4 * x * x)

@@ -169,16 +169,21 @@ function drawShape(seed: number, index: number, largest: number): Draw {
 }
 
 /**
- * Weights N(0, 1 / 2 inputs), so that a linear generator does not run away within 9 bins;
- * log-variances around -1; the rest N(0, 0.3²).
+ * Random parameters that float32 holds exactly. Weights N(0, 1 / 2 inputs), so that a linear generator
+ * does not run away within 9 bins, and of the readout a third of that: a log-rate of 15 has a float32
+ * error of 1e-6 or more, which exp passes on as a relative one. Log-variances around -1; the rest
+ * N(0, 0.3²).
+ *
+ * @param index another one, other parameters of the same seed
  */
-function drawParameters(layout: Layout, seed: number, index: number): Float64Array {
+export function drawParameters(layout: Layout, seed: number, index: number): Float64Array {
   const params_P = new Float64Array(layout.length);
   const at = { ...seedWords(seed), stream: STREAMS.initialise, step: index };
   layout.slices.forEach(({ name, shape, offset, length }, row) => {
     const values = fillNormal(at, row, params_P.subarray(offset, offset + length));
     const inputs = name.includes("_ND") ? shape[0] : shape.at(-2) ?? 1;
-    const scale = /\.w/.test(name) ? Math.SQRT1_2 / Math.sqrt(inputs) : 0.3;
+    const weight = Math.SQRT1_2 / Math.sqrt(inputs);
+    const scale = name === "readout.w_FN" ? weight / 3 : /\.w/.test(name) ? weight : 0.3;
     const shift = /logVar|logNoiseVar/.test(name) ? -1 : 0;
     for (let i = 0; i < length; i++) values[i] = Math.fround(values[i] * scale + shift);
   });
