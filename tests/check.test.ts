@@ -9,8 +9,15 @@ import fc from "fast-check";
 import { checkFile } from "../src/check/files.ts";
 import { checkJson, printCheck, summary } from "../src/check/print.ts";
 import { type CheckReport, relativeError, report, Sheet, worstError } from "../src/check/table.ts";
+import { drawParameters } from "../src/check/random_shapes.ts";
+import { scalars } from "../src/compute/executor.ts";
+import { LOSSES } from "../src/compute/kernels.ts";
 import { createReferenceExecutor } from "../src/compute/reference.ts";
 import { InputError } from "../src/errors.ts";
+import { trainingPlan } from "../src/model/choreography.ts";
+import { type Architecture, parameterLayout } from "../src/model/layout.ts";
+import { toReference } from "../src/model/reference_names.ts";
+import { fillNormal, seedWords, STREAMS } from "../src/random.ts";
 import { withExecutors } from "./executors.ts";
 
 const golden = fileURLToPath(new URL("../../shared/golden/", import.meta.url));
@@ -250,6 +257,189 @@ Deno.test("a hand-made linear cell passes on every executor; with another fixed 
     assert.equal((await checkFile({ name, content: twice }, all)).passed, false);
     const input = { ...halving, x_star: [1] };
     await assert.rejects(checkFile({ name, content: input }, all), InputError);
+  });
+});
+
+/** Nests a flat array. */
+function nest(values: ArrayLike<number>, shape: readonly number[]): Json {
+  if (shape.length === 0) return values[0];
+  const size = shape.slice(1).reduce((product, n) => product * n, 1);
+  const all = Array.from(values);
+  return Array.from(
+    { length: shape[0] },
+    (_, i) => nest(all.slice(i * size, (i + 1) * size), shape.slice(1)),
+  );
+}
+
+/** `[T][B][n]` from a slot on, as `[B][T][n]`. */
+function byTrial(values: Float64Array, slot: number, [B, T, n]: number[]): Json {
+  const at = (b: number, t: number) => ((t + slot) * B + b) * n;
+  return Array.from(
+    { length: B },
+    (_, b) => Array.from({ length: T }, (_, t) => [...values.subarray(at(b, t), at(b, t) + n)]),
+  );
+}
+
+/** A file of the LFADS format, its answers written by the reference executor. */
+async function writeLfads(model: Architecture, B: number, keep_rate: number): Promise<JsonObject> {
+  const { T, N, E, C, U, G, F } = model.dims;
+  const options = {
+    keepRate: keep_rate,
+    generatorKeepRate: keep_rate,
+    varMin: 2 ** -10,
+    l2: 2 ** -9,
+    adamB1: 0.9,
+    adamB2: 0.999,
+    adamEps: 1e-4,
+    maxGradNorm: 10,
+  };
+  const program = reference.load(
+    trainingPlan(model, options, { B, S: 1, trials: B, counts: "u8", explicitNoise: true }),
+  );
+  const params_P = drawParameters(parameterLayout(model), 4, 0);
+  let row = 0;
+  const at = { ...seedWords(4), stream: STREAMS.simulate };
+  const normals = (n: number) => fillNormal(at, row++, new Float64Array(n));
+  const mask = (n: number) => normals(n).map((x) => x > -0.5 ? 1 : 0);
+  const spikes = normals(B * T * N).map((x) => Math.floor(Math.abs(2 * x)));
+  const eps_ii_BTU = normals(B * T * U);
+  const epsInputs_TRU = Float64Array.from({ length: T * B * U }, (_, i) => {
+    const u = i % U, b = Math.floor(i / U) % B, t = Math.floor(i / U / B);
+    return eps_ii_BTU[(b * T + t) * U + u];
+  });
+  const keep_enc = mask(B * T * 2 * E);
+  const given: Record<string, Float64Array> = {
+    params_P,
+    counts: spikes,
+    trials_B: Float64Array.from({ length: B }, (_, b) => b),
+    epsIc_RG: normals(B * G),
+    keepSpikes_BTN: mask(B * T * N),
+    keepEnds_B2E: mask(B * 2 * E),
+    keepGen_RTG: mask(B * T * G),
+    ...(U > 0 && { keepEnc_BT2E: keep_enc, epsInputs_TRU }),
+  };
+  for (const [buffer, values] of Object.entries(given)) program.write(buffer, values);
+  const run = scalars({ B, klScale: 0.5 });
+  await program.run("forward", run);
+  const timed = async (buffer: string, slot: number, n: number) =>
+    byTrial(await program.read(buffer), slot, [B, T, n]);
+  const columns = (rows: Json, from: number, to: number): Json =>
+    (rows as Json[]).map((row) =>
+      Array.isArray((row as Json[])[0]) ? columns(row, from, to) : (row as Json[]).slice(from, to)
+    );
+  const ic = nest(await program.read("ic_B2G"), [B, 2 * G]);
+  const forward = await timed("forward_HBE", 1, E) as number[][][];
+  const backward = await timed("backward_HBE", 0, E) as number[][][];
+  const outputs: JsonObject = {
+    lograte_t: await timed("logRates_TRN", 0, N),
+    factor_t: await timed("factors_HRF", 1, F),
+    gen_t: await timed("gen_HRG", 1, G),
+    ic_mean: columns(ic, 0, G),
+    ic_logvar: columns(ic, G, 2 * G),
+    xenc_t: forward.map((bins, b) =>
+      bins.map((states, t) =>
+        [...states, ...backward[b][t]].map((h, e) =>
+          keep_rate < 1 ? h * keep_enc[(b * T + t) * 2 * E + e] / keep_rate : h
+        )
+      )
+    ),
+  };
+  if (U > 0) {
+    outputs.c_t = await timed("con_HRC", 1, C);
+    outputs.ii_t = await timed("inputs_TRU", 0, U);
+    const params = await timed("inputParams_TR2U", 0, 2 * U);
+    outputs.ii_mean_t = columns(params, 0, U);
+    outputs.ii_logvar_t = columns(params, U, 2 * U);
+  }
+  const tree = (values_P: Float64Array): JsonObject => {
+    const root: JsonObject = {};
+    for (const [path, { shape, values }] of toReference(values_P, model)) {
+      const names = path.split(".");
+      const last = names.pop()!;
+      let node = root;
+      for (const name of names) node = (node[name] ??= {}) as JsonObject;
+      node[last] = nest(values, shape);
+    }
+    return root;
+  };
+  await program.run("gradient", run);
+  const [total, nll, klIc, klInputs, l2] = await program.read("losses");
+  const grads = tree(await program.read("grads_P"));
+  await program.run("step", { ...run, count: 1, learningRate: 0.01 });
+  const norm = (await program.read("losses"))[LOSSES.indexOf("gradNorm")];
+  await program.run("forward", run);
+  const after = (await program.read("losses"))[0];
+  return {
+    dims: { B, ...model.dims },
+    generator: model.cell,
+    nonlinearity: model.nonlinearity,
+    keep_rate,
+    kl_scale: 0.5,
+    var_min: options.varMin,
+    l2reg: options.l2,
+    params: tree(params_P),
+    spikes_BTN: nest(spikes, [B, T, N]),
+    noise: {
+      eps_ic_BG: nest(given.epsIc_RG, [B, G]),
+      eps_ii_BTU: nest(eps_ii_BTU, [B, T, U]),
+      keep_x_BTN: nest(given.keepSpikes_BTN, [B, T, N]),
+      keep_ic_B2E: nest(given.keepEnds_B2E, [B, 2 * E]),
+      keep_enc_BT2E: nest(keep_enc, [B, T, 2 * E]),
+      keep_gen_BTG: nest(given.keepGen_RTG, [B, T, G]),
+    },
+    losses: { total, nlog_p_xgz: nll, kl_g0_prescale: klIc, kl_ii_prescale: klInputs, l2 },
+    outputs,
+    grads,
+    optimiser: {
+      step_size: 0.01,
+      decay_factor: 1,
+      decay_steps: 1,
+      adam_b1: 0.9,
+      adam_b2: 0.999,
+      adam_eps: 1e-4,
+      max_grad_norm: 10,
+    },
+    grad_norm_before_clip_10: [norm],
+    total_after_step_10: [after],
+    params_after_10: tree(await program.read("params_P")),
+  };
+}
+
+Deno.test("LFADS files of other sizes pass: one trial, one bin, one of everything, any nonlinearity", async () => {
+  const models: [Architecture, B: number, keepRate: number][] = [
+    [
+      {
+        dims: { T: 1, N: 1, E: 1, C: 0, U: 0, G: 1, F: 1 },
+        cell: "vanilla",
+        nonlinearity: "identity",
+      },
+      1,
+      1,
+    ],
+    [
+      {
+        dims: { T: 1, N: 3, E: 2, C: 3, U: 1, G: 5, F: 2 },
+        cell: "vanilla",
+        nonlinearity: "relu",
+      },
+      4,
+      0.75,
+    ],
+    [
+      { dims: { T: 5, N: 4, E: 1, C: 1, U: 2, G: 3, F: 4 }, cell: "gru", nonlinearity: "tanh" },
+      1,
+      0.75,
+    ],
+  ];
+  await withExecutors(async (all) => {
+    for (const [model, B, keepRate] of models) {
+      const content = await writeLfads(model, B, keepRate);
+      const name = `${JSON.stringify(model.dims)}.json`;
+      const report = await checkFile({ name, content }, all);
+      assert.ok(report.passed, "\n" + printCheck(report, { onlyFailed: true }));
+      const other = moved(content, ["losses", "total"], 0.01);
+      assert.equal((await checkFile({ name, content: other }, all)).passed, false);
+    }
   });
 });
 

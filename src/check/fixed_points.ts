@@ -303,7 +303,7 @@ async function checkSearch(replay: Replay, executor: Executor, sheet: Sheet): Pr
     const wantedValues = complex(values.subarray(m * G * 2, (m + 1) * G * 2));
     worst("eigenvalues", spectrumError(linearisation.modes.map((z) => z.value), wantedValues));
   }
-  const note = `${found.length} roots found, ${M} wanted`;
+  const note = `${found.length} roots found, ${M} wanted; the search ends in float64`;
   sheet.add("search: the true points", errors.point, tolerance, note);
   sheet.add("search: their Jacobians", errors.jacobian, tolerance);
   sheet.add("search: their eigenvalues", errors.eigenvalues, tolerance);
