@@ -15,28 +15,27 @@ export interface Interrupt {
   end(): void;
 }
 
-/** Listens until `end` is called. */
+/** Listens until the first signal, or until `end` is called. */
 export function listenForInterrupt(output: Output): Interrupt {
   const controller = new AbortController();
   let received: Name | null = null;
+  // Windows has no SIGTERM to listen to
   const names: Name[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
   const listeners = names.map((name) => {
     const listener = () => {
-      if (received) Deno.exit(CODES[name]);
       received = name;
+      // without a listener the next signal ends the process, even in the middle of a step
+      end();
       output.note(
         "\nStopping after the step in progress. Another Ctrl-C ends at once, from the last checkpoint.",
       );
       controller.abort();
     };
-    Deno.addSignalListener(name, listener);
     return { name, listener };
   });
-  return {
-    signal: controller.signal,
-    code: () => received && CODES[received],
-    end: () => {
-      for (const { name, listener } of listeners) Deno.removeSignalListener(name, listener);
-    },
+  const end = () => {
+    for (const { name, listener } of listeners) Deno.removeSignalListener(name, listener);
   };
+  for (const { name, listener } of listeners) Deno.addSignalListener(name, listener);
+  return { signal: controller.signal, code: () => received && CODES[received], end };
 }

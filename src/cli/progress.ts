@@ -78,6 +78,8 @@ function lines(output: Output): Display {
   };
 }
 
+/** Negative log-likelihood and KL at full scale, by which the best evaluation is chosen. */
 function heldOut({ entry, best }: Extract<Progress, { kind: "evaluation" }>): string {
-  return `${number(entry.evaluation.total)}${best ? " (best)" : ""}`;
+  const { nll, klIc, klInputs } = entry.evaluation;
+  return `${number(nll + klIc + klInputs)}${best ? " (best)" : ""}`;
 }
