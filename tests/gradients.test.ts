@@ -136,6 +136,13 @@ const BEYOND_BLOCKS: readonly (Architecture & { B: number; density: number })[] 
     density: 0.1,
   },
   {
+    dims: { T: 50, N: 100, E: 2, C: 0, U: 0, G: 2, F: 2 },
+    cell: "vanilla",
+    nonlinearity: "tanh",
+    B: 33,
+    density: 0.3,
+  },
+  {
     dims: { T: 9, N: 13, E: 2, C: 2, U: 1, G: 2, F: 2 },
     cell: "gru",
     nonlinearity: "tanh",

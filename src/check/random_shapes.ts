@@ -42,9 +42,9 @@ const SINGLE = 4;
 const MOST_FOR_SLICES = 5000;
 
 /**
- * Draws random models (sizes 1 … `largest`, both cells, all nonlinearities, with and without controller,
- * dropout, L2 and the spikes' sparse path; T = 1 and wide counts among them) with random parameters,
- * spikes and noise. On each it compares
+ * Draws random models with random parameters, spikes and noise: sizes 1 … `largest`, both cells, all
+ * nonlinearities, with and without controller, dropout, L2 and the spikes' sparse path; T = 1, cells of
+ * two units and wide counts among them. On each it compares
  *
  * - the reference's gradient with differences in float64 (see `smoothDerivative`): along random directions
  *   through all parameters, through each slice alone (of models with up to 5000 parameters), and along
@@ -118,14 +118,17 @@ function drawShape(seed: number, index: number, largest: number): Draw {
   const one = <X>(...choices: X[]): X => choices[whole(0, choices.length - 1)];
 
   const controlled = one(true, false);
+  // cells of two units, as the tutorial's, may have kernels of their own
+  const pairs = whole(0, 3) === 0 && largest >= 2;
+  const units = () => pairs ? 2 : whole(1, largest);
   const dims = {
     T: whole(0, 4) === 0 ? 1 : whole(1, largest),
     N: whole(1, largest),
-    E: whole(1, largest),
+    E: units(),
     C: controlled ? whole(1, largest) : 0,
     U: controlled ? whole(1, largest) : 0,
-    G: whole(1, largest),
-    F: whole(1, largest),
+    G: units(),
+    F: units(),
   };
   const cell = one("vanilla", "gru");
   const nonlinearity = one("tanh", "relu", "identity");
