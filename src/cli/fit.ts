@@ -237,7 +237,6 @@ async function run(session: Session, flags: FitFlags, output: Output): Promise<n
       })
       : null;
     if (studied) printScores(studied, output);
-    output.warnings(data.warnings);
     const last = state.history.at(-1);
     output.json({
       status: completed ? "completed" : "stopped",

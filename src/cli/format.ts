@@ -1,7 +1,7 @@
 /** Numbers and tables as plain text. */
 
 /**
- * Rows as columns of equal width, two spaces between them: numbers to the right, words to the left.
+ * Rows as columns of equal width, two spaces apart: numbers to the right, words to the left.
  *
  * @example
  * ```ts
@@ -14,7 +14,9 @@ export function table(
 ): string {
   const lines = [headings, ...rows];
   const widths = headings.map((_, column) => Math.max(...lines.map((line) => line[column].length)));
-  const numeric = headings.map((_, column) => rows.every((row) => /^[-+∞.\d]/.test(row[column])));
+  const numeric = headings.map((_, column) =>
+    rows.every((row) => /^(NaN|[-+∞.\d].*)?$/.test(row[column]))
+  );
   return lines.map((line) =>
     line.map((cell, column) =>
       numeric[column] ? cell.padStart(widths[column]) : cell.padEnd(widths[column])
