@@ -112,7 +112,10 @@ export async function* fit(
     });
     let saved = -1;
     const save = async () => {
-      if (options.checkpoint && saved !== step) await options.checkpoint(await state());
+      if (!options.checkpoint || saved === step) return;
+      // Parameters can be finite and yet beyond saving: keep only what the next step can start from.
+      if (step < h.steps) await trainer.prove(step);
+      await options.checkpoint(await state());
       saved = step;
     };
     // The start is the first good state: a run that fails before its first checkpoint keeps it.

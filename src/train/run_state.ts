@@ -1,4 +1,5 @@
 /** Everything that a run needs to go on exactly where it was. */
+import { z } from "zod";
 import { InputError } from "../errors.ts";
 import { readSafetensors, tensor, writeSafetensors } from "../data/safetensors.ts";
 
@@ -38,6 +39,43 @@ export interface RunState {
   readonly seconds: number;
   /** sums of the training losses since the last history entry, so that a resumed run reports the same */
   readonly window: { readonly steps: number; readonly sums: readonly number[] };
+}
+
+const count = z.int().min(0);
+const lossesSchema = z.strictObject({
+  total: z.number(),
+  nll: z.number(),
+  klIc: z.number(),
+  klInputs: z.number(),
+  l2: z.number(),
+  gradNorm: z.number(),
+  klScale: z.number(),
+});
+
+/** What a checkpoint's metadata holds; JSON has no Infinity, so a score not yet known is null. */
+const metadataSchema = z.strictObject({
+  step: count,
+  seed: count,
+  best: z.strictObject({ step: count, score: z.number().nullable() }),
+  history: z.array(z.strictObject({
+    step: count,
+    train: lossesSchema,
+    evaluation: lossesSchema,
+    seconds: z.number().min(0),
+  })),
+  seconds: z.number().min(0),
+  window: z.strictObject({ steps: count, sums: z.array(z.number()).length(7) }),
+});
+
+function parseMetadata(json: string | undefined, what: string): z.infer<typeof metadataSchema> {
+  try {
+    return metadataSchema.parse(JSON.parse(json ?? ""));
+  } catch (error) {
+    const found = error instanceof z.ZodError ? z.prettifyError(error) : `"${json ?? ""}"`;
+    throw new InputError(
+      `Cannot resume from ${what}: expected the run's state as JSON in metadata "state", found ${found}.`,
+    );
+  }
 }
 
 const FORMAT = "latentd checkpoint 1";
@@ -84,9 +122,7 @@ export function stateFromBytes(bytes: Uint8Array, P: number, what: string): RunS
     }
     return Float64Array.from(found.data);
   });
-  const { best, ...rest } = JSON.parse(metadata.state) as
-    & Omit<RunState, "params_P" | "m_P" | "v_P" | "best">
-    & { best: { step: number; score: number | null } };
+  const { best, ...rest } = parseMetadata(metadata.state, what);
   return {
     ...rest,
     params_P,

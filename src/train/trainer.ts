@@ -17,11 +17,22 @@ import type { Losses } from "./run_state.ts";
  */
 export class NonFiniteError extends Error {
   override name = "NonFiniteError";
-  constructor(readonly step: number, readonly term: string, readonly slice: string) {
+  /**
+   * @param slice the first parameters whose gradient is not finite
+   * @param largest all gradients are finite, and `slice` has the largest
+   */
+  constructor(
+    readonly step: number,
+    readonly term: string,
+    readonly slice: string,
+    readonly largest = false,
+  ) {
     super(
-      `Cannot go on training: at step ${step} the loss term "${term}" is not finite` +
-        (slice ? `, and so is the gradient of ${slice}` : "") +
-        `. The last good checkpoint is kept; a smaller stepSize or maxGradNorm may help.`,
+      `Cannot go on training: at step ${step} the loss term "${term}" is not finite, and ` +
+        (largest
+          ? `the largest gradient is that of ${slice}. `
+          : `nor is the gradient of ${slice}. `) +
+        `The last good checkpoint is kept; a smaller stepSize or maxGradNorm may help.`,
     );
   }
 }
@@ -97,12 +108,25 @@ export class Trainer {
   }
 
   /** Makes step number `step` (from 0) on a fresh minibatch. */
-  async step(step: number): Promise<Losses> {
+  step(step: number): Promise<Losses> {
+    return this.#run("step", step);
+  }
+
+  /**
+   * Shows that step number `step` can be made from here: its losses and gradients, without the update.
+   *
+   * @throws {NonFiniteError} where it cannot; a state that fails here is not worth a checkpoint
+   */
+  async prove(step: number): Promise<void> {
+    await this.#run("gradient", step);
+  }
+
+  async #run(recording: "step" | "gradient", step: number): Promise<Losses> {
     const at = { ...this.#seed, step, stream: STREAMS.minibatch };
     this.#program.write("trials_B", drawMinibatch(at, this.split.train, this.#batch));
     const scale = klScale(this.h, step);
     await this.#program.run(
-      "step",
+      recording,
       scalars({
         B: this.h.batchSize,
         ...this.#seed,
@@ -139,7 +163,9 @@ export class Trainer {
       const values = await this.#program.read("losses");
       for (let i = 0; i < sums.length; i++) sums[i] += values[i] * trials.length;
     }
-    return named(sums.map((sum) => sum / evaluation.length), scale);
+    const losses = named(sums.map((sum) => sum / evaluation.length), scale);
+    await this.#refuseNonFinite(losses, step);
+    return losses;
   }
 
   async #losses(scale: number): Promise<Losses> {
@@ -152,8 +178,11 @@ export class Trainer {
     const terms = ["nll", "klIc", "klInputs", "l2", "total", "gradNorm"] as const;
     const term = terms.find((name) => !Number.isFinite(losses[name])) ?? "total";
     const grads_P = await this.#program.read("grads_P");
-    const at = grads_P.findIndex((g) => !Number.isFinite(g));
-    throw new NonFiniteError(step, term, at < 0 ? "" : sliceAt(this.layout, at)?.name ?? "");
+    // Where only the norm overflows, every gradient is finite: the largest is to blame.
+    const broken = grads_P.findIndex((g) => !Number.isFinite(g));
+    const largest = grads_P.reduce((at, g, i) => Math.abs(g) > Math.abs(grads_P[at]) ? i : at, 0);
+    const slice = sliceAt(this.layout, broken < 0 ? largest : broken)?.name ?? "padding";
+    throw new NonFiniteError(step, term, slice, broken < 0);
   }
 
   free(): void {
