@@ -7,7 +7,7 @@ import { gemm, pack } from "./gemm";
 import { dropRows, dropRowsBytes, KEEP_SPIKES } from "./random";
 import { Scalars } from "./scalars";
 import { scratch } from "./scratch";
-import { ENTRY, list, packedWideBytes, packWide, sumEntries } from "./sparse";
+import { ENTRY, listPair, packedWideBytes, packWide, sumEntries } from "./sparse";
 
 /** Rows whose spikes stay in the first cache between being drawn and being multiplied. */
 const ROWS: i32 = 48;
@@ -51,6 +51,8 @@ export function encoder_input(
   const rowIds = scratch(<usize> ROWS << 2);
   const work = scratch(max(dropRowsBytes(ROWS, N), <usize> (ROWS * N) << 2));
   const entries = scratch((<usize> N + 1) * ENTRY);
+  // where the companion of an odd last row goes
+  const spare = scratch(<usize> width << 2);
   for (let row = first; row < last; row += ROWS) {
     const count = min(ROWS, last - row);
     const spikes = args.spikes_TBN + (<usize> (row * N) << 2);
@@ -58,10 +60,12 @@ export function encoder_input(
     for (let i = 0; i < count; i++) readCounts(args, s, row + i, spikes + (<usize> (i * N) << 2));
     if (args.dropout) drop(args, s, row, count, spikes, rowIds, work);
     if (args.sparse) {
-      for (let i = 0; i < count; i++) {
-        const end = list(spikes + (<usize> (i * N) << 2), N, entries);
-        const out = gates + (<usize> (i * width) << 2);
-        sumEntries(entries, end, packed, N, width, args.b_D3E, out, false);
+      for (let i = 0; i < count; i += 2) {
+        const x = spikes + (<usize> (i * N) << 2), out = gates + (<usize> (i * width) << 2);
+        const paired = i + 1 < count;
+        const end = listPair(x, paired ? x + (<usize> N << 2) : x, N, entries);
+        const other = paired ? out + (<usize> width << 2) : spare;
+        sumEntries(entries, end, packed, N, width, args.b_D3E, out, other, false);
       }
     } else {
       gemm(count, width, N, spikes, N, packed, gates, width, args.b_D3E, 0);

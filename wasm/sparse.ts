@@ -1,49 +1,60 @@
 // deno-fmt-ignore-file: the formatter would drop AssemblyScript's decorators on functions
 // deno-lint-ignore-file verbatim-module-syntax -- AssemblyScript has no type-only imports
 /**
- * Products with spikes, most of which are zero: lists of what is not zero, and sums over the lists.
- * A zero's product would add nothing, so the sums have the bits of the dense ones.
+ * Products with spikes, many of which are zero: lists of what is not zero, and sums over the lists.
+ * A zero's product adds nothing, so the sums have the bits of the dense ones.
  *
- * An entry of a list is 8 bytes: how far the row of the other factor stands from the first, in bytes
- * of rows of 12 floats, and the value. Columns are taken 48 at a time (12 accumulators), then 12.
+ * Two rows of spikes share a list of the places where either has something, and a load of the other
+ * factor serves both: loads, not arithmetic, are what such sums wait for. An entry is 16 bytes: the
+ * two rows' values, and how far the row of the other factor stands from the first, in bytes of rows of
+ * 12 floats. Columns are taken 24 at a time (2 × 6 accumulators), or 12 where fewer are left.
  */
+import { put } from "./cells";
 import { Job } from "./job";
-import { madd4, storeLanes } from "./math";
+import { madd4 } from "./math";
 import { scratch } from "./scratch";
 
-export const ENTRY: usize = 8;
-const WIDE: i32 = 48;
+export const ENTRY: usize = 16;
+const WIDE: i32 = 24;
 const NARROW: i32 = 12;
 const NARROW_BYTES: i32 = NARROW << 2;
 
 /** Rows of a weight gradient that share lists; `ROW_BLOCK` of weight_gradients.ts. */
 const ROWS: i32 = 128;
 
-/** Appends the entries of a row of `n` numbers and returns where the list ends. */
-export function list(row: usize, n: i32, entries: usize): usize {
-  for (let i = 0; i < n; i += 4) {
-    let mask = i32x4.bitmask(f32x4.ne(v128.load(row + (<usize>i << 2)), f32x4.splat(0)));
-    if (n - i < 4) mask &= (1 << (n - i)) - 1;
-    while (mask) {
-      const j = i + ctz(mask);
-      store<i32>(entries, j * NARROW_BYTES);
-      store<f32>(entries, load<f32>(row + (<usize>j << 2)), 4);
-      entries += ENTRY;
-      mask &= mask - 1;
-    }
+/**
+ * Lists the places where either of two rows of `n` numbers has something; returns the list's end. The
+ * list needs room for n + 1 entries: an entry is written first, and kept only if it counts, because a
+ * branch would be guessed wrong too often.
+ */
+export function listPair(row0: usize, row1: usize, n: i32, entries: usize): usize {
+  for (let i = 0, place = 0; i < n; i++, place += NARROW_BYTES) {
+    const at = <usize>i << 2;
+    const values = v128.load32_lane(row1 + at, v128.load32_zero(row0 + at), 1);
+    v128.store(entries, i32x4.replace_lane(values, 2, place));
+    entries += <usize>v128.any_true(values) << 4;
   }
   return entries;
 }
 
-/** Packs B[K][N], rows `step` bytes apart, into panels of 48 columns, then of 12. */
+/** Width of the panel that starts where `left` columns are left. */
+@inline
+function panelWidth(left: i32): i32 {
+  return left > NARROW ? WIDE : NARROW;
+}
+
+/** Packs B[K][N], rows `step` bytes apart, into panels of 24 columns, the last perhaps of 12. */
 export function packWide(dest: usize, B: usize, K: i32, N: i32, step: usize): void {
   for (let n = 0; n < N;) {
-    const width = N - n >= WIDE ? WIDE : NARROW;
+    const width = panelWidth(N - n);
     let source = B + (<usize>n << 2);
     for (let k = 0; k < K; k++, source += step) {
       // a last panel that is not full takes along what stands behind it; nothing of that is kept
-      for (let j = 0; j < width; j += 4, dest += 16) {
-        v128.store(dest, v128.load(source + (<usize>j << 2)));
+      for (let j = 0; j < width; j += NARROW, dest += NARROW_BYTES) {
+        const from = source + (<usize>j << 2);
+        v128.store(dest, v128.load(from));
+        v128.store(dest, v128.load(from, 16), 16);
+        v128.store(dest, v128.load(from, 32), 32);
       }
     }
     n += width;
@@ -52,39 +63,44 @@ export function packWide(dest: usize, B: usize, K: i32, N: i32, step: usize): vo
 
 /** Bytes that `packWide` writes. */
 export function packedWideBytes(K: i32, N: i32): usize {
-  const wide = N / WIDE * WIDE;
-  return <usize>(K * (wide + (N - wide + NARROW - 1) / NARROW * NARROW)) << 2;
+  return <usize>(K * ((N + NARROW - 1) / NARROW * NARROW + NARROW)) << 2;
 }
 
 /**
- * out[N] = init + Σ over the entries, or that added to `out`.
+ * out0[N] and out1[N] = init + Σ over the entries, or those sums added to them.
  *
  * @param packed the other factor from `packWide`, K rows
  * @param init [N], or 0 for zeros
  */
 export function sumEntries(
-  entries: usize, end: usize, packed: usize, K: i32, N: i32, init: usize, out: usize, add: bool,
+  entries: usize, end: usize, packed: usize, K: i32, N: i32, init: usize,
+  out0: usize, out1: usize, add: bool,
 ): void {
-  let n = 0;
-  for (; n + WIDE <= N; n += WIDE) {
-    sum48(entries, end, packed, init, out, add);
-    packed += <usize>(K * WIDE) << 2;
-    out += <usize>WIDE << 2;
-    if (init) init += <usize>WIDE << 2;
-  }
-  for (; n < N; n += NARROW) {
-    sum12(entries, end, packed, init, out, N - n, add);
-    packed += <usize>(K * NARROW) << 2;
-    out += <usize>NARROW << 2;
-    if (init) init += <usize>NARROW << 2;
+  for (let n = 0; n < N;) {
+    const width = panelWidth(N - n);
+    if (width == WIDE) sum24(entries, end, packed, init, out0, out1, N - n, add);
+    else sum12(entries, end, packed, init, out0, out1, N - n, add);
+    const bytes = <usize>width << 2;
+    packed += <usize>K * bytes;
+    out0 += bytes;
+    out1 += bytes;
+    if (init) init += bytes;
+    n += width;
   }
 }
 
-function sum48(
-  entries: usize, end: usize, packed: usize, init: usize, out: usize, add: bool,
+/** Four numbers, of which `room` count, become the result or join it. */
+@inline
+function join(out: usize, value: v128, room: i32, add: bool): void {
+  if (room <= 0) return;
+  put(out, add ? f32x4.add(v128.load(out), value) : value, room);
+}
+
+function sum24(
+  entries: usize, end: usize, packed: usize, init: usize, out0: usize, out1: usize,
+  columns: i32, add: bool,
 ): void {
   let c0 = f32x4.splat(0), c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0;
-  let c6 = c0, c7 = c0, c8 = c0, c9 = c0, c10 = c0, c11 = c0;
   if (init) {
     c0 = v128.load(init);
     c1 = v128.load(init, 16);
@@ -92,65 +108,93 @@ function sum48(
     c3 = v128.load(init, 48);
     c4 = v128.load(init, 64);
     c5 = v128.load(init, 80);
-    c6 = v128.load(init, 96);
-    c7 = v128.load(init, 112);
-    c8 = v128.load(init, 128);
-    c9 = v128.load(init, 144);
-    c10 = v128.load(init, 160);
-    c11 = v128.load(init, 176);
   }
-  for (; entries < end; entries += ENTRY) {
-    const b = packed + (<usize>load<u32>(entries) << 2);
-    const x = v128.load32_splat(entries, 4);
-    c0 = madd4(x, v128.load(b), c0);
-    c1 = madd4(x, v128.load(b, 16), c1);
-    c2 = madd4(x, v128.load(b, 32), c2);
-    c3 = madd4(x, v128.load(b, 48), c3);
-    c4 = madd4(x, v128.load(b, 64), c4);
-    c5 = madd4(x, v128.load(b, 80), c5);
-    c6 = madd4(x, v128.load(b, 96), c6);
-    c7 = madd4(x, v128.load(b, 112), c7);
-    c8 = madd4(x, v128.load(b, 128), c8);
-    c9 = madd4(x, v128.load(b, 144), c9);
-    c10 = madd4(x, v128.load(b, 160), c10);
-    c11 = madd4(x, v128.load(b, 176), c11);
+  let d0 = c0, d1 = c1, d2 = c2, d3 = c3, d4 = c4, d5 = c5;
+  let x: v128, y: v128, w: v128, b: usize;
+  for (const pairs = end - ENTRY; entries < pairs; entries += 2 * ENTRY) {
+    b = packed + (<usize>load<u32>(entries, 8) << 1);
+    x = v128.load32_splat(entries);
+    y = v128.load32_splat(entries, 4);
+    w = v128.load(b);
+    c0 = madd4(x, w, c0);
+    d0 = madd4(y, w, d0);
+    w = v128.load(b, 16);
+    c1 = madd4(x, w, c1);
+    d1 = madd4(y, w, d1);
+    w = v128.load(b, 32);
+    c2 = madd4(x, w, c2);
+    d2 = madd4(y, w, d2);
+    w = v128.load(b, 48);
+    c3 = madd4(x, w, c3);
+    d3 = madd4(y, w, d3);
+    w = v128.load(b, 64);
+    c4 = madd4(x, w, c4);
+    d4 = madd4(y, w, d4);
+    w = v128.load(b, 80);
+    c5 = madd4(x, w, c5);
+    d5 = madd4(y, w, d5);
+    b = packed + (<usize>load<u32>(entries, 24) << 1);
+    x = v128.load32_splat(entries, 16);
+    y = v128.load32_splat(entries, 20);
+    w = v128.load(b);
+    c0 = madd4(x, w, c0);
+    d0 = madd4(y, w, d0);
+    w = v128.load(b, 16);
+    c1 = madd4(x, w, c1);
+    d1 = madd4(y, w, d1);
+    w = v128.load(b, 32);
+    c2 = madd4(x, w, c2);
+    d2 = madd4(y, w, d2);
+    w = v128.load(b, 48);
+    c3 = madd4(x, w, c3);
+    d3 = madd4(y, w, d3);
+    w = v128.load(b, 64);
+    c4 = madd4(x, w, c4);
+    d4 = madd4(y, w, d4);
+    w = v128.load(b, 80);
+    c5 = madd4(x, w, c5);
+    d5 = madd4(y, w, d5);
   }
-  if (add) {
-    c0 = f32x4.add(v128.load(out), c0);
-    c1 = f32x4.add(v128.load(out, 16), c1);
-    c2 = f32x4.add(v128.load(out, 32), c2);
-    c3 = f32x4.add(v128.load(out, 48), c3);
-    c4 = f32x4.add(v128.load(out, 64), c4);
-    c5 = f32x4.add(v128.load(out, 80), c5);
-    c6 = f32x4.add(v128.load(out, 96), c6);
-    c7 = f32x4.add(v128.load(out, 112), c7);
-    c8 = f32x4.add(v128.load(out, 128), c8);
-    c9 = f32x4.add(v128.load(out, 144), c9);
-    c10 = f32x4.add(v128.load(out, 160), c10);
-    c11 = f32x4.add(v128.load(out, 176), c11);
+  if (entries < end) {
+    b = packed + (<usize>load<u32>(entries, 8) << 1);
+    x = v128.load32_splat(entries);
+    y = v128.load32_splat(entries, 4);
+    w = v128.load(b);
+    c0 = madd4(x, w, c0);
+    d0 = madd4(y, w, d0);
+    w = v128.load(b, 16);
+    c1 = madd4(x, w, c1);
+    d1 = madd4(y, w, d1);
+    w = v128.load(b, 32);
+    c2 = madd4(x, w, c2);
+    d2 = madd4(y, w, d2);
+    w = v128.load(b, 48);
+    c3 = madd4(x, w, c3);
+    d3 = madd4(y, w, d3);
+    w = v128.load(b, 64);
+    c4 = madd4(x, w, c4);
+    d4 = madd4(y, w, d4);
+    w = v128.load(b, 80);
+    c5 = madd4(x, w, c5);
+    d5 = madd4(y, w, d5);
   }
-  v128.store(out, c0);
-  v128.store(out, c1, 16);
-  v128.store(out, c2, 32);
-  v128.store(out, c3, 48);
-  v128.store(out, c4, 64);
-  v128.store(out, c5, 80);
-  v128.store(out, c6, 96);
-  v128.store(out, c7, 112);
-  v128.store(out, c8, 128);
-  v128.store(out, c9, 144);
-  v128.store(out, c10, 160);
-  v128.store(out, c11, 176);
-}
-
-@inline
-function put(address: usize, value: v128, room: i32): void {
-  if (room >= 4) v128.store(address, value);
-  else if (room > 0) storeLanes(address, value, room);
+  join(out0, c0, columns, add);
+  join(out0 + 16, c1, columns - 4, add);
+  join(out0 + 32, c2, columns - 8, add);
+  join(out0 + 48, c3, columns - 12, add);
+  join(out0 + 64, c4, columns - 16, add);
+  join(out0 + 80, c5, columns - 20, add);
+  join(out1, d0, columns, add);
+  join(out1 + 16, d1, columns - 4, add);
+  join(out1 + 32, d2, columns - 8, add);
+  join(out1 + 48, d3, columns - 12, add);
+  join(out1 + 64, d4, columns - 16, add);
+  join(out1 + 80, d5, columns - 20, add);
 }
 
 function sum12(
-  entries: usize, end: usize, packed: usize, init: usize, out: usize, columns: i32, add: bool,
+  entries: usize, end: usize, packed: usize, init: usize, out0: usize, out1: usize,
+  columns: i32, add: bool,
 ): void {
   let c0 = f32x4.splat(0), c1 = c0, c2 = c0;
   if (init) {
@@ -158,36 +202,47 @@ function sum12(
     c1 = v128.load(init, 16);
     c2 = v128.load(init, 32);
   }
+  let d0 = c0, d1 = c1, d2 = c2;
   for (; entries < end; entries += ENTRY) {
-    const b = packed + <usize>load<u32>(entries);
-    const x = v128.load32_splat(entries, 4);
-    c0 = madd4(x, v128.load(b), c0);
-    c1 = madd4(x, v128.load(b, 16), c1);
-    c2 = madd4(x, v128.load(b, 32), c2);
+    const b = packed + <usize>load<u32>(entries, 8);
+    const x = v128.load32_splat(entries), y = v128.load32_splat(entries, 4);
+    let w = v128.load(b);
+    c0 = madd4(x, w, c0);
+    d0 = madd4(y, w, d0);
+    w = v128.load(b, 16);
+    c1 = madd4(x, w, c1);
+    d1 = madd4(y, w, d1);
+    w = v128.load(b, 32);
+    c2 = madd4(x, w, c2);
+    d2 = madd4(y, w, d2);
   }
-  if (add) {
-    c0 = f32x4.add(v128.load(out), c0);
-    c1 = f32x4.add(v128.load(out, 16), c1);
-    c2 = f32x4.add(v128.load(out, 32), c2);
-  }
-  put(out, c0, columns);
-  put(out + 16, c1, columns - 4);
-  put(out + 32, c2, columns - 8);
+  join(out0, c0, columns, add);
+  join(out0 + 16, c1, columns - 4, add);
+  join(out0 + 32, c2, columns - 8, add);
+  join(out1, d0, columns, add);
+  join(out1 + 16, d1, columns - 4, add);
+  join(out1 + 32, d2, columns - 8, add);
 }
 
-/** Working memory of `sparseBlock`: lists and their ends for m columns of `a`, and a packed block of d. */
+/** Working memory of `sparseBlock`: the lists of m columns of `a`, two by two, and a packed block of d. */
 @unmanaged
 export class SparseScratch {
   lists: usize;
   ends: usize;
   packed: usize;
+  /** where the companion of an odd last row goes */
+  spare: usize;
 }
+
+const LIST_BYTES: usize = <usize>(ROWS + 1) * ENTRY;
 
 export function sparseScratch(m: i32, n: i32): SparseScratch {
   const memory_ = changetype<SparseScratch>(scratch(offsetof<SparseScratch>()));
-  memory_.lists = scratch(<usize>(m * ROWS) * ENTRY);
-  memory_.ends = scratch(<usize>m << 2);
+  const pairs = <usize>((m + 1) / 2);
+  memory_.lists = scratch(pairs * LIST_BYTES);
+  memory_.ends = scratch(pairs << 2);
   memory_.packed = scratch(packedWideBytes(ROWS, n));
+  memory_.spare = scratch(<usize>n << 2);
   return memory_;
 }
 
@@ -209,35 +264,39 @@ export function sparseBlock(
     const K = min(ROWS, rows - row);
     listColumns(a, aStep, K, mCount, lists, ends);
     packWide(packed, d, K, nCount, dStep);
-    let entries = lists, o = out;
-    for (let i = 0; i < mCount; i++) {
-      const end = <usize>load<u32>(ends + (<usize>i << 2));
-      if (row == 0 || end > entries) sumEntries(entries, end, packed, K, nCount, 0, o, row > 0);
-      entries += <usize>ROWS * ENTRY;
-      o += outStep;
+    let entries = lists, end = ends, o = out;
+    for (let i = 0; i < mCount; i += 2) {
+      const other = i + 1 < mCount ? o + outStep : memory_.spare;
+      sumEntries(entries, load<u32>(end), packed, K, nCount, 0, o, other, row > 0);
+      entries += LIST_BYTES;
+      end += 4;
+      o += 2 * outStep;
     }
     a += <usize>ROWS * aStep;
     d += <usize>ROWS * dStep;
   }
 }
 
-/** For each column its list of rows: entries at `lists + column * ROWS * ENTRY` up to `ends[column]`. */
+/** For each pair of columns its list of rows: entries from `lists + pair * LIST_BYTES` to `ends[pair]`. */
 function listColumns(a: usize, aStep: usize, K: i32, columns: i32, lists: usize, ends: usize): void {
-  for (let i = 0; i < columns; i++) {
-    store<u32>(ends + (<usize>i << 2), <u32>(lists + <usize>(i * ROWS) * ENTRY));
+  const pairs = columns >> 1;
+  for (let i = 0; 2 * i < columns; i++) {
+    store<u32>(ends + (<usize>i << 2), <u32>(lists + <usize>i * LIST_BYTES));
   }
   for (let k = 0; k < K; k++, a += aStep) {
-    for (let i = 0; i < columns; i += 4) {
-      let mask = i32x4.bitmask(f32x4.ne(v128.load(a + (<usize>i << 2)), f32x4.splat(0)));
-      if (columns - i < 4) mask &= (1 << (columns - i)) - 1;
-      while (mask) {
-        const j = <usize>(i + ctz(mask)) << 2;
-        const entry = <usize>load<u32>(ends + j);
-        store<i32>(entry, k * NARROW_BYTES);
-        store<f32>(entry, load<f32>(a + j), 4);
-        store<u32>(ends + j, <u32>(entry + ENTRY));
-        mask &= mask - 1;
-      }
+    const place = k * NARROW_BYTES;
+    let end = ends, values = a;
+    for (let i = 0; i < pairs; i++, end += 4, values += 8) {
+      append(end, v128.load64_zero(values), place);
     }
+    if (columns & 1) append(end, v128.load32_zero(values), place);
   }
+}
+
+/** Writes an entry at the end of a list, and keeps it if it holds anything. */
+@inline
+function append(end: usize, values: v128, place: i32): void {
+  const entry = <usize>load<u32>(end);
+  v128.store(entry, i32x4.replace_lane(values, 2, place));
+  store<u32>(end, <u32>entry + (<u32>v128.any_true(values) << 4));
 }

@@ -44,13 +44,13 @@ function parts(length: i32, part: i32): i32 {
 function blockN(job: Job, threads: i32): i32 {
   if (!job.sparse) return N_BLOCK;
   // each block of a sparse job looks through all spikes of its rows: as few as the threads allow
-  return job.n < 96 ? job.n : parts(parts(job.n, threads), 48) * 48;
+  return job.n < 96 ? job.n : parts(parts(job.n, threads), 24) * 24;
 }
 
 @inline
 function blockM(job: Job, threads: i32): i32 {
   if (!job.sparse) return M_BLOCK;
-  return job.n < 96 ? parts(job.m, threads) : job.m;
+  return job.n < 96 ? parts(parts(job.m, threads), 2) * 2 : job.m;
 }
 
 @inline
