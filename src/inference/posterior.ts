@@ -143,11 +143,12 @@ export async function infer(
         n: number,
         { slot = 0, width = n, skip = 0, bins = T } = {},
       ) => {
-        const values = await program.read(buffer, 0, (bins + slot) * now * width);
-        for (let t = 0; t < bins; t++) {
-          for (let b = 0; b < now; b++) {
-            const from = ((t + slot) * now + b) * width + skip;
-            to.set(values.subarray(from, from + n), ((first + b) * bins + t) * n);
+        const values = await program.read(buffer, slot * now * width, bins * now * width);
+        for (let b = 0; b < now; b++) {
+          let at = (first + b) * bins * n;
+          for (let t = 0; t < bins; t++) {
+            const from = (t * now + b) * width + skip;
+            for (let i = 0; i < n; i++) to[at++] = values[from + i];
           }
         }
       };
