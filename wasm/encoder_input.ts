@@ -7,7 +7,9 @@ import { gemm, pack } from "./gemm";
 import { dropRows, dropRowsBytes, KEEP_SPIKES } from "./random";
 import { Scalars } from "./scalars";
 import { scratch } from "./scratch";
-import { ENTRY, listPair, packedWideBytes, packWide, sumEntries } from "./sparse";
+import {
+  ENTRY, listPair, packedWideBytes, packWide, SPARSE_COLUMNS, sumEntries,
+} from "./sparse";
 
 /** Rows whose spikes stay in the first cache between being drawn and being multiplied. */
 const ROWS: i32 = 48;
@@ -41,8 +43,9 @@ export function encoder_input(
   const first = <i32> (<i64> rows * thread / threads);
   const last = <i32> (<i64> rows * (thread + 1) / threads);
   if (first == last) return;
+  const sparse = args.sparse != 0 && width >= SPARSE_COLUMNS;
   let packed: usize;
-  if (args.sparse) {
+  if (sparse) {
     packed = scratch(packedWideBytes(N, width));
     packWide(packed, args.wInput_ND3E, N, width, <usize> width << 2);
   } else {
@@ -59,7 +62,7 @@ export function encoder_input(
     const gates = args.gates_TBD3E + (<usize> (row * width) << 2);
     for (let i = 0; i < count; i++) readCounts(args, s, row + i, spikes + (<usize> (i * N) << 2));
     if (args.dropout) drop(args, s, row, count, spikes, rowIds, work);
-    if (args.sparse) {
+    if (sparse) {
       for (let i = 0; i < count; i += 2) {
         const x = spikes + (<usize> (i * N) << 2), out = gates + (<usize> (i * width) << 2);
         const paired = i + 1 < count;

@@ -15,6 +15,10 @@ import { madd4 } from "./math";
 import { scratch } from "./scratch";
 
 export const ENTRY: usize = 16;
+
+/** Below this many columns the dense product is faster at any density. */
+export const SPARSE_COLUMNS: i32 = 48;
+
 const WIDE: i32 = 24;
 const NARROW: i32 = 12;
 const NARROW_BYTES: i32 = NARROW << 2;

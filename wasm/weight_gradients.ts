@@ -12,16 +12,19 @@ import { Job } from "./job";
 import { madd4, storeLanes } from "./math";
 import { Scalars } from "./scalars";
 import { scratch } from "./scratch";
-import { sparseBlock, SparseScratch, sparseScratch } from "./sparse";
+import { SPARSE_COLUMNS, sparseBlock, SparseScratch, sparseScratch } from "./sparse";
 
 /** Rows whose products are summed before they join the total. */
 export const ROW_BLOCK: i32 = 128;
 
 const M_PANEL: i32 = 6;
 const N_PANEL: i32 = 8;
-/** Largest output block; multiples of the panels. */
-const M_BLOCK: i32 = 96;
-const N_BLOCK: i32 = 96;
+/** Largest output block, in panels. */
+const M_PANELS: i32 = 17;
+const N_PANELS: i32 = 16;
+/** The same where blocks have to keep many threads busy. */
+const N_PANELS_SHARED: i32 = 6;
+const MANY_THREADS: i32 = 4;
 /** Up to this many rows of output, packing costs more than it saves. */
 const THIN: i32 = 2;
 
@@ -39,30 +42,42 @@ function parts(length: i32, part: i32): i32 {
   return (length + part - 1) / part;
 }
 
+/** `length` cut into as few pieces of at most `most` panels as it takes, alike in size: the size. */
+@inline
+function pieces(length: i32, panel: i32, most: i32): i32 {
+  const panels = parts(length, panel);
+  return parts(panels, parts(panels, most)) * panel;
+}
+
+/** Whether zeros are skipped: not where making the lists costs more than the narrow products. */
+@inline
+function skipsZeros(job: Job): bool {
+  return job.sparse != 0 && job.n >= SPARSE_COLUMNS;
+}
+
 /** How the output of a job is cut: the columns of a block. */
 @inline
 function blockN(job: Job, threads: i32): i32 {
-  if (!job.sparse) return N_BLOCK;
-  // each block of a sparse job looks through all spikes of its rows: as few as the threads allow
-  return job.n < 96 ? job.n : parts(parts(job.n, threads), 24) * 24;
+  // each block looks through all spikes of its rows: as few as the threads allow
+  if (skipsZeros(job)) return parts(parts(job.n, threads), 24) * 24;
+  return pieces(job.n, N_PANEL, threads > MANY_THREADS ? N_PANELS_SHARED : N_PANELS);
 }
 
 @inline
-function blockM(job: Job, threads: i32): i32 {
-  if (!job.sparse) return M_BLOCK;
-  return job.n < 96 ? parts(parts(job.m, threads), 2) * 2 : job.m;
+function blockM(job: Job): i32 {
+  return skipsZeros(job) ? job.m : pieces(job.m, M_PANEL, M_PANELS);
 }
 
 @inline
 function blocks(job: Job, threads: i32): i32 {
-  return parts(job.m, blockM(job, threads)) * parts(job.n, blockN(job, threads));
+  return parts(job.m, blockM(job)) * parts(job.n, blockN(job, threads));
 }
 
 export function weight_gradients(
   args: WeightGradientsArgs, s: Scalars, _thread: i32, threads: i32,
 ): void {
-  const aPanels = scratch(<usize>(ROW_BLOCK * M_BLOCK) << 2);
-  const dPanels = scratch(<usize>(ROW_BLOCK * N_BLOCK) << 2);
+  const aPanels = scratch(<usize>(ROW_BLOCK * M_PANELS * M_PANEL) << 2);
+  const dPanels = scratch(<usize>(ROW_BLOCK * N_PANELS * N_PANEL) << 2);
   const sparse = largestSparse(args, threads);
   let index = 0, start = 0, end = 0;
   let job = changetype<Job>(args.jobs);
@@ -80,11 +95,11 @@ export function weight_gradients(
       if (block == end + threads - 1) atomic.store<i32>(NEXT_PIECE, 0);
       return;
     }
-    const columns = blockN(job, threads), lines = blockM(job, threads);
+    const columns = blockN(job, threads), lines = blockM(job);
     const across = parts(job.n, columns);
     const m = (block - start) / across * lines, n = (block - start) % across * columns;
     const mCount = min(lines, job.m - m), nCount = min(columns, job.n - n);
-    if (job.sparse) sparseBlock(job, s.B, m, mCount, n, nCount, sparse);
+    if (skipsZeros(job)) sparseBlock(job, s.B, m, mCount, n, nCount, sparse);
     else if (job.m <= THIN) thinBlock(job, s.B, n, nCount);
     else denseBlock(job, s.B, m, mCount, n, nCount, aPanels, dPanels);
   }
@@ -95,8 +110,8 @@ function largestSparse(args: WeightGradientsArgs, threads: i32): SparseScratch {
   let m = 0, n = 0;
   for (let i = 0; i < args.count; i++) {
     const job = changetype<Job>(args.jobs + <usize>i * offsetof<Job>());
-    if (job.sparse) {
-      m = max(m, blockM(job, threads));
+    if (skipsZeros(job)) {
+      m = max(m, job.m);
       n = max(n, blockN(job, threads));
     }
   }
