@@ -55,29 +55,48 @@ function skipsZeros(job: Job): bool {
   return job.sparse != 0 && job.n >= SPARSE_COLUMNS;
 }
 
+/** Elements of the tiles that cover a [6-side][8-side] output. */
+@inline
+function covered(six: i32, eight: i32): i32 {
+  return parts(six, M_PANEL) * M_PANEL * parts(eight, N_PANEL) * N_PANEL;
+}
+
+/** Whether tiles cover the output's transpose with clearly less to spare, as for [100][12]. */
+@inline
+function transposes(job: Job): bool {
+  return 10 * covered(job.n, job.m) < 9 * covered(job.m, job.n);
+}
+
 /** How the output of a job is cut: the columns of a block. */
 @inline
 function blockN(job: Job, threads: i32): i32 {
   // each block looks through all spikes of its rows: as few as the threads allow
   if (skipsZeros(job)) return parts(parts(job.n, threads), 24) * 24;
-  return pieces(job.n, N_PANEL, threads > MANY_THREADS ? N_PANELS_SHARED : N_PANELS);
+  if (transposes(job)) return pieces(job.n, M_PANEL, M_PANELS);
+  return pieces(job.n, N_PANEL, mostPanels(threads));
 }
 
 @inline
-function blockM(job: Job): i32 {
-  return skipsZeros(job) ? job.m : pieces(job.m, M_PANEL, M_PANELS);
+function blockM(job: Job, threads: i32): i32 {
+  if (skipsZeros(job)) return job.m;
+  if (transposes(job)) return pieces(job.m, N_PANEL, mostPanels(threads));
+  return pieces(job.m, M_PANEL, M_PANELS);
+}
+
+@inline
+function mostPanels(threads: i32): i32 {
+  return threads > MANY_THREADS ? N_PANELS_SHARED : N_PANELS;
 }
 
 @inline
 function blocks(job: Job, threads: i32): i32 {
-  return parts(job.m, blockM(job)) * parts(job.n, blockN(job, threads));
+  return parts(job.m, blockM(job, threads)) * parts(job.n, blockN(job, threads));
 }
 
 export function weight_gradients(
   args: WeightGradientsArgs, s: Scalars, _thread: i32, threads: i32,
 ): void {
-  const aPanels = scratch(<usize>(ROW_BLOCK * M_PANELS * M_PANEL) << 2);
-  const dPanels = scratch(<usize>(ROW_BLOCK * N_PANELS * N_PANEL) << 2);
+  const dense = denseScratch();
   const sparse = largestSparse(args, threads);
   let index = 0, start = 0, end = 0;
   let job = changetype<Job>(args.jobs);
@@ -95,13 +114,13 @@ export function weight_gradients(
       if (block == end + threads - 1) atomic.store<i32>(NEXT_PIECE, 0);
       return;
     }
-    const columns = blockN(job, threads), lines = blockM(job);
+    const columns = blockN(job, threads), lines = blockM(job, threads);
     const across = parts(job.n, columns);
     const m = (block - start) / across * lines, n = (block - start) % across * columns;
     const mCount = min(lines, job.m - m), nCount = min(columns, job.n - n);
     if (skipsZeros(job)) sparseBlock(job, s.B, m, mCount, n, nCount, sparse);
     else if (job.m <= THIN) thinBlock(job, s.B, n, nCount);
-    else denseBlock(job, s.B, m, mCount, n, nCount, aPanels, dPanels);
+    else denseBlock(job, s.B, m, mCount, n, nCount, dense);
   }
 }
 
@@ -124,33 +143,74 @@ function left(job: Job, B: i32, m: i32): usize {
   return job.a + (<usize>(job.aSlot * B * job.aStride + m) << 2);
 }
 
+/** Working memory of a thread. */
+@unmanaged
+export class DenseScratch {
+  sixes: usize;
+  eights: usize;
+  /** a transposed output block */
+  turned: usize;
+}
+
+function denseScratch(): DenseScratch {
+  const p = changetype<DenseScratch>(scratch(offsetof<DenseScratch>()));
+  p.sixes = scratch(<usize>(ROW_BLOCK * M_PANELS * M_PANEL) << 2);
+  p.eights = scratch(<usize>(ROW_BLOCK * N_PANELS * N_PANEL) << 2);
+  p.turned = scratch(<usize>(M_PANELS * M_PANEL * N_PANELS * N_PANEL) << 2);
+  return p;
+}
+
 function denseBlock(
-  job: Job, B: i32, m: i32, mCount: i32, n: i32, nCount: i32, aPanels: usize, dPanels: usize,
+  job: Job, B: i32, m: i32, mCount: i32, n: i32, nCount: i32, p: DenseScratch,
 ): void {
   const rows = job.T * B;
   const aStep = <usize>job.aStride << 2, dStep = <usize>job.dStride << 2;
-  let a = left(job, B, m), d = job.d + (<usize>n << 2);
+  const a = left(job, B, m), d = job.d + (<usize>n << 2);
   const out = job.out + (<usize>(m * job.n + n) << 2), outStep = <usize>job.n << 2;
-  if (rows == 0) clear(out, outStep, mCount, nCount);
+  if (rows == 0) {
+    clear(out, outStep, mCount, nCount);
+  } else if (transposes(job)) {
+    multiplyRows(d, dStep, nCount, a, aStep, mCount, rows, p.turned, <usize>mCount << 2, p);
+    transpose(p.turned, nCount, mCount, out, outStep);
+  } else {
+    multiplyRows(a, aStep, mCount, d, dStep, nCount, rows, out, outStep, p);
+  }
+}
+
+/** out[six][eight] = Σ_rows x[row][six] · y[row][eight]. */
+function multiplyRows(
+  x: usize, xStep: usize, sixes: i32, y: usize, yStep: usize, eights: i32, rows: i32,
+  out: usize, outStep: usize, p: DenseScratch,
+): void {
   for (let row = 0; row < rows; row += ROW_BLOCK) {
     const K = min(ROW_BLOCK, rows - row);
-    packA(aPanels, a, K, mCount, aStep);
-    packD(dPanels, d, K, nCount, dStep);
-    const aBytes = <usize>(K * M_PANEL) << 2, dBytes = <usize>(K * N_PANEL) << 2;
-    let dPanel = dPanels;
-    for (let j = 0; j < nCount; j += N_PANEL, dPanel += dBytes) {
-      let aPanel = aPanels, c = out + (<usize>j << 2);
-      for (let i = 0; i < mCount; i += M_PANEL, aPanel += aBytes, c += <usize>M_PANEL * outStep) {
-        tile(K, aPanel, dPanel, c, outStep, mCount - i, nCount - j, row == 0);
+    packSixes(p.sixes, x, K, sixes, xStep);
+    packEights(p.eights, y, K, eights, yStep);
+    const xBytes = <usize>(K * M_PANEL) << 2, yBytes = <usize>(K * N_PANEL) << 2;
+    let yPanel = p.eights;
+    for (let j = 0; j < eights; j += N_PANEL, yPanel += yBytes) {
+      let xPanel = p.sixes, c = out + (<usize>j << 2);
+      for (let i = 0; i < sixes; i += M_PANEL, xPanel += xBytes, c += <usize>M_PANEL * outStep) {
+        tile(K, xPanel, yPanel, c, outStep, sixes - i, eights - j, row == 0);
       }
     }
-    a += <usize>ROW_BLOCK * aStep;
-    d += <usize>ROW_BLOCK * dStep;
+    x += <usize>ROW_BLOCK * xStep;
+    y += <usize>ROW_BLOCK * yStep;
+  }
+}
+
+/** out[j][i] = source[i][j] */
+function transpose(source: usize, lines: i32, columns: i32, out: usize, outStep: usize): void {
+  for (let i = 0; i < lines; i++, out += 4) {
+    let to = out;
+    for (let j = 0; j < columns; j++, source += 4, to += outStep) {
+      store<f32>(to, load<f32>(source));
+    }
   }
 }
 
 /** Panels of 6 columns. Columns past the end hold what stands there; nothing of them is kept. */
-function packA(dest: usize, a: usize, K: i32, columns: i32, step: usize): void {
+function packSixes(dest: usize, a: usize, K: i32, columns: i32, step: usize): void {
   for (let i = 0; i < columns; i += M_PANEL, a += <usize>M_PANEL << 2) {
     let source = a;
     for (let k = 0; k < K; k++, source += step, dest += <usize>M_PANEL << 2) {
@@ -160,8 +220,8 @@ function packA(dest: usize, a: usize, K: i32, columns: i32, step: usize): void {
   }
 }
 
-/** Panels of 8 columns, as `packA`. */
-function packD(dest: usize, d: usize, K: i32, columns: i32, step: usize): void {
+/** Panels of 8 columns, as `packSixes`. */
+function packEights(dest: usize, d: usize, K: i32, columns: i32, step: usize): void {
   for (let j = 0; j < columns; j += N_PANEL, d += <usize>N_PANEL << 2) {
     let source = d;
     for (let k = 0; k < K; k++, source += step, dest += <usize>N_PANEL << 2) {
