@@ -22,9 +22,10 @@ const N_PANEL: i32 = 8;
 /** Largest output block, in panels. */
 const M_PANELS: i32 = 17;
 const N_PANELS: i32 = 16;
-/** The same where blocks have to keep many threads busy. */
-const N_PANELS_SHARED: i32 = 6;
-const MANY_THREADS: i32 = 4;
+/** Least number of panels of 8 in a block that is cut so that threads can share it. */
+const LEAST_PANELS: i32 = 4;
+/** Blocks for each thread, so that one that starts late still has something to do. */
+const SHARES: i32 = 2;
 /** Up to this many rows of output, packing costs more than it saves. */
 const THIN: i32 = 2;
 
@@ -67,54 +68,69 @@ function transposes(job: Job): bool {
   return 10 * covered(job.n, job.m) < 9 * covered(job.m, job.n);
 }
 
+/** A thread's share of all products, in products of a bin's row. */
+function fairShare(args: WeightGradientsArgs, threads: i32): i64 {
+  let all: i64 = 0;
+  for (let i = 0; i < args.count; i++) {
+    const job = changetype<Job>(args.jobs + <usize>i * offsetof<Job>());
+    all += <i64>job.m * job.n * job.T;
+  }
+  return all / (threads * SHARES);
+}
+
+/** Columns (of `eights`) of a block that spans `sixes` lines and is no more than a fair share. */
+@inline
+function eightsInBlock(job: Job, sixes: i32, eights: i32, share: i64): i32 {
+  const panels = share / max(<i64>sixes * N_PANEL * job.T, 1);
+  const most = <i32>max(min(panels, <i64>N_PANELS), <i64>LEAST_PANELS);
+  return pieces(eights, N_PANEL, most);
+}
+
 /** How the output of a job is cut: the columns of a block. */
 @inline
-function blockN(job: Job, threads: i32): i32 {
+function blockN(job: Job, threads: i32, share: i64): i32 {
   // each block looks through all spikes of its rows: as few as the threads allow
   if (skipsZeros(job)) return parts(parts(job.n, threads), 24) * 24;
-  if (transposes(job)) return pieces(job.n, M_PANEL, M_PANELS);
-  return pieces(job.n, N_PANEL, mostPanels(threads));
+  const lines = pieces(transposes(job) ? job.n : job.m, M_PANEL, M_PANELS);
+  return transposes(job) ? lines : eightsInBlock(job, lines, job.n, share);
 }
 
+/** How the output of a job is cut: the lines of a block. */
 @inline
-function blockM(job: Job, threads: i32): i32 {
+function blockM(job: Job, share: i64): i32 {
   if (skipsZeros(job)) return job.m;
-  if (transposes(job)) return pieces(job.m, N_PANEL, mostPanels(threads));
-  return pieces(job.m, M_PANEL, M_PANELS);
+  const lines = pieces(transposes(job) ? job.n : job.m, M_PANEL, M_PANELS);
+  return transposes(job) ? eightsInBlock(job, lines, job.m, share) : lines;
 }
 
 @inline
-function mostPanels(threads: i32): i32 {
-  return threads > MANY_THREADS ? N_PANELS_SHARED : N_PANELS;
-}
-
-@inline
-function blocks(job: Job, threads: i32): i32 {
-  return parts(job.m, blockM(job, threads)) * parts(job.n, blockN(job, threads));
+function blocks(job: Job, threads: i32, share: i64): i32 {
+  return parts(job.m, blockM(job, share)) * parts(job.n, blockN(job, threads, share));
 }
 
 export function weight_gradients(
   args: WeightGradientsArgs, s: Scalars, _thread: i32, threads: i32,
 ): void {
+  const share = fairShare(args, threads);
   const dense = denseScratch();
   const sparse = largestSparse(args, threads);
   let index = 0, start = 0, end = 0;
   let job = changetype<Job>(args.jobs);
-  if (args.count > 0) end = blocks(job, threads);
+  if (args.count > 0) end = blocks(job, threads, share);
   while (true) {
     const block = atomic.add<i32>(NEXT_PIECE, 1);
     while (index < args.count && block >= end) {
       start = end;
       index++;
       job = changetype<Job>(args.jobs + <usize>index * offsetof<Job>());
-      if (index < args.count) end += blocks(job, threads);
+      if (index < args.count) end += blocks(job, threads, share);
     }
     if (index == args.count) {
       // every thread gets exactly one number past the end, and the last of them rewinds
       if (block == end + threads - 1) atomic.store<i32>(NEXT_PIECE, 0);
       return;
     }
-    const columns = blockN(job, threads), lines = blockM(job, threads);
+    const columns = blockN(job, threads, share), lines = blockM(job, share);
     const across = parts(job.n, columns);
     const m = (block - start) / across * lines, n = (block - start) % across * columns;
     const mCount = min(lines, job.m - m), nCount = min(columns, job.n - n);
@@ -131,7 +147,7 @@ function largestSparse(args: WeightGradientsArgs, threads: i32): SparseScratch {
     const job = changetype<Job>(args.jobs + <usize>i * offsetof<Job>());
     if (skipsZeros(job)) {
       m = max(m, job.m);
-      n = max(n, blockN(job, threads));
+      n = max(n, blockN(job, threads, 0));
     }
   }
   return sparseScratch(m, n);
