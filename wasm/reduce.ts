@@ -1,7 +1,7 @@
 /** Loss terms averaged over the batch; L2, the gradient through Ŵ, and the gradient's norm. */
 // deno-lint-ignore-file verbatim-module-syntax -- AssemblyScript has no type-only imports
 import { barrier } from "./gang";
-import { firstLanes, laneSum, storeLanes } from "./math";
+import { firstLanes, storeLanes } from "./math";
 import { Scalars } from "./scalars";
 
 @unmanaged
@@ -47,8 +47,9 @@ export function reduce(args: ReduceArgs, s: Scalars, thread: i32, threads: i32):
   let gradSum: f64 = 0, paramSum: f64 = 0;
   for (let block = 0; block < blocks; block++) {
     const at = args.partials + (<usize> block << 3);
-    gradSum += <f64> load<f32>(at);
-    paramSum += <f64> load<f32>(at + 4);
+    const grad = <f64> load<f32>(at), param = <f64> load<f32>(at + 4);
+    gradSum += grad * grad;
+    paramSum += param * param;
   }
   const R = s.B * s.S;
   const nll = mean(args.nll_R, R), klIc = mean(args.klIc_R, R);
@@ -82,17 +83,20 @@ function unnormalise(args: ReduceArgs, thread: i32, threads: i32): void {
   }
 }
 
-/** Adds L2's gradient, and leaves Σ grads² and Σ params² of one block in `partials`. */
+/**
+ * Adds L2's gradient, and leaves √Σ grads² and √Σ params² of one block in `partials`: the squares of a
+ * gradient that float32 can hold may be beyond it, and a clip must still bring such a gradient down.
+ */
 function reduceBlock(args: ReduceArgs, block: i32): void {
   const first = block * BLOCK, end = min(first + BLOCK, args.P);
   const gradient = args.gradient, slope = f32x4.splat(2 * args.l2);
   const penalised = args.l2 != 0;
-  let gradSum = f32x4.splat(0), paramSum = f32x4.splat(0);
+  let gradSum = f64x2.splat(0), paramSum = f64x2.splat(0);
   for (let i = first; i < end; i += 4) {
     const at = <usize> i << 2, room = end - i;
     let p = v128.load(args.params_P + at);
     if (room < 4) p = v128.and(p, firstLanes(room));
-    paramSum = f32x4.add(paramSum, f32x4.mul(p, p));
+    paramSum = addSquares(paramSum, p);
     if (!gradient) continue;
     let g = v128.load(args.grads_P + at);
     if (room < 4) g = v128.and(g, firstLanes(room));
@@ -101,11 +105,24 @@ function reduceBlock(args: ReduceArgs, block: i32): void {
       if (room >= 4) v128.store(args.grads_P + at, g);
       else storeLanes(args.grads_P + at, g, room);
     }
-    gradSum = f32x4.add(gradSum, f32x4.mul(g, g));
+    gradSum = addSquares(gradSum, g);
   }
   const at = args.partials + (<usize> block << 3);
-  store<f32>(at, <f32> laneSum(gradSum));
-  store<f32>(at + 4, <f32> laneSum(paramSum));
+  store<f32>(at, <f32> sqrt(sumLanes(gradSum)));
+  store<f32>(at + 4, <f32> sqrt(sumLanes(paramSum)));
+}
+
+/** Adds the squares of four floats to two float64 sums. */
+@inline
+function addSquares(sum: v128, x: v128): v128 {
+  const low = f64x2.promote_low_f32x4(x);
+  const high = f64x2.promote_low_f32x4(v128.shuffle<i32>(x, x, 2, 3, 2, 3));
+  return f64x2.add(sum, f64x2.add(f64x2.mul(low, low), f64x2.mul(high, high)));
+}
+
+@inline
+function sumLanes(x: v128): f64 {
+  return f64x2.extract_lane(x, 0) + f64x2.extract_lane(x, 1);
 }
 
 function mean(values_R: usize, R: i32): f64 {
