@@ -8,11 +8,13 @@ import {
   createWasmExecutor,
   type Executor,
   InputError,
+  RECIPES,
 } from "../src/mod.ts";
 import { fixedPointsTask } from "./fixed_points.ts";
 import { inferTask } from "./infer.ts";
 import { ALL_PEERS, Disagreement, measure, type Outcome } from "./measure.ts";
 import type { PeerName } from "./peers.ts";
+import { benchRecipes } from "./recipes.ts";
 import { record } from "./record.ts";
 import { type Shape, type ShapeName, SHAPES } from "./shapes.ts";
 import type { Task } from "./task.ts";
@@ -138,6 +140,12 @@ for (const [name, { description }] of Object.entries(TASKS)) {
     for (const shape of shapesOf(options)) await bench(name, shape, options);
   });
 }
+program.command("recipes")
+  .description("how well each recipe fits the tutorial's data: one JSON line for each")
+  .option("--seeds <n>", "seeds 0 … n - 1", whole(1, 1000), 20)
+  .addOption(new Option("--recipe <name>", "only this one").choices(RECIPES))
+  .option("--threads <n>", "threads", whole(1, 32))
+  .action(benchRecipes);
 
 try {
   await program.parseAsync(Deno.args, { from: "user" });

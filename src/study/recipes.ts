@@ -25,29 +25,41 @@ const TUTORIAL = {
   keepRate: 0.95,
   generatorKeepRate: 0.95,
   steps: 3000,
+  batchSize: 200,
+  stepSize: 0.01,
+  decayFactor: 0.9998,
+  decaySteps: 1,
+  klMin: 0.1,
+  klMax: 1,
+  klStart: 0,
+  klEnd: 1000,
+  varMin: 1e-3,
+  l2: 2e-5,
+  maxGradNorm: 10,
+  evalFraction: 0.1,
 } satisfies HyperparametersInput;
 
 const RECIPES_INPUT = {
   default: {
     ...SIZES,
     nonlinearity: "identity",
-    encoderUnits: 16,
+    encoderUnits: 8,
+    // Without a saturating nonlinearity an eigenvalue much above 1 would overflow within a trial.
     generatorStart: "near-identity",
+    startNoise: 0.1,
     readoutStart: "mean-log-rate",
     generatorKeepRate: 1,
-    steps: 2000,
+    steps: 1000,
+    decayFactor: 0.997,
+    klEnd: 500,
   },
   tutorial: TUTORIAL,
-  "tutorial without dropout on the generator": {
-    ...TUTORIAL,
-    generatorKeepRate: 1,
-  },
-  "and a generator near identity": {
-    ...TUTORIAL,
-    generatorKeepRate: 1,
-    generatorStart: "near-identity",
-  },
-  "and 16 encoder units": {
+  /** the notebook's, without dropout on the generator's two recurrent units */
+  "no-generator-dropout": { ...TUTORIAL, generatorKeepRate: 1 },
+  /** and with the generator starting at 0.9 I + 0.2 N(0, 1/G) */
+  "near-identity": { ...TUTORIAL, generatorKeepRate: 1, generatorStart: "near-identity" },
+  /** and with an encoder of 16 units */
+  "wide-encoder": {
     ...TUTORIAL,
     generatorKeepRate: 1,
     generatorStart: "near-identity",
