@@ -6,6 +6,8 @@
  *
  *     counter = [column >> 2, row, step, stream | purpose << 6 | sample << 8]
  *     word    = philox(counter, seed)[column & 3]
+ *
+ * Dropout masks take half a word each: see `fillKeep`.
  */
 
 /** What a draw is for. Streams of one seed are unrelated. */
@@ -110,14 +112,18 @@ export function fillNormal(at: Address, row: number, out: Float64Array): Float64
 }
 
 /**
- * A word below this keeps its value under dropout: `keepRate` of all words. The rate is read as
- * float32, so that every device draws the same mask.
+ * A half word below this keeps its value under dropout: `keepRate` of the 65 536. The rate is read as
+ * float32, so that every device draws the same mask; the share kept is within 2^-17 of it.
  */
 export function keepThreshold(keepRate: number): number {
-  return Math.min(2 ** 32 - 1, Math.round(Math.fround(keepRate) * 2 ** 32));
+  return Math.max(1, Math.min(65_536, Math.round(Math.fround(keepRate) * 65_536)));
 }
 
-/** Fills `out` with dropout masks of 0 and 1: columns 0, 1, … of a row. */
+/**
+ * Fills `out` with dropout masks of 0 and 1: columns 0, 1, … of a row. A mask takes half a word, since
+ * masks are most of what a step draws: column j reads block j >> 3, word (j >> 1) & 3, its lower half
+ * for even j.
+ */
 export function fillKeep(
   at: Address,
   row: number,
@@ -125,9 +131,12 @@ export function fillKeep(
   out: Float64Array,
 ): Float64Array {
   const threshold = keepThreshold(keepRate);
-  for (let i = 0; i < out.length; i += 4) {
-    const w = words(at, row, i >> 2);
-    for (let j = 0; j < 4 && i + j < out.length; j++) out[i + j] = w[j] < threshold ? 1 : 0;
+  for (let i = 0; i < out.length; i += 8) {
+    const w = words(at, row, i >> 3);
+    for (let j = 0; j < 8 && i + j < out.length; j++) {
+      const half = j & 1 ? w[j >> 1] >>> 16 : w[j >> 1] & 0xffff;
+      out[i + j] = half < threshold ? 1 : 0;
+    }
   }
   return out;
 }

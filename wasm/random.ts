@@ -119,21 +119,38 @@ function put(address: usize, value: v128, room: i32): void {
   else if (room > 0) storeLanes(address, value, room);
 }
 
+/** Columns that one counter serves: a dropout mask takes half a word for each. */
+@inline
+function columnsOf(kind: Draw): i32 {
+  return kind == KEEP ? 8 : 4;
+}
+
+/**
+ * Writes what a counter gives, as far as the row has room: its four words (or normals), or the factors
+ * of its eight half words, `kept` where one is at most `most`, else 0.
+ */
+@inline
+function emit(
+  kind: Draw, address: usize, counter: v128, most: v128, kept: v128, room: i32,
+): void {
+  if (kind != KEEP) {
+    put(address, counter, room);
+    return;
+  }
+  const keep = i16x8.le_u(counter, most);
+  put(address, v128.and(i32x4.extend_low_i16x8_s(keep), kept), room);
+  put(address + 16, v128.and(i32x4.extend_high_i16x8_s(keep), kept), room - 4);
+}
+
 /** What becomes of the words. */
 type Draw = i32;
 const WORDS: Draw = 0;
 const KEEP: Draw = 1;
 const NORMAL: Draw = 2;
 
-/** A vector of dropout factors: `kept` where the word is below the threshold, else 0. */
-@inline
-function keep4(word: v128, threshold: v128, kept: v128): v128 {
-  return v128.and(i32x4.lt_u(word, threshold), kept);
-}
-
 /** Turns the words into what was asked for, and leaves one vector per counter. */
 @inline
-function draw(kind: Draw, threshold: v128, kept: v128): void {
+function draw(kind: Draw): void {
   if (kind == NORMAL) {
     const ra = radius4(a0), va = uniform4(a1), sa = radius4(a2), wa = uniform4(a3);
     a0 = f32x4.mul(ra, cosTurn4(va));
@@ -147,16 +164,6 @@ function draw(kind: Draw, threshold: v128, kept: v128): void {
     b3 = f32x4.mul(sb, sinTurn4(wb));
   }
   transpose();
-  if (kind == KEEP) {
-    a0 = keep4(a0, threshold, kept);
-    a1 = keep4(a1, threshold, kept);
-    a2 = keep4(a2, threshold, kept);
-    a3 = keep4(a3, threshold, kept);
-    b0 = keep4(b0, threshold, kept);
-    b1 = keep4(b1, threshold, kept);
-    b2 = keep4(b2, threshold, kept);
-    b3 = keep4(b3, threshold, kept);
-  }
 }
 
 /** A uniform number in (0, 1) from a word's top 23 bits, exact: they need 24 bits with the half. */
@@ -175,55 +182,56 @@ function radius4(word: v128): v128 {
 /** Columns of one row, from block `from` up to (not with) column `end`, eight blocks at a time. */
 @inline
 function fillRow(
-  kind: Draw, threshold: v128, kept: v128,
+  kind: Draw, most: v128, kept: v128,
   dest: usize, from: i32, end: i32, row: u32, last: u32, s: Scalars,
 ): void {
-  const rows = i32x4.splat(row);
+  const rows = i32x4.splat(row), width = columnsOf(kind), bytes = (width as usize) << 2;
   let blocks = i32x4.add(i32x4.splat(from), i32x4(0, 1, 2, 3));
-  dest += (from as usize) << 4;
-  for (let room = end - 4 * from; room > 0; room -= 4 * COUNTERS, dest += 16 * COUNTERS) {
+  dest += (from as usize) * bytes;
+  let room = end - width * from;
+  for (; room > 0; room -= width * COUNTERS, dest += bytes * COUNTERS) {
     philox(blocks, rows, i32x4.add(blocks, i32x4.splat(4)), rows, last, s);
     blocks = i32x4.add(blocks, i32x4.splat(COUNTERS));
-    draw(kind, threshold, kept);
-    put(dest, a0, room);
-    put(dest + 16, a1, room - 4);
-    put(dest + 32, a2, room - 8);
-    put(dest + 48, a3, room - 12);
-    put(dest + 64, b0, room - 16);
-    put(dest + 80, b1, room - 20);
-    put(dest + 96, b2, room - 24);
-    put(dest + 112, b3, room - 28);
+    draw(kind);
+    emit(kind, dest, a0, most, kept, room);
+    emit(kind, dest + bytes, a1, most, kept, room - width);
+    emit(kind, dest + 2 * bytes, a2, most, kept, room - 2 * width);
+    emit(kind, dest + 3 * bytes, a3, most, kept, room - 3 * width);
+    emit(kind, dest + 4 * bytes, b0, most, kept, room - 4 * width);
+    emit(kind, dest + 5 * bytes, b1, most, kept, room - 5 * width);
+    emit(kind, dest + 6 * bytes, b2, most, kept, room - 6 * width);
+    emit(kind, dest + 7 * bytes, b3, most, kept, room - 7 * width);
   }
 }
 
 /** Whole eights of blocks row by row, then the blocks that are left, eight rows at a time. */
 @inline
 function fillRows(
-  kind: Draw, threshold: v128, kept: v128,
+  kind: Draw, most: v128, kept: v128,
   dest: usize, stride: i32, rows: i32, columns: i32, row: u32, rowStep: u32, last: u32, s: Scalars,
 ): void {
   const bytes = (stride as usize) << 2;
-  const blocks = (columns + 3) >> 2;
+  const width = columnsOf(kind), blocks = (columns + width - 1) / width;
   let whole = blocks / COUNTERS * COUNTERS;
   // across rows a block costs a draw for every eight rows, along a row the rest costs one for each row
   if ((blocks - whole) * ((rows + COUNTERS - 1) / COUNTERS) >= rows) whole = blocks;
   if (whole > 0) {
     let at = dest, id = row;
     for (let i = 0; i < rows; i++, at += bytes, id += rowStep) {
-      fillRow(kind, threshold, kept, at, 0, min(4 * whole, columns), id, last, s);
+      fillRow(kind, most, kept, at, 0, min(width * whole, columns), id, last, s);
     }
   }
   for (let block = whole; block < blocks; block++) {
-    const start = dest + ((block as usize) << 4);
-    const room = columns - 4 * block;
-    fillBlock(kind, threshold, kept, start, bytes, rows, room, block, row, rowStep, last, s);
+    const start = dest + ((block * width) as usize << 2);
+    const room = columns - width * block;
+    fillBlock(kind, most, kept, start, bytes, rows, room, block, row, rowStep, last, s);
   }
 }
 
-/** One block of many rows, which has `columns` columns (more than four count as four). */
+/** One block of many rows, which has `columns` columns (more than a counter serves do not count). */
 @inline
 function fillBlock(
-  kind: Draw, threshold: v128, kept: v128, dest: usize, bytes: usize, rows: i32, columns: i32,
+  kind: Draw, most: v128, kept: v128, dest: usize, bytes: usize, rows: i32, columns: i32,
   block: i32, row: u32, rowStep: u32, last: u32, s: Scalars,
 ): void {
   const blocks = i32x4.splat(block), step = i32x4.splat(rowStep);
@@ -232,30 +240,31 @@ function fillBlock(
     const next = i32x4.add(ids, i32x4.mul(step, i32x4.splat(4)));
     philox(blocks, ids, blocks, next, last, s);
     ids = i32x4.add(next, i32x4.mul(step, i32x4.splat(4)));
-    draw(kind, threshold, kept);
-    put(dest, a0, columns);
+    draw(kind);
+    emit(kind, dest, a0, most, kept, columns);
     dest += bytes;
-    if (left > 1) put(dest, a1, columns);
+    if (left > 1) emit(kind, dest, a1, most, kept, columns);
     dest += bytes;
-    if (left > 2) put(dest, a2, columns);
+    if (left > 2) emit(kind, dest, a2, most, kept, columns);
     dest += bytes;
-    if (left > 3) put(dest, a3, columns);
+    if (left > 3) emit(kind, dest, a3, most, kept, columns);
     dest += bytes;
-    if (left > 4) put(dest, b0, columns);
+    if (left > 4) emit(kind, dest, b0, most, kept, columns);
     dest += bytes;
-    if (left > 5) put(dest, b1, columns);
+    if (left > 5) emit(kind, dest, b1, most, kept, columns);
     dest += bytes;
-    if (left > 6) put(dest, b2, columns);
+    if (left > 6) emit(kind, dest, b2, most, kept, columns);
     dest += bytes;
-    if (left > 7) put(dest, b3, columns);
+    if (left > 7) emit(kind, dest, b3, most, kept, columns);
     dest += bytes;
   }
 }
 
-/** Words below this keep their value. Rounds like `keepThreshold` of src/random.ts. */
+/** Half words up to this keep their value: one less than `keepThreshold` of src/random.ts. */
 @inline
-function keepThreshold(keepRate: f32): v128 {
-  return i32x4.splat(min(4294967295.0, nearest((keepRate as f64) * 4294967296.0)) as u32);
+function mostKept(keepRate: f32): v128 {
+  const threshold = nearest((keepRate as f64) * 65536.0) as i32;
+  return i16x8.splat((max(1, min(65536, threshold)) - 1) as i16);
 }
 
 /** The words of columns 0, 1, … of a row, as uint32. */
@@ -270,8 +279,8 @@ export function words(
 export function keepRow(
   dest: usize, columns: i32, keepRate: f32, stream: u32, row: u32, s: Scalars, sample: i32,
 ): void {
-  const threshold = keepThreshold(keepRate), kept = f32x4.splat(1 / keepRate);
-  fillRow(KEEP, threshold, kept, dest, 0, columns, row, lastWord(stream, s, sample), s);
+  const most = mostKept(keepRate), kept = f32x4.splat(1 / keepRate);
+  fillRow(KEEP, most, kept, dest, 0, columns, row, lastWord(stream, s, sample), s);
 }
 
 /**
@@ -282,9 +291,9 @@ export function keepRows(
   dest: usize, stride: i32, rows: i32, columns: i32,
   keepRate: f32, stream: u32, row: u32, rowStep: u32, s: Scalars, sample: i32,
 ): void {
-  const threshold = keepThreshold(keepRate), kept = f32x4.splat(1 / keepRate);
+  const most = mostKept(keepRate), kept = f32x4.splat(1 / keepRate);
   const last = lastWord(stream, s, sample);
-  fillRows(KEEP, threshold, kept, dest, stride, rows, columns, row, rowStep, last, s);
+  fillRows(KEEP, most, kept, dest, stride, rows, columns, row, rowStep, last, s);
 }
 
 /** Standard normals for columns 0, 1, … of a row. */
@@ -311,7 +320,7 @@ export function dropRowsBytes(rows: i32, columns: i32): usize {
 
 @inline
 function listBytes(rows: i32, columns: i32): usize {
-  return ((rows * ((columns + 3) >> 2) + COUNTERS + 3) as usize) << 2;
+  return ((rows * ((columns + 7) >> 3) + COUNTERS + 3) as usize) << 2;
 }
 
 /**
@@ -328,38 +337,46 @@ export function dropRows(
   let end: usize = 0;
   for (let i = 0; i < rows; i++, x += bytes) {
     const row = load<u32>(rowIds + ((i as usize) << 2));
-    for (let n = 0; n < columns; n += 4) {
+    for (let n = 0; n < columns; n += 8) {
       const at = x + ((n as usize) << 2);
-      store<i32>(blockList + end, n >> 2);
+      let values = v128.load(at);
+      if (n + 4 < columns) values = v128.or(values, v128.load(at, 16));
+      store<i32>(blockList + end, n >> 3);
       store<u32>(rowList + end, row);
       store<usize>(placeList + end, at);
       // without a branch, which would be guessed wrong too often
-      end += (v128.any_true(v128.load(at)) as usize) << 2;
+      end += (v128.any_true(values) as usize) << 2;
     }
   }
-  const threshold = keepThreshold(keepRate), kept = f32x4.splat(1 / keepRate);
+  const most = mostKept(keepRate), kept = f32x4.splat(1 / keepRate);
   const last = lastWord(stream, s, sample);
   for (let i: usize = 0; i < end; i += 4 * COUNTERS) {
     philox(
       v128.load(blockList + i), v128.load(rowList + i),
       v128.load(blockList + i, 16), v128.load(rowList + i, 16), last, s,
     );
-    draw(KEEP, threshold, kept);
+    draw(KEEP);
     const left = (end - i) as i32 >> 2, blocks = blockList + i, places = placeList + i;
-    multiply(a0, blocks, places, columns);
-    if (left > 1) multiply(a1, blocks + 4, places + 4, columns);
-    if (left > 2) multiply(a2, blocks + 8, places + 8, columns);
-    if (left > 3) multiply(a3, blocks + 12, places + 12, columns);
-    if (left > 4) multiply(b0, blocks + 16, places + 16, columns);
-    if (left > 5) multiply(b1, blocks + 20, places + 20, columns);
-    if (left > 6) multiply(b2, blocks + 24, places + 24, columns);
-    if (left > 7) multiply(b3, blocks + 28, places + 28, columns);
+    multiply(a0, most, kept, blocks, places, columns);
+    if (left > 1) multiply(a1, most, kept, blocks + 4, places + 4, columns);
+    if (left > 2) multiply(a2, most, kept, blocks + 8, places + 8, columns);
+    if (left > 3) multiply(a3, most, kept, blocks + 12, places + 12, columns);
+    if (left > 4) multiply(b0, most, kept, blocks + 16, places + 16, columns);
+    if (left > 5) multiply(b1, most, kept, blocks + 20, places + 20, columns);
+    if (left > 6) multiply(b2, most, kept, blocks + 24, places + 24, columns);
+    if (left > 7) multiply(b3, most, kept, blocks + 28, places + 28, columns);
   }
 }
 
 /** Multiplies one listed block by its factors. */
 @inline
-function multiply(factors: v128, block: usize, place: usize, columns: i32): void {
-  const at = load<usize>(place);
-  put(at, f32x4.mul(v128.load(at), factors), columns - (load<i32>(block) << 2));
+function multiply(
+  counter: v128, most: v128, kept: v128, block: usize, place: usize, columns: i32,
+): void {
+  const at = load<usize>(place), room = columns - (load<i32>(block) << 3);
+  const keep = i16x8.le_u(counter, most);
+  const low = v128.and(i32x4.extend_low_i16x8_s(keep), kept);
+  put(at, f32x4.mul(v128.load(at), low), room);
+  const high = v128.and(i32x4.extend_high_i16x8_s(keep), kept);
+  put(at + 16, f32x4.mul(v128.load(at, 16), high), room - 4);
 }
