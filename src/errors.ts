@@ -4,7 +4,16 @@
  *
  * @example
  * ```ts
- * throw new InputError("Cannot read spikes: expected counts of at least 0, found -1 at [0, 3, 2].");
+ * import assert from "node:assert/strict";
+ * import { InputError, splitTrials } from "latentd";
+ *
+ * try {
+ *   splitTrials(1, 0.1, 0);
+ *   assert.fail("one trial cannot be split");
+ * } catch (error) {
+ *   assert(error instanceof InputError);
+ *   assert(error.message.startsWith("Cannot split trials: expected at least 2"));
+ * }
  * ```
  */
 export class InputError extends Error {

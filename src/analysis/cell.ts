@@ -10,9 +10,21 @@ import { slope, vanilla } from "../reference/vanilla.ts";
  *
  * @example A rotation by 0.1 rad per bin
  * ```ts
+ * import assert from "node:assert/strict";
+ * import { type Cell, step } from "latentd";
+ *
  * const [c, s] = [Math.cos(0.1), Math.sin(0.1)];
- * const cell = cellFromReference({ wA: [[c, -s], [s, c]], wB: [[], []], wb: [0, 0] }, "identity");
- * step(cell, [1, 0], []); // [cos 0.1, sin 0.1]
+ * const cell: Cell = {
+ *   kind: "vanilla",
+ *   nonlinearity: "identity",
+ *   G: 2,
+ *   U: 0,
+ *   wInput: new Float64Array(0),
+ *   wRecurrent: Float64Array.of(c, s, -s, c),
+ *   wCandidate: new Float64Array(0),
+ *   b: Float64Array.of(0, 0),
+ * };
+ * assert.deepEqual([...step(cell, [1, 0], [])], [c, s]);
  * ```
  */
 export interface Cell {
@@ -108,6 +120,16 @@ export function checkNumbers(
  * A cell from parameters as the reference names and orders them.
  *
  * @throws InputError when rows and columns do not fit together
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { cellFromReference } from "latentd";
+ *
+ * const wA = [[0.9, -0.2], [0.1, 0.8]]; // [out][in]
+ * const cell = cellFromReference({ wA, wB: [[], []], wb: [0, 0] }, "tanh");
+ * assert.deepEqual([...cell.wRecurrent], [0.9, 0.1, -0.2, 0.8]); // [in][out]
+ * ```
  */
 export function cellFromReference(
   params: ReferenceCell,
@@ -189,12 +211,35 @@ function activations(cell: Cell, h: ArrayLike<number>, u: ArrayLike<number>): Ac
   return { next_G, gates };
 }
 
-/** The next state `F(h, u)` (`[G]`) from a state `[G]` and an input `[U]`. */
+/**
+ * The next state `F(h, u)` (`[G]`) from a state `[G]` and an input `[U]`.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { cellFromReference, step } from "latentd";
+ *
+ * const cell = cellFromReference({ wA: [[0.5]], wB: [[2]], wb: [0.1] }, "tanh");
+ * assert.equal(step(cell, [1], [0.25])[0], Math.tanh(0.5 * 1 + 2 * 0.25 + 0.1));
+ * ```
+ */
 export function step(cell: Cell, h: ArrayLike<number>, u: ArrayLike<number>): Float64Array {
   return activations(cell, h, u).next_G;
 }
 
-/** `q(h) = 1/G Σ (F(h, u) - h)²`: a point's squared speed, per unit (MODEL section 4). */
+/**
+ * `q(h) = 1/G Σ (F(h, u) - h)²`: a point's squared speed, per unit (MODEL section 4).
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { cellFromReference, speed } from "latentd";
+ *
+ * const cell = cellFromReference({ wA: [[0.5]], wB: [[]], wb: [1] }, "identity");
+ * assert.equal(speed(cell, [2], []), 0); // a fixed point: 0.5 · 2 + 1 = 2
+ * assert.equal(speed(cell, [4], []), 1); // 0.5 · 4 + 1 = 3, and (3 - 4)² = 1
+ * ```
+ */
 export function speed(cell: Cell, h: ArrayLike<number>, u: ArrayLike<number>): number {
   const next_G = step(cell, h, u);
   return next_G.reduce((sum, next, g) => sum + (next - h[g]) ** 2, 0) / cell.G;
@@ -214,6 +259,17 @@ export function gains(cell: Cell, h: ArrayLike<number>, u: ArrayLike<number>): F
  *     dh'_i/dh_j = u_i δ_ij + d_u,i Wu_ij + d_c,i (Wc_ij r_j + Σ_k Wc_ik h_k r_k(1-r_k) Wr_kj)
  *
  * and the same for an input, without the first term and with `Wc_ix` in place of `Wc_ij r_j`.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { cellFromReference, jacobian } from "latentd";
+ *
+ * const cell = cellFromReference({ wA: [[0.9, -0.2], [0.2, 0.9]], wB: [[1], [0]], wb: [0, 0] });
+ * const { dFdh_GG, dFdu_GU } = jacobian(cell, [0, 0], [0]); // tanh has slope 1 at 0
+ * assert.deepEqual([...dFdh_GG], [0.9, -0.2, 0.2, 0.9]);
+ * assert.deepEqual([...dFdu_GU], [1, 0]);
+ * ```
  */
 export function jacobian(cell: Cell, h: ArrayLike<number>, u: ArrayLike<number>): Jacobian {
   return cell.kind === "vanilla" ? vanillaJacobian(cell, h, u) : gruJacobian(cell, h, u);

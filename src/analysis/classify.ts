@@ -51,8 +51,12 @@ export const NEUTRAL_TOLERANCE = 1e-3;
  *
  * @example
  * ```ts
- * classify([{ re: 0.98, im: 0.2 }, { re: 0.98, im: -0.2 }]).name; // "centre": |λ| = 1.0002
- * classify([{ re: 1.2, im: 0 }, { re: 0.5, im: 0 }]).name; // "saddle"
+ * import assert from "node:assert/strict";
+ * import { classify } from "latentd";
+ *
+ * const rotation = [{ re: 0.98, im: 0.2 }, { re: 0.98, im: -0.2 }]; // |λ| = 1.0002
+ * assert.equal(classify(rotation).name, "centre");
+ * assert.equal(classify([{ re: 1.2, im: 0 }, { re: 0.5, im: 0 }]).name, "saddle");
  * ```
  */
 export function classify(

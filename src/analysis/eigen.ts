@@ -59,8 +59,11 @@ function conditionLimit(n: number): number {
  *
  * @example
  * ```ts
- * eigen(Float64Array.of(0, -1, 1, 0), 2).pairs.map((pair) => pair.value);
- * // [{ re: 0, im: 1 }, { re: 0, im: -1 }]
+ * import assert from "node:assert/strict";
+ * import { eigen } from "latentd";
+ *
+ * const { pairs } = eigen(Float64Array.of(0, -1, 1, 0), 2);
+ * assert.deepEqual(pairs.map((pair) => pair.value), [{ re: 0, im: 1 }, { re: 0, im: -1 }]);
  * ```
  */
 export function eigen(matrix_nn: Float64Array, n: number): Eigen {

@@ -136,10 +136,15 @@ type Settings = typeof FIXED_POINT_DEFAULTS & Pick<FixedPointOptions, "binWidth"
  *
  * @example
  * ```ts
+ * import assert from "node:assert/strict";
+ * import { cellFromReference, createReferenceExecutor, findFixedPoints } from "latentd";
+ *
  * const cell = cellFromReference({ wA: [[0.9, -0.2], [0.2, 0.9]], wB: [[], []], wb: [0.1, 0] });
- * const executor = createReferenceExecutor();
- * const { points, counts } = await findFixedPoints(executor, cell, Float64Array.of(0.3, 0.1, 0, 0), []);
- * console.log(counts, points[0].point_G, points[0].linearisation.classification.name);
+ * const candidates_KG = Float64Array.of(0.3, 0.1, 0, 0);
+ * const { points } = await findFixedPoints(createReferenceExecutor(), cell, candidates_KG, []);
+ * assert.equal(points.length, 1);
+ * assert.equal(points[0].members, 2); // both candidates led there
+ * assert.equal(points[0].linearisation.classification.name, "stable focus");
  * ```
  */
 export async function findFixedPoints(

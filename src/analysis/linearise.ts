@@ -58,8 +58,14 @@ export function frequency(value: Complex, dt = 1): number {
  *
  * @example
  * ```ts
- * const { modes, classification } = linearise(cell, point, [], { binWidth: 0.02 });
- * console.log(classification.name, modes[0].timeConstant, "s,", modes[0].frequency, "Hz");
+ * import assert from "node:assert/strict";
+ * import { cellFromReference, linearise } from "latentd";
+ *
+ * const cell = cellFromReference({ wA: [[0.9, -0.2], [0.2, 0.9]], wB: [[], []], wb: [0, 0] });
+ * const { modes, classification } = linearise(cell, [0, 0], [], { binWidth: 0.02 });
+ * assert.equal(classification.name, "stable focus");
+ * assert.equal(modes[0].timeConstant.toFixed(3), "0.246"); // -0.02 / ln |0.9 + 0.2i| seconds
+ * assert.equal(modes[0].frequency.toFixed(2), "1.74"); // arg(0.9 + 0.2i) / (2π · 0.02) Hz
  * ```
  */
 export function linearise(
@@ -123,7 +129,13 @@ export interface WeightsComparison {
  *
  * @example
  * ```ts
- * console.log(compareWithWeights(cell, point, []).words);
+ * import assert from "node:assert/strict";
+ * import { cellFromReference, compareWithWeights } from "latentd";
+ *
+ * const cell = cellFromReference({ wA: [[0.9, -0.2], [0.2, 0.9]], wB: [[], []], wb: [0, 0] });
+ * const at0 = compareWithWeights(cell, [0, 0], []); // tanh has slope 1 at 0, so J = A
+ * assert.equal(at0.difference, 0);
+ * assert(compareWithWeights(cell, [1, 1], []).relative > 0.1);
  * ```
  */
 export function compareWithWeights(

@@ -28,9 +28,13 @@ export interface NllOptions {
  *
  * @throws InputError for unequal lengths, a rate that is negative, NaN or infinite, a count that is
  * negative or not whole, and options out of range.
+ *
  * @example
  * ```ts
- * poissonNll([1, 2], [0, 1]); // 1 + (2 - ln 2) = 2.3068528194400546
+ * import assert from "node:assert/strict";
+ * import { poissonNll } from "latentd";
+ *
+ * assert.equal(poissonNll([1, 2], [0, 1]), 1 + (2 - Math.log(2)));
  * ```
  */
 export function poissonNll(rates: Numbers, counts: Numbers, options: NllOptions = {}): number {
@@ -73,9 +77,13 @@ export function poissonNll(rates: Numbers, counts: Numbers, options: NllOptions 
  * none of whose bins count.
  *
  * @throws InputError when the counts are not a whole number of rows of N.
+ *
  * @example
  * ```ts
- * nullRates([0, 4, 2, 4], 2); // neuron 0: 1, neuron 1: 4
+ * import assert from "node:assert/strict";
+ * import { nullRates } from "latentd";
+ *
+ * assert.deepEqual([...nullRates([0, 4, 2, 4], 2)], [1, 4]); // neuron 0: 1, neuron 1: 4
  * ```
  */
 export function nullRates(counts_BTN: Numbers, N: number): Float64Array {
@@ -94,7 +102,10 @@ export function nullRates(counts_BTN: Numbers, N: number): Float64Array {
  *
  * @example
  * ```ts
- * repeatRates([1, 4], 3); // 1 4 1 4 1 4
+ * import assert from "node:assert/strict";
+ * import { repeatRates } from "latentd";
+ *
+ * assert.deepEqual([...repeatRates([1, 4], 3)], [1, 4, 1, 4, 1, 4]);
  * ```
  */
 export function repeatRates(rates_N: Numbers, rows: number): Float64Array {
@@ -118,9 +129,13 @@ export function repeatRates(rates_N: Numbers, rows: number): Float64Array {
  * @param null_N the null model's spikes per bin for each neuron
  * @throws InputError as {@link poissonNll}, for lengths that are not rows of N, and when there are no
  * spikes to divide by.
+ *
  * @example
  * ```ts
- * bitsPerSpike([0.5, 1.5], [0, 2], 1); // 0.5849625007211562 = log2(1.5)
+ * import assert from "node:assert/strict";
+ * import { bitsPerSpike } from "latentd";
+ *
+ * assert.equal(bitsPerSpike([0.5, 1.5], [0, 2], 1).toFixed(12), Math.log2(1.5).toFixed(12));
  * ```
  */
 export function bitsPerSpike(
@@ -154,9 +169,13 @@ export function bitsPerSpike(
  * three negative log-likelihoods of the same counts: 0 is the null model, 1 the oracle.
  *
  * @throws InputError unless all are finite and the oracle's is below the null model's.
+ *
  * @example
  * ```ts
- * explained({ null: 120, oracle: 100, model: 105 }); // 0.75
+ * import assert from "node:assert/strict";
+ * import { explained } from "latentd";
+ *
+ * assert.equal(explained({ null: 120, oracle: 100, model: 105 }), 0.75);
  * ```
  */
 export function explained(nll: { null: number; oracle: number; model: number }): number {
@@ -179,9 +198,13 @@ export function explained(nll: { null: number; oracle: number; model: number }):
  *
  * @param N neurons (the length of the last axis); 1 compares plain lists of numbers
  * @throws InputError for unequal lengths or lengths that are not rows of N.
+ *
  * @example
  * ```ts
- * rSquared([1, 2, 4], [1, 2, 3]); // 0.5
+ * import assert from "node:assert/strict";
+ * import { rSquared } from "latentd";
+ *
+ * assert.equal(rSquared([1, 2, 4], [1, 2, 3]), 0.5);
  * ```
  */
 export function rSquared(estimate_BTN: Numbers, truth_BTN: Numbers, N = 1): number {
@@ -201,9 +224,13 @@ export function rSquared(estimate_BTN: Numbers, truth_BTN: Numbers, N = 1): numb
  * Pearson's correlation of two equally long lists, -1 to 1; NaN when either does not vary.
  *
  * @throws InputError for unequal lengths or none.
+ *
  * @example
  * ```ts
- * pearson([1, 2, 3], [2, 4, 6]); // 1
+ * import assert from "node:assert/strict";
+ * import { pearson } from "latentd";
+ *
+ * assert(Math.abs(pearson([1, 2, 3], [2, 4, 6]) - 1) < 1e-12);
  * ```
  */
 export function pearson(x: Numbers, y: Numbers): number {

@@ -11,7 +11,10 @@
  *
  * @example
  * ```ts
- * bernsteinBound(1000 * 0.25, 0.5, 1e-6); // heads in 1000 tosses: within 88 of 500
+ * import assert from "node:assert/strict";
+ *
+ * const bound = bernsteinBound(1000 * 0.25, 0.5, 1e-6); // heads in 1000 tosses: within 88 of 500
+ * assert.equal(Math.ceil(bound), 88);
  * ```
  */
 export function bernsteinBound(variance: number, reach: number, falseAlarm: number): number {
@@ -26,7 +29,9 @@ export function bernsteinBound(variance: number, reach: number, falseAlarm: numb
  *
  * @example
  * ```ts
- * chiSquareBound(255, 1e-6); // 401
+ * import assert from "node:assert/strict";
+ *
+ * assert.equal(Math.round(chiSquareBound(255, 1e-6)), 401);
  * ```
  */
 export function chiSquareBound(degrees: number, falseAlarm: number): number {
@@ -41,7 +46,9 @@ export function chiSquareBound(degrees: number, falseAlarm: number): number {
  *
  * @example
  * ```ts
- * chiSquare([12, 8], [10, 10]); // 0.8
+ * import assert from "node:assert/strict";
+ *
+ * assert.equal(chiSquare([12, 8], [10, 10]), 0.8);
  * ```
  */
 export function chiSquare(observed: ArrayLike<number>, expected: ArrayLike<number>): number {

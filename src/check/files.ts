@@ -88,7 +88,23 @@ export interface ParsedFile {
  *
  * @example
  * ```ts
- * const { passed, rows } = await checkFile("golden/schedules.json", [createReferenceExecutor()]);
+ * import assert from "node:assert/strict";
+ * import { checkFile, createReferenceExecutor } from "latentd";
+ *
+ * const content = {
+ *   kl_warmup: { start: 0, end: 1000, min: 0.1, max: 1, batch: [0, 500], scale: [0.1, 0.55] },
+ *   exponential_decay: {
+ *     step_size: 0.01,
+ *     decay_steps: 1,
+ *     decay_factor: 0.5,
+ *     batch: [0, 2],
+ *     rate: [0.01, 0.0025],
+ *   },
+ * };
+ * const file = { name: "schedules.json", content }; // or a path
+ * const { passed, rows } = await checkFile(file, [createReferenceExecutor()]);
+ * assert(passed);
+ * assert.equal(rows.length, 2);
  * ```
  */
 export async function checkFile(

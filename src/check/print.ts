@@ -21,7 +21,12 @@ function cells(row: CheckRow): string[] {
  *
  * @example
  * ```ts
- * console.log(printCheck(await checkFile("golden/schedules.json", [createReferenceExecutor()])));
+ * import assert from "node:assert/strict";
+ * import { printCheck, report } from "latentd";
+ *
+ * const row = { file: "a.json", executor: "wasm", what: "rates", error: 2e-7, tolerance: 1e-5 };
+ * const text = printCheck(report([{ ...row, passed: true, note: "" }]));
+ * assert(text.includes("All 1 comparisons of 1 source passed"));
  * ```
  */
 export function printCheck(

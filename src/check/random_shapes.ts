@@ -55,7 +55,12 @@ const MOST_FOR_SLICES = 5000;
  *
  * @example
  * ```ts
- * const { passed } = await checkRandomShapes([await createWasmExecutor()], { seed: 1, shapes: 20 });
+ * import assert from "node:assert/strict";
+ * import { checkRandomShapes, createReferenceExecutor } from "latentd";
+ *
+ * const options = { seed: 1, shapes: 1, largest: 3 };
+ * const { passed } = await checkRandomShapes([createReferenceExecutor()], options);
+ * assert(passed);
  * ```
  */
 export async function checkRandomShapes(

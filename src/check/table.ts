@@ -23,7 +23,19 @@ export interface CheckReport {
   readonly passed: boolean;
 }
 
-/** A report of rows. No rows are no evidence, so they do not pass. */
+/**
+ * A report of rows. No rows are no evidence, so they do not pass.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { report } from "latentd";
+ *
+ * const row = { file: "a.json", executor: "wasm", what: "rates", error: 2e-7, tolerance: 1e-5 };
+ * assert.equal(report([{ ...row, passed: true, note: "" }]).passed, true);
+ * assert.equal(report([]).passed, false);
+ * ```
+ */
 export function report(rows: readonly CheckRow[]): CheckReport {
   return { rows, passed: rows.length > 0 && rows.every((row) => row.passed) };
 }

@@ -5,7 +5,9 @@
  *
  * @example
  * ```ts
- * table(["name", "nll"], [["model", "12.5"]]);
+ * import assert from "node:assert/strict";
+ *
+ * assert.equal(table(["name", "nll"], [["model", "12.5"]]), "name    nll\nmodel  12.5");
  * ```
  */
 export function table(

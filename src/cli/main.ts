@@ -21,7 +21,9 @@ import { addReport } from "./report.ts";
  *
  * @example
  * ```ts
- * await main(["generate", "rotation", "--out", "rotation.npz"]); // 0
+ * import assert from "node:assert/strict";
+ *
+ * assert.equal(await main(["--version"]), 0);
  * ```
  */
 export async function main(

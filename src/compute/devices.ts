@@ -39,8 +39,12 @@ export function parseDeviceChoice(name: string): DeviceChoice {
  *
  * @example
  * ```ts
- * const device = await openDevice({ device: "reference" });
- * console.log(device.info.name, device.info.reason); // reference asked for
+ * import assert from "node:assert/strict";
+ * import { openDevice } from "latentd";
+ *
+ * const device = await openDevice({ device: "reference", reason: "an oracle is wanted" });
+ * assert.equal(device.info.arithmetic.includes("float64"), true);
+ * assert.equal(device.info.reason, "an oracle is wanted");
  * device.close();
  * ```
  */

@@ -39,7 +39,18 @@ export interface Executor {
   close(): void;
 }
 
-/** Scalars of a run: everything that is not given is 0, but one sample per trial. */
+/**
+ * Scalars of a run: everything that is not given is 0, but one sample per trial.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { scalars } from "latentd";
+ *
+ * const run = scalars({ B: 8, step: 3 });
+ * assert.deepEqual([run.B, run.S, run.step, run.klScale], [8, 1, 3, 1]);
+ * ```
+ */
 export function scalars(given: Partial<Scalars>): Scalars {
   return {
     B: 0,

@@ -73,10 +73,16 @@ export type NumberArgs<K extends KernelName> = {
  *
  * @example
  * ```ts
+ * import assert from "node:assert/strict";
+ * import { PlanBuilder } from "latentd";
+ *
  * const plan = new PlanBuilder();
- * const w_GF = plan.buffer("w_GF", 6), hat_GF = plan.buffer("hat_GF", 6);
- * const norms_F = plan.buffer("norms_F", 2);
- * plan.record("prepare").dispatch("prepare", { w_GF, factorsHat_GF: hat_GF, norms_F }, { G: 3, F: 2 });
+ * const w_GF = plan.buffer("w_GF", 2), factorsHat_GF = plan.buffer("factorsHat_GF", 2);
+ * const norms_F = plan.buffer("norms_F", 1);
+ * plan.record("prepare").dispatch("prepare", { w_GF, factorsHat_GF, norms_F }, { G: 2, F: 1 });
+ *
+ * assert.equal(plan.buffers.length, 3);
+ * assert.equal(plan.recordings.prepare[0].kernel, "prepare");
  * ```
  */
 export class PlanBuilder implements Plan {

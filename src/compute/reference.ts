@@ -108,7 +108,27 @@ class ReferenceProgram implements Program {
   }
 }
 
-/** The float64 executor. */
+/**
+ * The float64 executor.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { createReferenceExecutor, PlanBuilder, scalars } from "latentd";
+ *
+ * const executor = createReferenceExecutor();
+ * const plan = new PlanBuilder();
+ * const w_GF = plan.buffer("w_GF", 2), factorsHat_GF = plan.buffer("factorsHat_GF", 2);
+ * const norms_F = plan.buffer("norms_F", 1);
+ * plan.record("prepare").dispatch("prepare", { w_GF, factorsHat_GF, norms_F }, { G: 2, F: 1 });
+ * const program = executor.load(plan);
+ * program.write("w_GF", [3, 4]);
+ * await program.run("prepare", scalars({}));
+ * assert.deepEqual([...await program.read("norms_F")], [5]);
+ * program.free();
+ * executor.close();
+ * ```
+ */
 export function createReferenceExecutor(reason = "asked for"): Executor {
   return {
     info: { name: "reference", threads: 1, arithmetic: "float64, plain loops", reason },

@@ -34,15 +34,19 @@ export interface WasmOptions {
  *
  * @example
  * ```ts
+ * import assert from "node:assert/strict";
+ * import { createWasmExecutor, PlanBuilder, scalars } from "latentd";
+ *
  * const executor = await createWasmExecutor({ threads: 2 });
  * const plan = new PlanBuilder();
- * const w_GF = plan.buffer("w_GF", 2), hat_GF = plan.buffer("hat_GF", 2);
+ * const w_GF = plan.buffer("w_GF", 2), factorsHat_GF = plan.buffer("factorsHat_GF", 2);
  * const norms_F = plan.buffer("norms_F", 1);
- * plan.record("prepare").dispatch("prepare", { w_GF, factorsHat_GF: hat_GF, norms_F }, { G: 2, F: 1 });
+ * plan.record("prepare").dispatch("prepare", { w_GF, factorsHat_GF, norms_F }, { G: 2, F: 1 });
  * const program = executor.load(plan);
  * program.write("w_GF", [3, 4]);
  * await program.run("prepare", scalars({}));
- * await program.read("norms_F"); // Float64Array [5]
+ * assert.deepEqual([...await program.read("norms_F")], [5]);
+ * program.free();
  * executor.close();
  * ```
  */

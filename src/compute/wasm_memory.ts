@@ -20,9 +20,12 @@ export interface Region {
  *
  * @example
  * ```ts
+ * import assert from "node:assert/strict";
+ *
  * const memory = new WebAssembly.Memory({ initial: 1, maximum: 4, shared: true });
  * const regions = new Regions(memory, 1024);
  * const region = regions.take(100_000);
+ * assert.equal(memory.buffer.byteLength, 2 * 65536); // grown by a page
  * regions.giveBack(region);
  * ```
  */

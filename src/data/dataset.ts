@@ -75,8 +75,12 @@ export interface DatasetOptions {
  *
  * @example
  * ```ts
+ * import assert from "node:assert/strict";
+ * import { datasetFromArrays } from "latentd";
+ *
  * const spikes = { shape: [2, 3, 1], data: Uint8Array.of(0, 1, 0, 2, 0, 1) };
- * datasetFromArrays({ name: "small", spikes }).T; // 3
+ * const data = datasetFromArrays({ name: "small", spikes, binWidth: 0.01 });
+ * assert.deepEqual([data.trials, data.T, data.N], [2, 3, 1]);
  * ```
  */
 export function datasetFromArrays(arrays: DatasetArrays, options: DatasetOptions = {}): Dataset {
@@ -142,8 +146,15 @@ export interface ReadDatasetOptions {
  *
  * @example
  * ```ts
- * const data = await readDataset("spikes.npz");
+ * import assert from "node:assert/strict";
+ * import { readDataset, simulateRotation, writeDataset } from "latentd";
+ *
+ * const folder = await Deno.makeTempDir();
+ * await writeDataset(`${folder}/spikes.npz`, simulateRotation({ trials: 4, T: 5, N: 3 }));
+ * const data = await readDataset(`${folder}/spikes.npz`);
+ * assert.equal(data.name, "spikes");
  * for (const warning of data.warnings) console.warn(warning);
+ * await Deno.remove(folder, { recursive: true });
  * ```
  */
 export async function readDataset(
@@ -156,6 +167,16 @@ export async function readDataset(
 /**
  * Like {@link readDataset}, for bytes that are already here; `fileName` names the dataset and the
  * messages. The contents decide between .npz and .npy.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { datasetFromBytes, npyArray, writeNpz } from "latentd";
+ *
+ * const spikes = npyArray([2, 3, 1], Uint8Array.of(0, 1, 0, 2, 0, 1));
+ * const data = datasetFromBytes(writeNpz({ spikes }), "upload.npz");
+ * assert.deepEqual([data.name, data.trials, data.T, data.N], ["upload", 2, 3, 1]);
+ * ```
  */
 export function datasetFromBytes(
   bytes: Uint8Array,
@@ -231,12 +252,34 @@ function scalar(array: NpyArray | null, action: string): number | null {
  * warnings are not written: a reader finds them again.
  *
  * @throws InputError where the file cannot be written
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { simulateRotation, writeDataset } from "latentd";
+ *
+ * const folder = await Deno.makeTempDir();
+ * await writeDataset(`${folder}/rotation.npz`, simulateRotation({ trials: 4, T: 5, N: 3 }));
+ * assert((await Deno.stat(`${folder}/rotation.npz`)).isFile);
+ * await Deno.remove(folder, { recursive: true });
+ * ```
  */
 export async function writeDataset(path: string, dataset: Dataset): Promise<void> {
   await writeFileAtomic(path, datasetToBytes(dataset));
 }
 
-/** The bytes that {@link writeDataset} writes. */
+/**
+ * The bytes that {@link writeDataset} writes.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { datasetToBytes, readNpz, simulateRotation } from "latentd";
+ *
+ * const bytes = datasetToBytes(simulateRotation({ trials: 4, T: 5, N: 3 }));
+ * assert.deepEqual(readNpz(bytes).spikes.shape, [4, 5, 3]);
+ * ```
+ */
 export function datasetToBytes(dataset: Dataset): Uint8Array {
   const { counts_BTN, trials, T, N, binWidth, condition, truth } = dataset;
   const arrays: Record<string, NpyArray> = { spikes: npyArray([trials, T, N], counts_BTN) };
@@ -261,7 +304,11 @@ export function datasetToBytes(dataset: Dataset): Uint8Array {
  *
  * @example
  * ```ts
- * splitTrials(10, 0.2, 0).evaluation.length; // 2
+ * import assert from "node:assert/strict";
+ * import { splitTrials } from "latentd";
+ *
+ * const { train, evaluation } = splitTrials(10, 0.2, 0);
+ * assert.deepEqual([train.length, evaluation.length], [8, 2]);
  * ```
  */
 export function splitTrials(

@@ -77,7 +77,10 @@ export interface ElementOptions {
  *
  * @example
  * ```ts
- * decodeElements(Uint8Array.of(1, 0), "u16", { bigEndian: false, action: "Cannot read x" }); // [1]
+ * import assert from "node:assert/strict";
+ *
+ * const options = { bigEndian: false, action: "Cannot read x" };
+ * assert.deepEqual(decodeElements(Uint8Array.of(1, 2), "u16", options), Uint16Array.of(0x0201));
  * ```
  */
 export function decodeElements(

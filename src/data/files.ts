@@ -21,7 +21,10 @@ function explain(error: unknown): string | null {
  *
  * @example
  * ```ts
- * const bytes = await readFileOrExplain("spikes.npz");
+ * import assert from "node:assert/strict";
+ * import { InputError, readFileOrExplain } from "latentd";
+ *
+ * await assert.rejects(readFileOrExplain("no/such/spikes.npz"), InputError);
  * ```
  */
 export async function readFileOrExplain(path: string): Promise<Uint8Array> {
@@ -41,7 +44,13 @@ export async function readFileOrExplain(path: string): Promise<Uint8Array> {
  *
  * @example
  * ```ts
- * await makeFolderOrExplain("runs/first");
+ * import assert from "node:assert/strict";
+ * import { makeFolderOrExplain } from "latentd";
+ *
+ * const folder = await Deno.makeTempDir();
+ * await makeFolderOrExplain(`${folder}/runs/first`);
+ * assert((await Deno.stat(`${folder}/runs/first`)).isDirectory);
+ * await Deno.remove(folder, { recursive: true });
  * ```
  */
 export async function makeFolderOrExplain(path: string): Promise<void> {
@@ -62,6 +71,17 @@ export async function makeFolderOrExplain(path: string): Promise<void> {
  * not followed.
  *
  * @throws InputError where the folder is missing or may not be written
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { readFileOrExplain, writeFileAtomic } from "latentd";
+ *
+ * const folder = await Deno.makeTempDir();
+ * await writeFileAtomic(`${folder}/counts.bin`, Uint8Array.of(1, 2, 3));
+ * assert.deepEqual(await readFileOrExplain(`${folder}/counts.bin`), Uint8Array.of(1, 2, 3));
+ * await Deno.remove(folder, { recursive: true });
+ * ```
  */
 export async function writeFileAtomic(path: string, bytes: Uint8Array): Promise<void> {
   const folder = dirname(path);

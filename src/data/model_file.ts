@@ -8,7 +8,31 @@ import { readSafetensors, type Tensor, tensor, writeSafetensors } from "./safete
 
 const FORMAT = "latentd model 1";
 
-/** The bytes of a model file. Parameters are float32, as they were trained, unless `wide`. */
+/**
+ * The bytes of a model file. Parameters are float32, as they were trained, unless `wide`.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import {
+ *   architecture,
+ *   initialise,
+ *   modelToBytes,
+ *   parseHyperparameters,
+ *   readSafetensors,
+ * } from "latentd";
+ *
+ * const hyperparameters = parseHyperparameters({ generatorUnits: 2, factors: 2 });
+ * const shape = architecture(hyperparameters, 5, 3);
+ * const params_P = initialise(shape, hyperparameters, 0, Float64Array.of(1, 2, 1));
+ * const origin = { seed: 0, step: 0, binWidth: 0.01 };
+ * const model = { ...origin, hyperparameters, architecture: shape, params_P };
+ *
+ * const { tensors, metadata } = readSafetensors(modelToBytes(model));
+ * assert.equal(metadata.format, "latentd model 1");
+ * assert.deepEqual(tensors["readout.w_FN"].shape, [2, 3]);
+ * ```
+ */
 export function modelToBytes(model: Model, wide = false): Uint8Array {
   const tensors: Record<string, Tensor> = {};
   for (const { name, shape, offset, length } of parameterLayout(model.architecture).slices) {
@@ -27,7 +51,30 @@ export function modelToBytes(model: Model, wide = false): Uint8Array {
   });
 }
 
-/** @throws {InputError} where the file is no model of ours, or its tensors do not fit its hyperparameters */
+/**
+ * @throws {InputError} where the file is no model of ours, or its tensors do not fit its hyperparameters
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import {
+ *   architecture,
+ *   initialise,
+ *   modelFromBytes,
+ *   modelToBytes,
+ *   parseHyperparameters,
+ * } from "latentd";
+ *
+ * const hyperparameters = parseHyperparameters({ generatorUnits: 2, factors: 2 });
+ * const shape = architecture(hyperparameters, 5, 3);
+ * const params_P = initialise(shape, hyperparameters, 0, Float64Array.of(1, 2, 1));
+ * const origin = { seed: 0, step: 0, binWidth: 0.01 };
+ * const model = { ...origin, hyperparameters, architecture: shape, params_P };
+ *
+ * const wide = true; // float64
+ * assert.deepEqual(modelFromBytes(modelToBytes(model, wide), "a copy"), model);
+ * ```
+ */
 export function modelFromBytes(bytes: Uint8Array, what: string): Model {
   const { tensors, metadata } = readSafetensors(bytes, what);
   if (metadata.format !== FORMAT) {
@@ -88,12 +135,51 @@ export function modelFromBytes(bytes: Uint8Array, what: string): Model {
   };
 }
 
-/** Reads a model file. */
+/**
+ * Reads a model file.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { architecture, initialise, parseHyperparameters, readModel, writeModel } from "latentd";
+ *
+ * const hyperparameters = parseHyperparameters({ generatorUnits: 2, factors: 2 });
+ * const shape = architecture(hyperparameters, 5, 3);
+ * const params_P = initialise(shape, hyperparameters, 0, Float64Array.of(1, 2, 1));
+ * const origin = { seed: 0, step: 0, binWidth: 0.01 };
+ * const model = { ...origin, hyperparameters, architecture: shape, params_P };
+ *
+ * const folder = await Deno.makeTempDir();
+ * await writeModel(`${folder}/model.safetensors`, model);
+ * const { architecture: { dims } } = await readModel(`${folder}/model.safetensors`);
+ * assert.deepEqual([dims.T, dims.N, dims.G], [5, 3, 2]);
+ * await Deno.remove(folder, { recursive: true });
+ * ```
+ */
 export async function readModel(path: string): Promise<Model> {
   return modelFromBytes(await readFileOrExplain(path), path);
 }
 
-/** Writes a model file, whole or not at all. */
+/**
+ * Writes a model file, whole or not at all.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { architecture, initialise, parseHyperparameters, writeModel } from "latentd";
+ *
+ * const hyperparameters = parseHyperparameters({ generatorUnits: 2, factors: 2 });
+ * const shape = architecture(hyperparameters, 5, 3);
+ * const params_P = initialise(shape, hyperparameters, 0, Float64Array.of(1, 2, 1));
+ * const origin = { seed: 0, step: 0, binWidth: 0.01 };
+ * const model = { ...origin, hyperparameters, architecture: shape, params_P };
+ *
+ * const folder = await Deno.makeTempDir();
+ * await writeModel(`${folder}/model.safetensors`, model);
+ * assert((await Deno.stat(`${folder}/model.safetensors`)).isFile);
+ * await Deno.remove(folder, { recursive: true });
+ * ```
+ */
 export function writeModel(path: string, model: Model): Promise<void> {
   return writeFileAtomic(path, modelToBytes(model));
 }

@@ -273,8 +273,10 @@ export function parseNpyAny(bytes: Uint8Array, what = "the .npy array"): NpyArra
  *
  * @example
  * ```ts
+ * import assert from "node:assert/strict";
+ *
  * const bytes = writeNpy(npyArray([2, 3], Float32Array.of(1, 2, 3, 4, 5, 6)));
- * parseNpy(bytes).shape; // [2, 3]
+ * assert.deepEqual(parseNpy(bytes).shape, [2, 3]);
  * ```
  */
 export function parseNpy(bytes: Uint8Array, what = "the .npy array"): NpyArray {
@@ -385,7 +387,11 @@ const DTYPES: Readonly<Record<ReturnType<typeof elementOf>, string>> = {
  *
  * @example
  * ```ts
- * npyArray([], Float64Array.of(0.01)); // a scalar: { shape: [], dtype: "<f8", … }
+ * import assert from "node:assert/strict";
+ * import { npyArray } from "latentd";
+ *
+ * const binWidth = npyArray([], Float64Array.of(0.01)); // a scalar
+ * assert.deepEqual([binWidth.shape, binWidth.dtype], [[], "<f8"]);
  * ```
  */
 export function npyArray(shape: readonly number[], data: NumericArray): NpyArray {

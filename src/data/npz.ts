@@ -79,8 +79,11 @@ export function openNpz(bytes: Uint8Array, options: NpzOptions = {}): NpzArchive
  *
  * @example
  * ```ts
+ * import assert from "node:assert/strict";
+ * import { npyArray, readNpz, writeNpz } from "latentd";
+ *
  * const bytes = writeNpz({ x: npyArray([3], Float64Array.of(1, 2, 3)) });
- * readNpz(bytes).x.data; // Float64Array [1, 2, 3]
+ * assert.deepEqual(readNpz(bytes).x.data, Float64Array.of(1, 2, 3));
  * ```
  */
 export function readNpz(bytes: Uint8Array, options: NpzOptions = {}): Record<string, NpyArray> {
@@ -105,6 +108,16 @@ const MAX_ZIP_BYTES = 2 ** 32 - 2;
  * Writes arrays as an archive that `numpy.load` opens. The same arrays give the same bytes.
  *
  * @throws InputError for a name that is not plain, an array that contradicts itself, or more than 4 GiB
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { npyArray, writeNpz } from "latentd";
+ *
+ * const arrays = { rates: npyArray([1, 2], Float32Array.of(0.5, 1)) };
+ * assert.deepEqual(writeNpz(arrays).subarray(0, 2), Uint8Array.of(0x50, 0x4b)); // "PK": a zip
+ * assert.deepEqual(writeNpz(arrays), writeNpz(arrays));
+ * ```
  */
 export function writeNpz(
   arrays: Readonly<Record<string, NpyArray | NpyText>>,

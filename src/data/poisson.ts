@@ -39,7 +39,9 @@ function tabulateLnFactorials(): Float64Array {
  *
  * @example
  * ```ts
- * lnFactorial(4); // ln 24 = 3.1780538303479458
+ * import assert from "node:assert/strict";
+ *
+ * assert(Math.abs(lnFactorial(4) - Math.log(24)) < 1e-15);
  * ```
  */
 export function lnFactorial(count: number): number {
@@ -67,10 +69,16 @@ function fineUniform(high: number, low: number): number {
  * 1993). Both are exact up to float64's rounding.
  *
  * @throws InputError for a rate that is negative, not finite or above 1e8.
+ *
  * @example
  * ```ts
+ * import assert from "node:assert/strict";
+ * import { seedWords, STREAMS } from "../random.ts";
+ *
  * const at = { ...seedWords(0), stream: STREAMS.poisson };
- * poisson(at, 0, 0, 2.5); // the count of bin 0, neuron 0
+ * const count = poisson(at, 0, 0, 2.5); // the count of bin 0, neuron 0
+ * assert(Number.isInteger(count) && count >= 0);
+ * assert.equal(poisson(at, 0, 0, 2.5), count);
  * ```
  */
 export function poisson(at: CountAddress, row: number, column: number, rate: number): number {
@@ -127,10 +135,14 @@ function byRejection(at: CountAddress, row: number, column: number, rate: number
  * belong under `posterior`, so that a shared seed does not repeat the noise the model was fitted to.
  * @throws InputError for a length that is not `trials * T * N`, a rate that is negative, not finite
  * or above 1e8, and a count above 65535.
+ *
  * @example
  * ```ts
+ * import assert from "node:assert/strict";
+ *
  * const rates_BTN = new Float64Array(2 * 10 * 3).fill(0.5);
  * const counts_BTN = sampleCounts(rates_BTN, { trials: 2, T: 10, N: 3 }, 7);
+ * assert(counts_BTN instanceof Uint8Array && counts_BTN.length === 60);
  * ```
  */
 export function sampleCounts(

@@ -61,7 +61,17 @@ interface Place {
   readonly end: number;
 }
 
-/** A tensor with the dtype of its data. */
+/**
+ * A tensor with the dtype of its data.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { tensor } from "latentd";
+ *
+ * assert.equal(tensor([1, 2], Float32Array.of(3, 4)).dtype, "F32");
+ * ```
+ */
 export function tensor(shape: readonly number[], data: NumericArray): Tensor {
   const element = elementOf(data);
   const dtype = (Object.keys(ELEMENTS) as TensorDtype[]).find((key) => ELEMENTS[key] === element);
@@ -77,8 +87,13 @@ export function tensor(shape: readonly number[], data: NumericArray): Tensor {
  *
  * @example
  * ```ts
+ * import assert from "node:assert/strict";
+ * import { readSafetensors, tensor, writeSafetensors } from "latentd";
+ *
  * const bytes = writeSafetensors({ w_FG: tensor([1, 2], Float32Array.of(3, 4)) }, { step: "7" });
- * readSafetensors(bytes).metadata.step; // "7"
+ * const { tensors, metadata } = readSafetensors(bytes);
+ * assert.deepEqual(tensors.w_FG.data, Float32Array.of(3, 4));
+ * assert.equal(metadata.step, "7");
  * ```
  */
 export function readSafetensors(
@@ -220,6 +235,15 @@ function isLengths(value: unknown): value is number[] {
  *
  * @throws InputError where shape and data disagree, the dtype cannot hold a value, or a tensor is named
  *   `__metadata__`
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { tensor, writeSafetensors } from "latentd";
+ *
+ * const w = tensor([2], Float32Array.of(1, 2)), b = tensor([1], Float64Array.of(3));
+ * assert.deepEqual(writeSafetensors({ w, b }), writeSafetensors({ b, w }));
+ * ```
  */
 export function writeSafetensors(
   tensors: Readonly<Record<string, Tensor>>,

@@ -33,10 +33,15 @@ export interface RotationOptions {
  * spikes per bin, the latents h and A; `condition` is the octant of `a`, 0 from -π, 7 up to π.
  *
  * @throws InputError naming the option that cannot be used.
+ *
  * @example
  * ```ts
- * const data = simulateRotation({ trials: 20, seed: 3 });
- * data.counts_BTN.length; // 20 * 50 * 100
+ * import assert from "node:assert/strict";
+ * import { simulateRotation } from "latentd";
+ *
+ * const data = simulateRotation({ trials: 4, N: 10, seed: 3 });
+ * assert.deepEqual([data.trials, data.T, data.N], [4, 50, 10]);
+ * assert.equal(data.truth?.A?.length, 2);
  * ```
  */
 export function simulateRotation(options: RotationOptions = {}): Dataset {
@@ -131,10 +136,14 @@ const SIGMA = 10, RHO = 28, BETA = 8 / 3;
  *
  * @throws InputError naming the option that cannot be used, also when `dt` is too coarse for Euler's
  * method and the state runs away.
+ *
  * @example
  * ```ts
- * const data = simulateLorenz({ trials: 40, conditions: 10, T: 50, seed: 1 });
- * data.truth?.L; // 3
+ * import assert from "node:assert/strict";
+ * import { simulateLorenz } from "latentd";
+ *
+ * const data = simulateLorenz({ trials: 8, conditions: 2, T: 20, seed: 1 });
+ * assert.deepEqual([data.trials, data.T, data.truth?.L], [8, 20, 3]);
  * ```
  */
 export function simulateLorenz(options: LorenzOptions = {}): Dataset {

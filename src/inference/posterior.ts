@@ -69,10 +69,24 @@ function numbersPerTrial(model: Model, S: number): number {
  *
  * @example
  * ```ts
- * import { createReferenceExecutor, fitQuickly, infer, simulateRotation } from "latentd";
- * const data = simulateRotation({ trials: 4, T: 5, N: 3 });
- * const { model } = await fitQuickly(data);
- * const { rates_BTN } = await infer(createReferenceExecutor(), model, data, { samples: 0 });
+ * import assert from "node:assert/strict";
+ * import {
+ *   createReferenceExecutor,
+ *   fit,
+ *   infer,
+ *   parseHyperparameters,
+ *   simulateRotation,
+ * } from "latentd";
+ *
+ * const data = simulateRotation({ trials: 10, T: 5, N: 3 });
+ * const device = createReferenceExecutor();
+ * const hyperparameters = parseHyperparameters({ generatorUnits: 2, factors: 2, steps: 2 });
+ * const run = fit(data, device, { hyperparameters, seed: 0 });
+ * let next = await run.next();
+ * while (!next.done) next = await run.next();
+ * const { model } = next.value;
+ * const { B, rates_BTN } = await infer(device, model, data, { samples: 4, seed: 1 });
+ * assert.equal(rates_BTN.length, B * data.T * data.N);
  * ```
  */
 export async function infer(

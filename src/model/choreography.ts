@@ -313,6 +313,33 @@ function recordReduce(
  * Buffers to write: `params_P`, `m_P`, `v_P`, `counts` (trials × T × N), `trials_B` (which trials the
  * batch holds) and, with `explicitNoise`, `epsIc_RG`, `epsInputs_TRU` and the `keep…` masks.
  * Buffers to read: `losses` (see `LOSSES`), `grads_P`, `params_P` and every activation.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import {
+ *   architecture,
+ *   createReferenceExecutor,
+ *   initialise,
+ *   LOSSES,
+ *   parseHyperparameters,
+ *   scalars,
+ *   stepOptions,
+ *   trainingPlan,
+ * } from "latentd";
+ *
+ * const hyperparameters = parseHyperparameters({ generatorUnits: 2, factors: 2 });
+ * const shape = architecture(hyperparameters, 5, 3);
+ * const sizes = { B: 2, S: 1, trials: 4, counts: "u8" } as const;
+ * const plan = trainingPlan(shape, stepOptions(hyperparameters), sizes);
+ * const program = createReferenceExecutor().load(plan);
+ * program.write("params_P", initialise(shape, hyperparameters, 0, Float64Array.of(1, 1, 1)));
+ * program.write("counts", new Uint8Array(4 * 5 * 3).fill(1));
+ * program.write("trials_B", [2, 0]);
+ * await program.run("step", scalars({ B: 2, learningRate: 0.01 }));
+ * const losses = await program.read("losses");
+ * assert(losses[LOSSES.indexOf("nll")] > 0 && losses[LOSSES.indexOf("gradNorm")] > 0);
+ * ```
  */
 export function trainingPlan(
   model: Architecture,
@@ -363,6 +390,32 @@ export function trainingPlan(
  * Buffers to write: `params_P`, `counts`, `trials_B`. To read, all averaged over samples: `rates_TBN`
  * (of exp(logRate)), `logRates_TBN`, `mean_gen_HBG` (slot 0 is g0), `mean_factors_HBF` (slot 0 is 0),
  * `mean_inputs_TBU`, `mean_inputParams_TB2U`, and `ic_B2G` (the initial condition's mean, log-variance).
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import {
+ *   architecture,
+ *   createReferenceExecutor,
+ *   initialise,
+ *   parseHyperparameters,
+ *   posteriorPlan,
+ *   scalars,
+ *   stepOptions,
+ * } from "latentd";
+ *
+ * const hyperparameters = parseHyperparameters({ generatorUnits: 2, factors: 2 });
+ * const shape = architecture(hyperparameters, 5, 3);
+ * const sizes = { B: 2, S: 1, trials: 4, counts: "u8" } as const;
+ * const plan = posteriorPlan(shape, stepOptions(hyperparameters), sizes);
+ * const program = createReferenceExecutor().load(plan);
+ * program.write("params_P", initialise(shape, hyperparameters, 0, Float64Array.of(1, 1, 1)));
+ * program.write("counts", new Uint8Array(4 * 5 * 3).fill(1));
+ * program.write("trials_B", [2, 0]);
+ * await program.run("mean", scalars({ B: 2 }));
+ * const rates_TBN = await program.read("rates_TBN");
+ * assert(rates_TBN.length === 5 * 2 * 3 && rates_TBN.every((rate) => rate > 0));
+ * ```
  */
 export function posteriorPlan(
   model: Architecture,

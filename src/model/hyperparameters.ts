@@ -12,7 +12,20 @@ const count = (least: number, most: number) => z.int().min(least).max(most);
 const positive = (most: number) => z.number().positive().max(most);
 const rate = () => z.number().gt(0).max(1);
 
-/** The schema. Every field has a default; unknown keys are refused. */
+/**
+ * The schema. Every field has a default; unknown keys are refused.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { hyperparametersSchema } from "latentd";
+ *
+ * const { factors } = hyperparametersSchema.shape;
+ * assert.equal(factors.parse(undefined), 20); // the default
+ * assert.equal(factors.description, "factors between generator and log-rates");
+ * assert.equal(factors.safeParse(0).success, false);
+ * ```
+ */
 export const hyperparametersSchema = z.strictObject({
   cell: z.enum(["vanilla", "gru"]).default("gru").describe("the generator's cell"),
   nonlinearity: z.enum(["tanh", "relu", "identity"]).default("tanh")
@@ -99,7 +112,11 @@ export type HyperparametersInput = Readonly<z.input<typeof hyperparametersSchema
  *
  * @example
  * ```ts
- * parseHyperparameters({ generatorUnits: 100 }).factors; // 20
+ * import assert from "node:assert/strict";
+ * import { InputError, parseHyperparameters } from "latentd";
+ *
+ * assert.equal(parseHyperparameters({ generatorUnits: 100 }).factors, 20);
+ * assert.throws(() => parseHyperparameters({ generatorUnit: 100 }), InputError);
  * ```
  */
 export function parseHyperparameters(given: unknown): Hyperparameters {
@@ -121,7 +138,18 @@ export function parseHyperparameters(given: unknown): Hyperparameters {
   throw new InputError(`Cannot use these hyperparameters: ${problems.join("; ")}.`);
 }
 
-/** The model that hyperparameters describe, for data of `T` bins and `N` neurons. */
+/**
+ * The model that hyperparameters describe, for data of `T` bins and `N` neurons.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { architecture, parseHyperparameters } from "latentd";
+ *
+ * const model = architecture(parseHyperparameters({ generatorUnits: 2, factors: 2 }), 50, 100);
+ * assert.deepEqual(model.dims, { T: 50, N: 100, E: 64, C: 0, U: 0, G: 2, F: 2 });
+ * ```
+ */
 export function architecture(h: Hyperparameters, T: number, N: number): Architecture {
   const dims: Dims = {
     T,
@@ -136,7 +164,18 @@ export function architecture(h: Hyperparameters, T: number, N: number): Architec
   return { dims, cell, nonlinearity: h.nonlinearity };
 }
 
-/** The numbers of a step that stay the same from run to run. */
+/**
+ * The numbers of a step that stay the same from run to run.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { parseHyperparameters, stepOptions } from "latentd";
+ *
+ * const { keepRate, maxGradNorm } = stepOptions(parseHyperparameters({ keepRate: 0.9 }));
+ * assert.deepEqual([keepRate, maxGradNorm], [0.9, 10]);
+ * ```
+ */
 export function stepOptions(h: Hyperparameters): StepOptions {
   const { keepRate, generatorKeepRate, varMin, l2, adamB1, adamB2, adamEps, maxGradNorm } = h;
   return { keepRate, generatorKeepRate, varMin, l2, adamB1, adamB2, adamEps, maxGradNorm };

@@ -9,6 +9,18 @@ import { type Architecture, parameterLayout } from "./layout.ts";
  *
  * @param meanCounts_N each neuron's mean count per bin in the training trials
  * @returns `params_P`, the flat buffer of `parameterLayout`
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { architecture, initialise, parameterLayout, parseHyperparameters } from "latentd";
+ *
+ * const h = parseHyperparameters({ generatorUnits: 2, factors: 2 });
+ * const shape = architecture(h, 50, 3);
+ * const params_P = initialise(shape, h, 0, Float64Array.of(1, 1, Math.E)); // counts per bin
+ * const { offset, length } = parameterLayout(shape).slice("readout.b_N");
+ * assert.deepEqual(params_P.slice(offset, offset + length), Float64Array.of(0, 0, 1)); // log-rates
+ * ```
  */
 export function initialise(
   model: Architecture,

@@ -78,9 +78,12 @@ function shapes(model: Architecture): [name: string, shape: number[]][] {
  *
  * @example
  * ```ts
+ * import assert from "node:assert/strict";
+ * import { parameterLayout } from "latentd";
+ *
  * const dims = { T: 50, N: 100, E: 2, C: 0, U: 0, G: 2, F: 2 };
  * const layout = parameterLayout({ dims, cell: "vanilla", nonlinearity: "tanh" });
- * layout.slice("factors.w_GF").shape; // [2, 2]
+ * assert.deepEqual(layout.slice("readout.w_FN").shape, [2, 100]);
  * ```
  */
 export function parameterLayout(model: Architecture): Layout {

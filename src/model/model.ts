@@ -14,7 +14,22 @@ export interface Model {
   readonly step: number;
 }
 
-/** One named slice of a model's parameters, `[in][out]`; a view, not a copy. */
+/**
+ * One named slice of a model's parameters, `[in][out]`; a view, not a copy.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { architecture, initialise, parameter, parseHyperparameters } from "latentd";
+ *
+ * const hyperparameters = parseHyperparameters({ generatorUnits: 2, factors: 2 });
+ * const shape = architecture(hyperparameters, 5, 3);
+ * const params_P = initialise(shape, hyperparameters, 0, Float64Array.of(1, 2, 1));
+ * const origin = { seed: 0, step: 0, binWidth: 0.01 };
+ * const model = { ...origin, hyperparameters, architecture: shape, params_P };
+ * assert.equal(parameter(model, "factors.w_GF").length, 2 * 2);
+ * ```
+ */
 export function parameter(model: Model, name: string): Float64Array {
   const { offset, length } = parameterLayout(model.architecture).slice(name);
   return model.params_P.subarray(offset, offset + length);

@@ -155,6 +155,17 @@ function flatten(tree: ReferenceTree | NestedNumbers, path: string, into: Map<st
  * A jax-lfads parameter (or gradient) dictionary as our flat buffer; padding is 0.
  *
  * @throws {InputError} naming the first array that is missing or has another size
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { type Architecture, fromReference, InputError } from "latentd";
+ *
+ * const dims = { T: 5, N: 3, E: 2, C: 0, U: 0, G: 2, F: 1 };
+ * const model: Architecture = { dims, cell: "vanilla", nonlinearity: "tanh" };
+ * const incomplete = { gen: { wA: [[0.9, -0.2], [0.2, 0.9]] } };
+ * assert.throws(() => fromReference(incomplete, model), InputError);
+ * ```
  */
 export function fromReference(tree: ReferenceTree, model: Architecture): Float64Array {
   const arrays = new Map<string, number[]>();
@@ -175,7 +186,25 @@ export function fromReference(tree: ReferenceTree, model: Architecture): Float64
   return params_P;
 }
 
-/** Our flat buffer as jax-lfads arrays: name → shape and numbers, [out][in]. */
+/**
+ * Our flat buffer as jax-lfads arrays: name → shape and numbers, [out][in].
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { type Architecture, parameterLayout, toReference } from "latentd";
+ *
+ * const dims = { T: 5, N: 3, E: 2, C: 0, U: 0, G: 2, F: 1 };
+ * const model: Architecture = { dims, cell: "vanilla", nonlinearity: "tanh" };
+ * const layout = parameterLayout(model);
+ * const params_P = new Float64Array(layout.length);
+ * params_P.set([1, 2, 3, 4], layout.slice("generator.wRecurrent_GG").offset); // [in][out]
+ * assert.deepEqual(toReference(params_P, model).get("gen.wA"), {
+ *   shape: [2, 2],
+ *   values: Float64Array.of(1, 3, 2, 4), // [out][in]
+ * });
+ * ```
+ */
 export function toReference(
   params_P: ArrayLike<number>,
   model: Architecture,

@@ -1,7 +1,18 @@
 /** Learning rate and KL scale by step (MODEL section 2, Train). */
 import type { Hyperparameters } from "./hyperparameters.ts";
 
-/** `stepSize * decayFactor^(step / decaySteps)`; `step` counts from 0. */
+/**
+ * `stepSize * decayFactor^(step / decaySteps)`; `step` counts from 0.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { learningRate } from "latentd";
+ *
+ * const decay = { stepSize: 0.01, decayFactor: 0.5, decaySteps: 100 };
+ * assert.deepEqual([0, 100, 200].map((step) => learningRate(decay, step)), [0.01, 0.005, 0.0025]);
+ * ```
+ */
 export function learningRate(
   h: Pick<Hyperparameters, "stepSize" | "decayFactor" | "decaySteps">,
   step: number,
@@ -9,7 +20,18 @@ export function learningRate(
   return h.stepSize * h.decayFactor ** (step / h.decaySteps);
 }
 
-/** From klMin to klMax, linearly between the steps klStart and klEnd. */
+/**
+ * From klMin to klMax, linearly between the steps klStart and klEnd.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { klScale } from "latentd";
+ *
+ * const warmup = { klMin: 0, klMax: 1, klStart: 100, klEnd: 300 };
+ * assert.deepEqual([0, 100, 200, 999].map((step) => klScale(warmup, step)), [0, 0, 0.5, 1]);
+ * ```
+ */
 export function klScale(
   h: Pick<Hyperparameters, "klMin" | "klMax" | "klStart" | "klEnd">,
   step: number,

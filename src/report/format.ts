@@ -7,7 +7,9 @@ const ABSENT = "\u2013";
  *
  * @example
  * ```ts
- * number(-0.0123456); // "−0.0123"
+ * import assert from "node:assert/strict";
+ *
+ * assert.equal(number(-0.0123456), "−0.0123");
  * ```
  */
 export function number(value: number | null | undefined, digits = 3): string {

@@ -31,7 +31,9 @@ function flatten(content: Content): string {
  *
  * @example
  * ```ts
- * html`<p>${"a < b"}</p>`.text; // "<p>a &lt; b</p>"
+ * import assert from "node:assert/strict";
+ *
+ * assert.equal(html`<p>${"a < b"}</p>`.text, "<p>a &lt; b</p>");
  * ```
  */
 export function html(strings: TemplateStringsArray, ...values: Content[]): Html {

@@ -23,7 +23,28 @@ const POLICY = "default-src 'none'; style-src 'unsafe-inline'";
  *
  * @example
  * ```ts
- * await Deno.writeTextFile("report.html", renderReport(data));
+ * import assert from "node:assert/strict";
+ * import {
+ *   createReferenceExecutor,
+ *   fit,
+ *   parseHyperparameters,
+ *   renderReport,
+ *   reportData,
+ *   simulateRotation,
+ *   study,
+ * } from "latentd";
+ *
+ * const data = simulateRotation({ trials: 10, T: 5, N: 3 });
+ * const device = createReferenceExecutor();
+ * const hyperparameters = parseHyperparameters({ generatorUnits: 2, factors: 2, steps: 2 });
+ * const run = fit(data, device, { hyperparameters, seed: 0 });
+ * let next = await run.next();
+ * while (!next.done) next = await run.next();
+ * const { model, split } = next.value;
+ * const whole = await study(device, data, model, split, { samples: 2 });
+ *
+ * const page = renderReport(reportData(whole, { title: "Test", created: "2026-01-01T00:00:00Z" }));
+ * assert(page.startsWith("<!doctype html>"));
  * ```
  */
 export function renderReport(data: ReportData): string {

@@ -8,7 +8,24 @@ import {
 import type { Executor } from "../compute/executor.ts";
 import { type Model, parameter } from "../model/model.ts";
 
-/** A model's generator. Its weights are copies. */
+/**
+ * A model's generator. Its weights are copies.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { architecture, generatorCell, initialise, parseHyperparameters, step } from "latentd";
+ *
+ * const hyperparameters = parseHyperparameters({ generatorUnits: 2, factors: 2 });
+ * const shape = architecture(hyperparameters, 5, 3);
+ * const params_P = initialise(shape, hyperparameters, 0, Float64Array.of(1, 2, 1));
+ * const origin = { seed: 0, step: 0, binWidth: 0.01 };
+ * const model = { ...origin, hyperparameters, architecture: shape, params_P };
+ * const cell = generatorCell(model);
+ * assert.deepEqual([cell.kind, cell.G, cell.U], ["gru", 2, 0]);
+ * assert.equal(step(cell, [0.1, 0], []).length, 2);
+ * ```
+ */
 export function generatorCell(model: Model): Cell {
   const { cell: kind, nonlinearity, dims: { G, U } } = model.architecture;
   const gru = kind === "gru";
@@ -26,7 +43,18 @@ export function generatorCell(model: Model): Cell {
   };
 }
 
-/** At most about `most` of the states that a model visited, evenly spaced, as candidates. */
+/**
+ * At most about `most` of the states that a model visited, evenly spaced, as candidates.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { visitedStates } from "latentd";
+ *
+ * const gen_BTG = Float64Array.of(0, 1, 2, 3, 4, 5, 6, 7); // 4 states of G = 2
+ * assert.deepEqual(visitedStates(gen_BTG, 2, 2), Float64Array.of(0, 1, 4, 5));
+ * ```
+ */
 export function visitedStates(gen_BTG: Float64Array, G: number, most = 2000): Float64Array {
   const states = gen_BTG.length / G;
   const every = Math.max(1, Math.ceil(states / most));
@@ -43,6 +71,28 @@ export function visitedStates(gen_BTG: Float64Array, G: number, most = 2000): Fl
  *
  * @param gen_BTG states that the model visited (`infer`)
  * @param input_U the input, held still; zeros where it is left out
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import {
+ *   architecture,
+ *   createReferenceExecutor,
+ *   generateTrials,
+ *   initialise,
+ *   modelFixedPoints,
+ *   parseHyperparameters,
+ * } from "latentd";
+ *
+ * const hyperparameters = parseHyperparameters({ generatorUnits: 2, factors: 2 });
+ * const shape = architecture(hyperparameters, 5, 3);
+ * const params_P = initialise(shape, hyperparameters, 0, Float64Array.of(1, 2, 1));
+ * const origin = { seed: 0, step: 0, binWidth: 0.01 };
+ * const model = { ...origin, hyperparameters, architecture: shape, params_P };
+ * const { gen_BTG } = generateTrials(model, { trials: 10 });
+ * const { points } = await modelFixedPoints(createReferenceExecutor(), model, gen_BTG);
+ * assert(points[0].q < 1e-5);
+ * ```
  */
 export function modelFixedPoints(
   executor: Executor,

@@ -56,7 +56,16 @@ function address(seed: number, part: number): Address {
  *
  * @example
  * ```ts
+ * import assert from "node:assert/strict";
+ * import { architecture, generateTrials, initialise, parseHyperparameters } from "latentd";
+ *
+ * const hyperparameters = parseHyperparameters({ generatorUnits: 2, factors: 2 });
+ * const shape = architecture(hyperparameters, 5, 3);
+ * const params_P = initialise(shape, hyperparameters, 0, Float64Array.of(1, 2, 1));
+ * const origin = { seed: 0, step: 0, binWidth: 0.01 };
+ * const model = { ...origin, hyperparameters, architecture: shape, params_P };
  * const { gen_BTG } = generateTrials(model, { trials: 10, seed: 1 });
+ * assert.equal(gen_BTG.length, 10 * 5 * 2);
  * ```
  */
 export function generateTrials(model: Model, options: GenerateOptions = {}): Generated {
@@ -100,8 +109,16 @@ export function generateTrials(model: Model, options: GenerateOptions = {}): Gen
  *
  * @example
  * ```ts
- * const data = generate(model, { trials: 200, seed: 1 });
- * data.truth?.L; // the model's generator units
+ * import assert from "node:assert/strict";
+ * import { architecture, generate, initialise, parseHyperparameters } from "latentd";
+ *
+ * const hyperparameters = parseHyperparameters({ generatorUnits: 2, factors: 2 });
+ * const shape = architecture(hyperparameters, 5, 3);
+ * const params_P = initialise(shape, hyperparameters, 0, Float64Array.of(1, 2, 1));
+ * const origin = { seed: 0, step: 0, binWidth: 0.01 };
+ * const model = { ...origin, hyperparameters, architecture: shape, params_P };
+ * const data = generate(model, { trials: 10, T: 20, seed: 1 });
+ * assert.deepEqual([data.trials, data.T, data.N, data.truth?.L], [10, 20, 3, 2]);
  * ```
  */
 export function generate(model: Model, options: GenerateOptions = {}): Dataset {

@@ -72,7 +72,18 @@ export type RecipeName = keyof typeof RECIPES_INPUT;
 /** The recipes' names, the default first. */
 export const RECIPES = Object.keys(RECIPES_INPUT) as RecipeName[];
 
-/** A recipe with every default filled in. */
+/**
+ * A recipe with every default filled in.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { recipe } from "latentd";
+ *
+ * assert.equal(recipe("tutorial").generatorKeepRate, 0.95);
+ * assert.equal(recipe("default").generatorKeepRate, 1);
+ * ```
+ */
 export function recipe(name: RecipeName): Hyperparameters {
   return parseHyperparameters(RECIPES_INPUT[name]);
 }

@@ -46,7 +46,27 @@ function eigenvalueView(
   return { re: value.re, im: value.im, modulus: magnitude(value), angle, hz, timeConstant };
 }
 
-/** A fixed point in a report's terms; the same shape is the command line's JSON. */
+/**
+ * A fixed point in a report's terms; the same shape is the command line's JSON.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import {
+ *   cellFromReference,
+ *   createReferenceExecutor,
+ *   findFixedPoints,
+ *   fixedPointView,
+ * } from "latentd";
+ *
+ * const cell = cellFromReference({ wA: [[0.9, -0.2], [0.2, 0.9]], wB: [[], []], wb: [0, 0] });
+ * const executor = createReferenceExecutor();
+ * const { points } = await findFixedPoints(executor, cell, Float64Array.of(0, 0), []);
+ * const view = fixedPointView(points[0], 0.02);
+ * assert.equal(view.class, "stable focus");
+ * assert.equal(view.eigenvalues[0].modulus, Math.hypot(0.9, 0.2));
+ * ```
+ */
 export function fixedPointView(point: FixedPoint, binWidth: number | null): FixedPointView {
   return {
     point: Array.from(point.point_G),
@@ -58,7 +78,19 @@ export function fixedPointView(point: FixedPoint, binWidth: number | null): Fixe
   };
 }
 
-/** The dynamics that made the data, where a linear simulator did. */
+/**
+ * The dynamics that made the data, where a linear simulator did.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { simulateRotation, truthView } from "latentd";
+ *
+ * const truth = truthView(simulateRotation({ trials: 2, T: 5, N: 3, w: 0.2 }));
+ * assert.equal(truth?.modulus.toFixed(3), "1.000");
+ * assert.equal(truth?.angle.toFixed(3), "0.201");
+ * ```
+ */
 export function truthView(data: Dataset): TruthView | null {
   const A = data.truth?.A;
   if (!A) return null;
@@ -133,7 +165,34 @@ function rows(matrix: Float64Array, G: number): number[][] {
   return Array.from({ length: G }, (_, i) => Array.from(matrix.subarray(i * G, (i + 1) * G)));
 }
 
-/** Everything that `renderReport` shows of a study. */
+/**
+ * Everything that `renderReport` shows of a study.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import {
+ *   createReferenceExecutor,
+ *   fit,
+ *   parseHyperparameters,
+ *   reportData,
+ *   simulateRotation,
+ *   study,
+ * } from "latentd";
+ *
+ * const data = simulateRotation({ trials: 10, T: 5, N: 3 });
+ * const device = createReferenceExecutor();
+ * const hyperparameters = parseHyperparameters({ generatorUnits: 2, factors: 2, steps: 2 });
+ * const run = fit(data, device, { hyperparameters, seed: 0 });
+ * let next = await run.next();
+ * while (!next.done) next = await run.next();
+ * const { model, split } = next.value;
+ * const whole = await study(device, data, model, split, { samples: 2 });
+ *
+ * const shown = reportData(whole, { title: "Test", created: "2026-01-01T00:00:00Z" });
+ * assert.deepEqual(shown.scores.map(({ name }) => name), ["null", "oracle", "model"]);
+ * ```
+ */
 export function reportData(
   study: Study,
   about: { title: string; created: string; recipes?: RecipeView[] },

@@ -41,6 +41,17 @@ export function takeTrials(
  * held-out spike of it has a finite price.
  *
  * @param posterior of the trials `split.evaluation`, in that order
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { score, simulateRotation } from "latentd";
+ *
+ * const data = simulateRotation({ trials: 4, T: 50, N: 20 });
+ * const split = { train: Uint32Array.of(0, 1, 2), evaluation: Uint32Array.of(3) };
+ * const rates_BTN = data.truth!.rates_BTN.subarray(3 * 50 * 20); // as good as the oracle
+ * assert.equal(score(data, split, { rates_BTN }).explained, 1);
+ * ```
  */
 export function score(
   data: Dataset,

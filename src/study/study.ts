@@ -20,6 +20,30 @@ export interface StudyOptions {
 /**
  * Infers all trials by posterior sample-and-average, scores the evaluation trials and looks for fixed
  * points from the states that were visited.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import {
+ *   createReferenceExecutor,
+ *   fit,
+ *   parseHyperparameters,
+ *   simulateRotation,
+ *   study,
+ * } from "latentd";
+ *
+ * const data = simulateRotation({ trials: 10, T: 5, N: 3 });
+ * const device = createReferenceExecutor();
+ * const hyperparameters = parseHyperparameters({ generatorUnits: 2, factors: 2, steps: 2 });
+ * const run = fit(data, device, { hyperparameters, seed: 0 });
+ * let next = await run.next();
+ * while (!next.done) next = await run.next();
+ * const { model, split } = next.value;
+ * const whole = await study(device, data, model, split, { samples: 2 });
+ *
+ * assert.equal(whole.posterior.B, data.trials);
+ * assert(Number.isFinite(whole.scores.nll.model));
+ * ```
  */
 export async function study(
   executor: Executor,

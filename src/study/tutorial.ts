@@ -41,7 +41,21 @@ export interface TutorialResult {
   readonly report: ReportData;
 }
 
-/** Runs the tutorial, yielding the fit's progress. */
+/**
+ * Runs the tutorial, yielding the fit's progress.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { createReferenceExecutor, tutorial } from "latentd";
+ *
+ * const run = tutorial(createReferenceExecutor(), { seed: 0, created: "2026-01-01T00:00:00Z" });
+ * for await (const progress of run) {
+ *   assert(progress.kind === "step" && progress.train.nll > 0);
+ *   break; // or go on: at its end the run returns summary, study and report
+ * }
+ * ```
+ */
 export async function* tutorial(
   executor: Executor,
   options: TutorialOptions,

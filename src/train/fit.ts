@@ -61,14 +61,17 @@ function breathe(): Promise<void> {
  *
  * @example
  * ```ts
+ * import assert from "node:assert/strict";
  * import { createReferenceExecutor, fit, parseHyperparameters, simulateRotation } from "latentd";
- * const run = fit(simulateRotation({ trials: 8, T: 6, N: 4 }), createReferenceExecutor(), {
- *   hyperparameters: parseHyperparameters({ generatorUnits: 2, encoderUnits: 2, factors: 2, steps: 3 }),
- *   seed: 1,
- * });
+ *
+ * const data = simulateRotation({ trials: 10, T: 5, N: 3 });
+ * const device = createReferenceExecutor();
+ * const hyperparameters = parseHyperparameters({ generatorUnits: 2, factors: 2, steps: 2 });
+ * const run = fit(data, device, { hyperparameters, seed: 0 });
  * let next = await run.next();
  * while (!next.done) next = await run.next();
- * next.value.completed; // true
+ * const { completed, model } = next.value;
+ * assert(completed && model.step === 2);
  * ```
  */
 export async function* fit(

@@ -43,6 +43,40 @@ const LEFTOVER = /^\..+\.[0-9a-f-]{36}\.tmp$/;
  * Refuses a folder that holds a run already, or files that a run would replace.
  *
  * @throws {InputError} naming what was found and the ways out
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import {
+ *   createReferenceExecutor,
+ *   InputError,
+ *   newRunRecord,
+ *   parseHyperparameters,
+ *   requireFreeFolder,
+ *   RunDirectory,
+ *   simulateRotation,
+ *   splitTrials,
+ * } from "latentd";
+ *
+ * const data = simulateRotation({ trials: 10, T: 5, N: 3 });
+ * const hyperparameters = parseHyperparameters({ generatorUnits: 2, factors: 2, steps: 2 });
+ * const device = createReferenceExecutor();
+ * const record = await newRunRecord({
+ *   seed: 0,
+ *   hyperparameters,
+ *   device: device.info,
+ *   reproducible: true,
+ *   data,
+ *   dataPath: "rotation.npz",
+ *   split: splitTrials(data.trials, hyperparameters.evalFraction, 0),
+ * });
+ *
+ * const folder = await Deno.makeTempDir();
+ * await requireFreeFolder(folder);
+ * (await RunDirectory.create(folder, record)).close();
+ * await assert.rejects(requireFreeFolder(folder), InputError);
+ * await Deno.remove(folder, { recursive: true });
+ * ```
  */
 export async function requireFreeFolder(folder: string): Promise<void> {
   const what = JSON.stringify(folder);
@@ -79,10 +113,43 @@ async function exists(path: string): Promise<boolean> {
  *
  * @example
  * ```ts
- * const run = await RunDirectory.open("runs/first");
- * const resume = await run.readState();
- * // … fit(data, executor, { …, resume, checkpoint: (state) => run.save(state) })
- * run.close();
+ * import assert from "node:assert/strict";
+ * import {
+ *   createReferenceExecutor,
+ *   fit,
+ *   newRunRecord,
+ *   parseHyperparameters,
+ *   RunDirectory,
+ *   simulateRotation,
+ *   splitTrials,
+ * } from "latentd";
+ *
+ * const data = simulateRotation({ trials: 10, T: 5, N: 3 });
+ * const hyperparameters = parseHyperparameters({ generatorUnits: 2, factors: 2, steps: 2 });
+ * const device = createReferenceExecutor();
+ * const record = await newRunRecord({
+ *   seed: 0,
+ *   hyperparameters,
+ *   device: device.info,
+ *   reproducible: true,
+ *   data,
+ *   dataPath: "rotation.npz",
+ *   split: splitTrials(data.trials, hyperparameters.evalFraction, 0),
+ * });
+ *
+ * const folder = await Deno.makeTempDir();
+ * const directory = await RunDirectory.create(folder, record);
+ * const run = fit(data, device, {
+ *   hyperparameters,
+ *   seed: 0,
+ *   checkpoint: (state) => directory.save(state),
+ * });
+ * let next = await run.next();
+ * while (!next.done) next = await run.next();
+ * await directory.finish("completed", next.value.model);
+ * assert.equal((await directory.readState()).step, 2); // `resume` of another fit would go on here
+ * directory.close();
+ * await Deno.remove(folder, { recursive: true });
  * ```
  */
 export class RunDirectory {
@@ -224,6 +291,43 @@ export class RunDirectory {
  * The last checkpoint of a run.
  *
  * @throws {InputError} when there is none, or it is not of this run's shape and seed
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import {
+ *   createReferenceExecutor,
+ *   fit,
+ *   newRunRecord,
+ *   parseHyperparameters,
+ *   readRunState,
+ *   RunDirectory,
+ *   simulateRotation,
+ *   splitTrials,
+ * } from "latentd";
+ *
+ * const data = simulateRotation({ trials: 10, T: 5, N: 3 });
+ * const hyperparameters = parseHyperparameters({ generatorUnits: 2, factors: 2, steps: 2 });
+ * const device = createReferenceExecutor();
+ * const record = await newRunRecord({
+ *   seed: 0,
+ *   hyperparameters,
+ *   device: device.info,
+ *   reproducible: true,
+ *   data,
+ *   dataPath: "rotation.npz",
+ *   split: splitTrials(data.trials, hyperparameters.evalFraction, 0),
+ * });
+ *
+ * const folder = await Deno.makeTempDir();
+ * const directory = await RunDirectory.create(folder, record);
+ * const checkpoint = directory.save.bind(directory);
+ * const run = fit(data, device, { hyperparameters, seed: 0, checkpoint });
+ * while (!(await run.next()).done);
+ * directory.close();
+ * assert.equal((await readRunState(folder, record)).step, 2);
+ * await Deno.remove(folder, { recursive: true });
+ * ```
  */
 export async function readRunState(folder: string, record: RunRecord): Promise<RunState> {
   const path = join(folder, RUN_FILES.checkpoint);

@@ -67,7 +67,20 @@ export const runRecordSchema = z.strictObject({
 export type RunRecord = Readonly<z.infer<typeof runRecordSchema>>;
 export type RunStatus = RunRecord["status"];
 
-/** SHA-256 of the counts of a dataset, packed as they are in memory, in hexadecimal. */
+/**
+ * SHA-256 of the counts of a dataset, packed as they are in memory, in hexadecimal.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { countsSha256 } from "latentd";
+ *
+ * assert.equal(
+ *   await countsSha256({ counts_BTN: Uint8Array.of() }),
+ *   "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+ * );
+ * ```
+ */
 export async function countsSha256({ counts_BTN }: Pick<Dataset, "counts_BTN">): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", new Uint8Array(counts_BTN.slice().buffer));
   return new Uint8Array(digest).toHex();
@@ -85,7 +98,35 @@ export interface RunStart {
   readonly split: Split;
 }
 
-/** The record of a run that is about to begin. */
+/**
+ * The record of a run that is about to begin.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import {
+ *   createReferenceExecutor,
+ *   newRunRecord,
+ *   parseHyperparameters,
+ *   simulateRotation,
+ *   splitTrials,
+ * } from "latentd";
+ *
+ * const data = simulateRotation({ trials: 10, T: 5, N: 3 });
+ * const hyperparameters = parseHyperparameters({ generatorUnits: 2, factors: 2, steps: 2 });
+ * const device = createReferenceExecutor();
+ * const record = await newRunRecord({
+ *   seed: 0,
+ *   hyperparameters,
+ *   device: device.info,
+ *   reproducible: true,
+ *   data,
+ *   dataPath: "rotation.npz",
+ *   split: splitTrials(data.trials, hyperparameters.evalFraction, 0),
+ * });
+ * assert.deepEqual([record.status, record.steps, record.dataset.N], ["running", 0, 3]);
+ * ```
+ */
 export async function newRunRecord(start: RunStart): Promise<RunRecord> {
   const { seed, hyperparameters, device, data, split } = start;
   const { name, trials, T, N, binWidth, warnings } = data;
@@ -133,6 +174,38 @@ export function recordToBytes(record: RunRecord): Uint8Array {
  *
  * @param folder the run's folder
  * @throws {InputError} when the folder is no run, or its record is damaged
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import {
+ *   createReferenceExecutor,
+ *   newRunRecord,
+ *   parseHyperparameters,
+ *   readRunRecord,
+ *   RunDirectory,
+ *   simulateRotation,
+ *   splitTrials,
+ * } from "latentd";
+ *
+ * const data = simulateRotation({ trials: 10, T: 5, N: 3 });
+ * const hyperparameters = parseHyperparameters({ generatorUnits: 2, factors: 2, steps: 2 });
+ * const device = createReferenceExecutor();
+ * const record = await newRunRecord({
+ *   seed: 0,
+ *   hyperparameters,
+ *   device: device.info,
+ *   reproducible: true,
+ *   data,
+ *   dataPath: "rotation.npz",
+ *   split: splitTrials(data.trials, hyperparameters.evalFraction, 0),
+ * });
+ *
+ * const folder = await Deno.makeTempDir();
+ * (await RunDirectory.create(folder, record)).close();
+ * assert.deepEqual(await readRunRecord(folder), record);
+ * await Deno.remove(folder, { recursive: true });
+ * ```
  */
 export async function readRunRecord(folder: string): Promise<RunRecord> {
   const what = JSON.stringify(folder);
@@ -161,7 +234,21 @@ export async function readRunRecord(folder: string): Promise<RunRecord> {
   );
 }
 
-/** Whether a path is the folder of a run. */
+/**
+ * Whether a path is the folder of a run.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { isRunFolder } from "latentd";
+ *
+ * const folder = await Deno.makeTempDir();
+ * assert.equal(await isRunFolder(folder), false);
+ * await Deno.writeTextFile(`${folder}/run.json`, "{}");
+ * assert.equal(await isRunFolder(folder), true);
+ * await Deno.remove(folder, { recursive: true });
+ * ```
+ */
 export async function isRunFolder(path: string): Promise<boolean> {
   try {
     return (await Deno.stat(join(path, RECORD_FILE))).isFile;

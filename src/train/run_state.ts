@@ -84,6 +84,29 @@ const ARRAYS = ["params_P", "m_P", "v_P", "best_P"] as const;
 /**
  * The bytes of a checkpoint. Numbers are kept as wide as the executor computes, so that resuming is
  * exact: `wide` for the reference executor.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import {
+ *   createReferenceExecutor,
+ *   fit,
+ *   parseHyperparameters,
+ *   readSafetensors,
+ *   simulateRotation,
+ *   stateToBytes,
+ * } from "latentd";
+ *
+ * const data = simulateRotation({ trials: 10, T: 5, N: 3 });
+ * const device = createReferenceExecutor();
+ * const hyperparameters = parseHyperparameters({ generatorUnits: 2, factors: 2, steps: 2 });
+ * const run = fit(data, device, { hyperparameters, seed: 0 });
+ * let next = await run.next();
+ * while (!next.done) next = await run.next();
+ * const wide = true; // the reference device computes in float64
+ * const { tensors } = readSafetensors(stateToBytes(next.value.state, wide));
+ * assert.deepEqual(Object.keys(tensors).sort(), ["best_P", "m_P", "params_P", "v_P"]);
+ * ```
  */
 export function stateToBytes(state: RunState, wide: boolean): Uint8Array {
   const { params_P, m_P, v_P, best, ...rest } = state;
@@ -103,6 +126,29 @@ export function stateToBytes(state: RunState, wide: boolean): Uint8Array {
 /**
  * @param P the parameters of the model that the run fits
  * @throws {InputError} where the file is no checkpoint, or one of another shape
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import {
+ *   createReferenceExecutor,
+ *   fit,
+ *   parseHyperparameters,
+ *   simulateRotation,
+ *   stateFromBytes,
+ *   stateToBytes,
+ * } from "latentd";
+ *
+ * const data = simulateRotation({ trials: 10, T: 5, N: 3 });
+ * const device = createReferenceExecutor();
+ * const hyperparameters = parseHyperparameters({ generatorUnits: 2, factors: 2, steps: 2 });
+ * const run = fit(data, device, { hyperparameters, seed: 0 });
+ * let next = await run.next();
+ * while (!next.done) next = await run.next();
+ * const { state } = next.value;
+ * const bytes = stateToBytes(state, true);
+ * assert.deepEqual(stateFromBytes(bytes, state.params_P.length, "a checkpoint"), state);
+ * ```
  */
 export function stateFromBytes(bytes: Uint8Array, P: number, what: string): RunState {
   const { tensors, metadata } = readSafetensors(bytes, what);

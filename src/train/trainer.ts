@@ -14,6 +14,15 @@ import type { Losses } from "./run_state.ts";
 /**
  * Training met a number that is not finite. The parameters in memory are lost; the checkpoint on disk
  * is the last good state.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { NonFiniteError } from "latentd";
+ *
+ * const error = new NonFiniteError(12, "nll", "readout.w_FN");
+ * assert.deepEqual([error.step, error.term, error.slice], [12, "nll", "readout.w_FN"]);
+ * ```
  */
 export class NonFiniteError extends Error {
   override name = "NonFiniteError";
