@@ -137,12 +137,14 @@ Deno.test("a candidate's path depends neither on its companions nor on the threa
     fc.assert(
       fc.asyncProperty(cases, fc.nat(), async (given, pick) => {
         const [one, ...more] = await Promise.all(executors.map((e) => run(e, given)));
-        for (const other of more) assert.deepEqual(other, one);
+        for (const other of more) {
+          for (const name of OUTPUTS) assert.equal(difference(other[name], one[name]), 0, name);
+        }
         const k = pick % given.K;
         const alone = await run(executors[1], { ...given, K: 1 }, k);
         for (const name of OUTPUTS) {
           const n = one[name].length / given.K;
-          assert.deepEqual(alone[name], one[name].slice(k * n, (k + 1) * n), name);
+          assert.equal(difference(alone[name], one[name].slice(k * n, (k + 1) * n)), 0, name);
         }
       }),
       { numRuns: 30, seed: 2 },

@@ -250,9 +250,13 @@ export function sparseScratch(m: i32, n: i32): SparseScratch {
   return memory_;
 }
 
-/** One block of a weight gradient whose `a` holds spikes: out[m…][n…] = Σ_rows a · d. */
+/**
+ * One block of a weight gradient whose `a` holds spikes: out[m…][n…] = Σ_rows a · d.
+ *
+ * @param sum where the column sums of `d` go, or 0
+ */
 export function sparseBlock(
-  job: Job, B: i32, m: i32, mCount: i32, n: i32, nCount: i32, memory_: SparseScratch,
+  job: Job, B: i32, m: i32, mCount: i32, n: i32, nCount: i32, sum: usize, memory_: SparseScratch,
 ): void {
   const rows = job.T * B;
   const lists = memory_.lists, ends = memory_.ends, packed = memory_.packed;
@@ -268,6 +272,7 @@ export function sparseBlock(
     const K = min(ROWS, rows - row);
     listColumns(a, aStep, K, mCount, lists, ends);
     packWide(packed, d, K, nCount, dStep);
+    if (sum) sumColumns(packed, K, nCount, sum, row > 0);
     let entries = lists, end = ends, o = out;
     for (let i = 0; i < mCount; i += 2) {
       const other = i + 1 < mCount ? o + outStep : memory_.spare;
@@ -278,6 +283,27 @@ export function sparseBlock(
     }
     a += <usize>ROWS * aStep;
     d += <usize>ROWS * dStep;
+  }
+}
+
+/** The column sums of a packed block become `sum`, or join it. */
+function sumColumns(packed: usize, K: i32, N: i32, sum: usize, add: bool): void {
+  for (let n = 0; n < N;) {
+    const width = panelWidth(N - n), step = <usize>width << 2;
+    for (let j = 0; j < width && n + j < N; j += NARROW) {
+      let c0 = f32x4.splat(0), c1 = c0, c2 = c0, row = packed + (<usize>j << 2);
+      for (let k = 0; k < K; k++, row += step) {
+        c0 = f32x4.add(c0, v128.load(row));
+        c1 = f32x4.add(c1, v128.load(row, 16));
+        c2 = f32x4.add(c2, v128.load(row, 32));
+      }
+      const out = sum + (<usize>(n + j) << 2), room = N - n - j;
+      join(out, c0, room, add);
+      join(out + 16, c1, room - 4, add);
+      join(out + 32, c2, room - 8, add);
+    }
+    packed += <usize>K * step;
+    n += width;
   }
 }
 

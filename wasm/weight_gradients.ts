@@ -72,7 +72,7 @@ function transposes(job: Job): bool {
 function fairShare(args: WeightGradientsArgs, threads: i32): i64 {
   let all: i64 = 0;
   for (let i = 0; i < args.count; i++) {
-    const job = changetype<Job>(args.jobs + <usize>i * offsetof<Job>());
+    const job = jobAt(args, i);
     all += <i64>job.m * job.n * job.T;
   }
   return all / (threads * SHARES);
@@ -104,7 +104,10 @@ function blockM(job: Job, share: i64): i32 {
 }
 
 @inline
-function blocks(job: Job, threads: i32, share: i64): i32 {
+function blocks(
+  args: WeightGradientsArgs, sums: usize, job: Job, threads: i32, share: i64,
+): i32 {
+  if (isAdopted(args.count, sums, job)) return 0;
   return parts(job.m, blockM(job, share)) * parts(job.n, blockN(job, threads, share));
 }
 
@@ -115,15 +118,16 @@ export function weight_gradients(
   const dense = denseScratch();
   const sparse = largestSparse(args, threads);
   let index = 0, start = 0, end = 0;
+  const sums = adoptions(args);
   let job = changetype<Job>(args.jobs);
-  if (args.count > 0) end = blocks(job, threads, share);
+  if (args.count > 0) end = blocks(args, sums, job, threads, share);
   while (true) {
     const block = atomic.add<i32>(NEXT_PIECE, 1);
     while (index < args.count && block >= end) {
       start = end;
       index++;
-      job = changetype<Job>(args.jobs + <usize>index * offsetof<Job>());
-      if (index < args.count) end += blocks(job, threads, share);
+      job = jobAt(args, index);
+      if (index < args.count) end += blocks(args, sums, job, threads, share);
     }
     if (index == args.count) {
       // every thread gets exactly one number past the end, and the last of them rewinds
@@ -134,17 +138,62 @@ export function weight_gradients(
     const across = parts(job.n, columns);
     const m = (block - start) / across * lines, n = (block - start) % across * columns;
     const mCount = min(lines, job.m - m), nCount = min(columns, job.n - n);
-    if (skipsZeros(job)) sparseBlock(job, s.B, m, mCount, n, nCount, sparse);
+    // of the blocks that share columns, the first sums them
+    let sum = m == 0 ? load<usize>(sums + (<usize>index << 2)) : 0;
+    if (sum) sum += <usize>n << 2;
+    if (skipsZeros(job)) sparseBlock(job, s.B, m, mCount, n, nCount, sum, sparse);
     else if (job.m <= THIN) thinBlock(job, s.B, n, nCount);
-    else denseBlock(job, s.B, m, mCount, n, nCount, dense);
+    else denseBlock(job, s.B, m, mCount, n, nCount, sum, dense);
   }
+}
+
+/**
+ * For each job, where the column sums of its `d` go that another job asks for, or 0. Whoever packs `d`
+ * sums it on the way, and `d` is read once less.
+ */
+function adoptions(args: WeightGradientsArgs): usize {
+  const sums = scratch(<usize>args.count << 2);
+  for (let i = 0; i < args.count; i++) {
+    store<usize>(sums + (<usize>i << 2), 0);
+    const job = jobAt(args, i);
+    if (job.a == 0 || job.T == 0) continue;
+    if (!skipsZeros(job) && (job.m <= THIN || transposes(job))) continue;
+    for (let j = 0; j < args.count; j++) {
+      const sum = jobAt(args, j);
+      // the first job that packs this `d` takes its sums along, and no other
+      if (!sumsSame(sum, job) || isAdopted(i, sums, sum)) continue;
+      store<usize>(sums + (<usize>i << 2), sum.out);
+    }
+  }
+  return sums;
+}
+
+@inline
+function jobAt(args: WeightGradientsArgs, i: i32): Job {
+  return changetype<Job>(args.jobs + <usize>i * offsetof<Job>());
+}
+
+/** Whether `sum` asks for the column sums of all that `job` packs. */
+@inline
+function sumsSame(sum: Job, job: Job): bool {
+  return sum.a == 0 && sum.d == job.d && sum.dStride == job.dStride && sum.n == job.n &&
+    sum.T == job.T;
+}
+
+/** Whether a job is a column sum that one of the first `count` jobs takes along. */
+function isAdopted(count: i32, sums: usize, job: Job): bool {
+  if (job.a != 0) return false;
+  for (let i = 0; i < count; i++) {
+    if (load<usize>(sums + (<usize>i << 2)) == job.out) return true;
+  }
+  return false;
 }
 
 /** Working memory for the largest block of the sparse jobs. */
 function largestSparse(args: WeightGradientsArgs, threads: i32): SparseScratch {
   let m = 0, n = 0;
   for (let i = 0; i < args.count; i++) {
-    const job = changetype<Job>(args.jobs + <usize>i * offsetof<Job>());
+    const job = jobAt(args, i);
     if (skipsZeros(job)) {
       m = max(m, job.m);
       n = max(n, blockN(job, threads, 0));
@@ -176,8 +225,9 @@ function denseScratch(): DenseScratch {
   return p;
 }
 
+/** @param sum where the column sums of `d` go, or 0 */
 function denseBlock(
-  job: Job, B: i32, m: i32, mCount: i32, n: i32, nCount: i32, p: DenseScratch,
+  job: Job, B: i32, m: i32, mCount: i32, n: i32, nCount: i32, sum: usize, p: DenseScratch,
 ): void {
   const rows = job.T * B;
   const aStep = <usize>job.aStride << 2, dStep = <usize>job.dStride << 2;
@@ -186,22 +236,22 @@ function denseBlock(
   if (rows == 0) {
     clear(out, outStep, mCount, nCount);
   } else if (transposes(job)) {
-    multiplyRows(d, dStep, nCount, a, aStep, mCount, rows, p.turned, <usize>mCount << 2, p);
+    multiplyRows(d, dStep, nCount, a, aStep, mCount, rows, p.turned, <usize>mCount << 2, 0, p);
     transpose(p.turned, nCount, mCount, out, outStep);
   } else {
-    multiplyRows(a, aStep, mCount, d, dStep, nCount, rows, out, outStep, p);
+    multiplyRows(a, aStep, mCount, d, dStep, nCount, rows, out, outStep, sum, p);
   }
 }
 
 /** out[six][eight] = Σ_rows x[row][six] · y[row][eight]. */
 function multiplyRows(
   x: usize, xStep: usize, sixes: i32, y: usize, yStep: usize, eights: i32, rows: i32,
-  out: usize, outStep: usize, p: DenseScratch,
+  out: usize, outStep: usize, sum: usize, p: DenseScratch,
 ): void {
   for (let row = 0; row < rows; row += ROW_BLOCK) {
     const K = min(ROW_BLOCK, rows - row);
     packSixes(p.sixes, x, K, sixes, xStep);
-    packEights(p.eights, y, K, eights, yStep);
+    packEights(p.eights, y, K, eights, yStep, sum, row == 0);
     const xBytes = <usize>(K * M_PANEL) << 2, yBytes = <usize>(K * N_PANEL) << 2;
     let yPanel = p.eights;
     for (let j = 0; j < eights; j += N_PANEL, yPanel += yBytes) {
@@ -236,14 +286,20 @@ function packSixes(dest: usize, a: usize, K: i32, columns: i32, step: usize): vo
   }
 }
 
-/** Panels of 8 columns, as `packSixes`. */
-function packEights(dest: usize, d: usize, K: i32, columns: i32, step: usize): void {
+/** Panels of 8 columns, as `packSixes`; their sums become or join `sum`, unless that is 0. */
+function packEights(
+  dest: usize, d: usize, K: i32, columns: i32, step: usize, sum: usize, first: bool,
+): void {
   for (let j = 0; j < columns; j += N_PANEL, d += <usize>N_PANEL << 2) {
-    let source = d;
+    let source = d, low = f32x4.splat(0), high = low;
     for (let k = 0; k < K; k++, source += step, dest += <usize>N_PANEL << 2) {
-      v128.store(dest, v128.load(source));
-      v128.store(dest, v128.load(source, 16), 16);
+      const x = v128.load(source), y = v128.load(source, 16);
+      v128.store(dest, x);
+      v128.store(dest, y, 16);
+      low = f32x4.add(low, x);
+      high = f32x4.add(high, y);
     }
+    if (sum) join(sum + (<usize>j << 2), low, high, columns - j, first);
   }
 }
 
