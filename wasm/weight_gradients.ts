@@ -142,7 +142,7 @@ export function weight_gradients(
     let sum = m == 0 ? load<usize>(sums + (<usize>index << 2)) : 0;
     if (sum) sum += <usize>n << 2;
     if (skipsZeros(job)) sparseBlock(job, s.B, m, mCount, n, nCount, sum, sparse);
-    else if (job.m <= THIN) thinBlock(job, s.B, n, nCount);
+    else if (job.m <= THIN) thinBlock(job, s.B, n, nCount, sum);
     else denseBlock(job, s.B, m, mCount, n, nCount, sum, dense);
   }
 }
@@ -157,7 +157,7 @@ function adoptions(args: WeightGradientsArgs): usize {
     store<usize>(sums + (<usize>i << 2), 0);
     const job = jobAt(args, i);
     if (job.a == 0 || job.T == 0) continue;
-    if (!skipsZeros(job) && (job.m <= THIN || transposes(job))) continue;
+    if (!skipsZeros(job) && transposes(job)) continue;
     for (let j = 0; j < args.count; j++) {
       const sum = jobAt(args, j);
       // the first job that packs this `d` takes its sums along, and no other
@@ -403,7 +403,7 @@ function tile(
 }
 
 /** One or two rows of output, or a column sum, straight from the arrays. */
-function thinBlock(job: Job, B: i32, n: i32, nCount: i32): void {
+function thinBlock(job: Job, B: i32, n: i32, nCount: i32, sum: usize): void {
   const rows = job.T * B;
   const aStep = job.a ? <usize>job.aStride << 2 : 0, dStep = <usize>job.dStride << 2;
   let a = job.a ? left(job, B, 0) : ONE, d = job.d + (<usize>n << 2);
@@ -413,6 +413,10 @@ function thinBlock(job: Job, B: i32, n: i32, nCount: i32): void {
   for (let row = 0; row < rows; row += ROW_BLOCK) {
     const K = min(ROW_BLOCK, rows - row);
     let j = 0;
+    for (; sum && j < nCount; j += 16) {
+      const at = <usize>j << 2, room = nCount - j;
+      thin16(K, a, aStep, second, d + at, dStep, out + at, outStep, sum + at, room, row == 0);
+    }
     for (; j + 24 <= nCount; j += 24) {
       const shift = <usize>j << 2;
       thin24(K, a, aStep, second, d + shift, dStep, out + shift, outStep, row == 0);
@@ -464,6 +468,49 @@ function thin24(
   join(out + outStep, e0, e1, 8, first);
   join(out + outStep + 32, e2, e3, 8, first);
   join(out + outStep + 64, e4, e5, 8, first);
+}
+
+/** With the column sums as a third row. */
+function thin16(
+  K: i32, a: usize, aStep: usize, second: usize, d: usize, dStep: usize, out: usize,
+  outStep: usize, sum: usize, columns: i32, first: bool,
+): void {
+  let c0 = f32x4.splat(0), c1 = c0, c2 = c0, c3 = c0;
+  let e0 = c0, e1 = c0, e2 = c0, e3 = c0, s0 = c0, s1 = c0, s2 = c0, s3 = c0;
+  let x: v128, y: v128, b: v128;
+  for (let k = K; k > 0; k--) {
+    x = v128.load32_splat(a);
+    y = v128.load32_splat(a + second);
+    b = v128.load(d);
+    c0 = madd4(x, b, c0);
+    e0 = madd4(y, b, e0);
+    s0 = f32x4.add(s0, b);
+    b = v128.load(d, 16);
+    c1 = madd4(x, b, c1);
+    e1 = madd4(y, b, e1);
+    s1 = f32x4.add(s1, b);
+    b = v128.load(d, 32);
+    c2 = madd4(x, b, c2);
+    e2 = madd4(y, b, e2);
+    s2 = f32x4.add(s2, b);
+    b = v128.load(d, 48);
+    c3 = madd4(x, b, c3);
+    e3 = madd4(y, b, e3);
+    s3 = f32x4.add(s3, b);
+    a += aStep;
+    d += dStep;
+  }
+  joinSixteen(out, c0, c1, c2, c3, columns, first);
+  joinSixteen(sum, s0, s1, s2, s3, columns, first);
+  if (second) joinSixteen(out + outStep, e0, e1, e2, e3, columns, first);
+}
+
+@inline
+function joinSixteen(
+  out: usize, x0: v128, x1: v128, x2: v128, x3: v128, columns: i32, first: bool,
+): void {
+  join(out, x0, x1, columns, first);
+  if (columns > 8) join(out + 32, x2, x3, columns - 8, first);
 }
 
 function thin8(
