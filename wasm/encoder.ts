@@ -57,7 +57,7 @@ export function encoder(args: EncoderArgs, s: Scalars, thread: i32, threads: i32
     const b0 = max(first - direction * B, 0), b1 = min(last - direction * B, B);
     if (b0 >= b1) continue;
     if (E == 2) {
-      for (let b = b0; b < b1; b += 4) pairEncoder(args, B, direction, b, min(4, b1 - b));
+      pairEncoder(args, B, direction, b0, b1);
       continue;
     }
     const square = <usize>(direction * E * E) << 2;

@@ -1,13 +1,18 @@
 // deno-fmt-ignore-file: the formatter would drop AssemblyScript's decorators on functions
 // deno-lint-ignore-file verbatim-module-syntax -- AssemblyScript has no type-only imports
-/** The encoder's sweeps for two units in each direction: four trials at a time (see pairs.ts). */
+/**
+ * The encoder's sweeps for two units in each direction, four trials at a time (see pairs.ts). All
+ * groups of four make a step before any makes the next: memory is read in order, and one group's
+ * arithmetic hides another's latency.
+ */
 import { mixed, UPDATE_BIAS } from "./cells";
 import { EncoderArgs, EncoderBackwardArgs } from "./encoder";
 import { madd4, sigmoid4, tanh4 } from "./math";
 import { firsts, laneOffset, putPairs, seconds, twoRows, weight } from "./pairs";
+import { scratch } from "./scratch";
 
-/** All bins of trials `b … b + rows - 1` (at most 4) in one direction. */
-export function pairEncoder(args: EncoderArgs, B: i32, direction: i32, b: i32, rows: i32): void {
+/** All bins of trials `b0 … b1 - 1` in one direction. */
+export function pairEncoder(args: EncoderArgs, B: i32, direction: i32, b0: i32, b1: i32): void {
   const T = args.T;
   const wGates = args.wGates_DE2E + (<usize>(direction * 8) << 2);
   const wCandidate = args.wCandidate_DEE + (<usize>(direction * 4) << 2);
@@ -17,37 +22,49 @@ export function pairEncoder(args: EncoderArgs, B: i32, direction: i32, b: i32, r
   const c00 = weight(wCandidate, 0), c01 = weight(wCandidate, 1);
   const c10 = weight(wCandidate, 2), c11 = weight(wCandidate, 3);
   const bias = f32x4.splat(UPDATE_BIAS);
-  // rows of the gates are 12 floats apart, of the states 2, of the reset states 4
-  const g1 = laneOffset(1, rows, 12), g2 = laneOffset(2, rows, 12), g3 = laneOffset(3, rows, 12);
-  const s1 = laneOffset(1, rows, 2), s2 = laneOffset(2, rows, 2), s3 = laneOffset(3, rows, 2);
-  const states = (direction ? args.backward_HBE : args.forward_HBE) + (<usize>b << 3);
-  const h0 = args.h0_DE + (<usize>direction << 3), slot = <usize>B << 3;
-  let x = weight(h0, 0), y = weight(h0, 1);
-  putPairs(states + (direction ? <usize>T * slot : 0), s1, s2, s3, x, y);
+  const h0 = args.h0_DE + (<usize>direction << 3);
+  const carried = scratch(<usize>(b1 - b0 + 3) << 3);
+  const states = direction ? args.backward_HBE : args.forward_HBE;
+  for (let b = b0; b < b1; b++) {
+    store<u64>(states + (<usize>((direction ? T : 0) * B + b) << 3), load<u64>(h0));
+  }
+  for (let b = b0, group = carried; b < b1; b += 4, group += 32) {
+    v128.store(group, weight(h0, 0));
+    v128.store(group, weight(h0, 1), 16);
+  }
   for (let i = 0; i < T; i++) {
     const t = direction ? T - 1 - i : i;
-    const next = states + <usize>(direction ? t : t + 1) * slot;
-    const row = <usize>((t * B + b) * 2 + direction);
-    const gates = args.gates_TBD3E + row * 24, reset = args.reset_TBDE + row * 8;
-    let front = twoRows(gates, g1), back = twoRows(gates + g2, g3 - g2);
-    const rx = sigmoid4(madd4(y, r10, madd4(x, r00, firsts(front, back))));
-    const ry = sigmoid4(madd4(y, r11, madd4(x, r01, seconds(front, back))));
-    putPairs(gates, g1, g2, g3, rx, ry);
-    const rhx = f32x4.mul(rx, x), rhy = f32x4.mul(ry, y);
-    putPairs(reset, 2 * s1, 2 * s2, 2 * s3, rhx, rhy);
-    front = twoRows(gates + 8, g1);
-    back = twoRows(gates + 8 + g2, g3 - g2);
-    const ux = sigmoid4(f32x4.add(bias, madd4(y, u10, madd4(x, u00, firsts(front, back)))));
-    const uy = sigmoid4(f32x4.add(bias, madd4(y, u11, madd4(x, u01, seconds(front, back)))));
-    putPairs(gates + 8, g1, g2, g3, ux, uy);
-    front = twoRows(gates + 16, g1);
-    back = twoRows(gates + 16 + g2, g3 - g2);
-    const cx = tanh4(madd4(rhy, c10, madd4(rhx, c00, firsts(front, back))));
-    const cy = tanh4(madd4(rhy, c11, madd4(rhx, c01, seconds(front, back))));
-    putPairs(gates + 16, g1, g2, g3, cx, cy);
-    x = mixed(ux, x, cx);
-    y = mixed(uy, y, cy);
-    putPairs(next, s1, s2, s3, x, y);
+    const after = direction ? t : t + 1;
+    for (let b = b0, group = carried; b < b1; b += 4, group += 32) {
+      // rows of the gates are 12 floats apart, of the states 2, of the reset states 4
+      const rows = b1 - b;
+      const g1 = laneOffset(1, rows, 12), g2 = laneOffset(2, rows, 12);
+      const g3 = laneOffset(3, rows, 12);
+      const s1 = laneOffset(1, rows, 2), s2 = laneOffset(2, rows, 2), s3 = laneOffset(3, rows, 2);
+      const row = <usize>((t * B + b) * 2 + direction);
+      const gates = args.gates_TBD3E + row * 24, reset = args.reset_TBDE + row * 8;
+      const x = v128.load(group), y = v128.load(group, 16);
+      let front = twoRows(gates, g1), back = twoRows(gates + g2, g3 - g2);
+      const rx = sigmoid4(madd4(y, r10, madd4(x, r00, firsts(front, back))));
+      const ry = sigmoid4(madd4(y, r11, madd4(x, r01, seconds(front, back))));
+      putPairs(gates, g1, g2, g3, rx, ry);
+      const rhx = f32x4.mul(rx, x), rhy = f32x4.mul(ry, y);
+      putPairs(reset, 2 * s1, 2 * s2, 2 * s3, rhx, rhy);
+      front = twoRows(gates + 8, g1);
+      back = twoRows(gates + 8 + g2, g3 - g2);
+      const ux = sigmoid4(f32x4.add(bias, madd4(y, u10, madd4(x, u00, firsts(front, back)))));
+      const uy = sigmoid4(f32x4.add(bias, madd4(y, u11, madd4(x, u01, seconds(front, back)))));
+      putPairs(gates + 8, g1, g2, g3, ux, uy);
+      front = twoRows(gates + 16, g1);
+      back = twoRows(gates + 16 + g2, g3 - g2);
+      const cx = tanh4(madd4(rhy, c10, madd4(rhx, c00, firsts(front, back))));
+      const cy = tanh4(madd4(rhy, c11, madd4(rhx, c01, seconds(front, back))));
+      putPairs(gates + 16, g1, g2, g3, cx, cy);
+      const nextX = mixed(ux, x, cx), nextY = mixed(uy, y, cy);
+      v128.store(group, nextX);
+      v128.store(group, nextY, 16);
+      putPairs(states + (<usize>(after * B + b) << 3), s1, s2, s3, nextX, nextY);
+    }
   }
 }
 
