@@ -6,6 +6,7 @@
  *
  * @example
  * ```ts
+ * import assert from "node:assert/strict";
  * import { fit, openDevice, parseHyperparameters, simulateRotation } from "latentd";
  *
  * const data = simulateRotation({ trials: 20, T: 10, N: 8 });
@@ -14,7 +15,7 @@
  * const run = fit(data, device, { hyperparameters, seed: 0 });
  * let next = await run.next();
  * while (!next.done) next = await run.next();
- * next.value.model.step; // 2
+ * assert.equal(next.value.model.step, 2);
  * device.close();
  * ```
  * @module

@@ -222,7 +222,7 @@ function fillRows(
     }
   }
   for (let block = whole; block < blocks; block++) {
-    const start = dest + ((block * width) as usize << 2);
+    const start = dest + (((block * width) as usize) << 2);
     const room = columns - width * block;
     fillBlock(kind, most, kept, start, bytes, rows, room, block, row, rowStep, last, s);
   }

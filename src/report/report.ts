@@ -36,7 +36,8 @@ const POLICY = "default-src 'none'; style-src 'unsafe-inline'";
  *
  * const data = simulateRotation({ trials: 10, T: 5, N: 3 });
  * const device = createReferenceExecutor();
- * const hyperparameters = parseHyperparameters({ generatorUnits: 2, factors: 2, steps: 2 });
+ * const small = { encoderUnits: 2, generatorUnits: 2, factors: 2, steps: 2 };
+ * const hyperparameters = parseHyperparameters(small);
  * const run = fit(data, device, { hyperparameters, seed: 0 });
  * let next = await run.next();
  * while (!next.done) next = await run.next();

@@ -59,7 +59,8 @@ const LEFTOVER = /^\..+\.[0-9a-f-]{36}\.tmp$/;
  * } from "latentd";
  *
  * const data = simulateRotation({ trials: 10, T: 5, N: 3 });
- * const hyperparameters = parseHyperparameters({ generatorUnits: 2, factors: 2, steps: 2 });
+ * const small = { encoderUnits: 2, generatorUnits: 2, factors: 2, steps: 2 };
+ * const hyperparameters = parseHyperparameters(small);
  * const device = createReferenceExecutor();
  * const record = await newRunRecord({
  *   seed: 0,
@@ -125,7 +126,8 @@ async function exists(path: string): Promise<boolean> {
  * } from "latentd";
  *
  * const data = simulateRotation({ trials: 10, T: 5, N: 3 });
- * const hyperparameters = parseHyperparameters({ generatorUnits: 2, factors: 2, steps: 2 });
+ * const small = { encoderUnits: 2, generatorUnits: 2, factors: 2, steps: 2 };
+ * const hyperparameters = parseHyperparameters(small);
  * const device = createReferenceExecutor();
  * const record = await newRunRecord({
  *   seed: 0,
@@ -307,7 +309,8 @@ export class RunDirectory {
  * } from "latentd";
  *
  * const data = simulateRotation({ trials: 10, T: 5, N: 3 });
- * const hyperparameters = parseHyperparameters({ generatorUnits: 2, factors: 2, steps: 2 });
+ * const small = { encoderUnits: 2, generatorUnits: 2, factors: 2, steps: 2 };
+ * const hyperparameters = parseHyperparameters(small);
  * const device = createReferenceExecutor();
  * const record = await newRunRecord({
  *   seed: 0,

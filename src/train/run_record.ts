@@ -113,7 +113,8 @@ export interface RunStart {
  * } from "latentd";
  *
  * const data = simulateRotation({ trials: 10, T: 5, N: 3 });
- * const hyperparameters = parseHyperparameters({ generatorUnits: 2, factors: 2, steps: 2 });
+ * const small = { encoderUnits: 2, generatorUnits: 2, factors: 2, steps: 2 };
+ * const hyperparameters = parseHyperparameters(small);
  * const device = createReferenceExecutor();
  * const record = await newRunRecord({
  *   seed: 0,
@@ -189,7 +190,8 @@ export function recordToBytes(record: RunRecord): Uint8Array {
  * } from "latentd";
  *
  * const data = simulateRotation({ trials: 10, T: 5, N: 3 });
- * const hyperparameters = parseHyperparameters({ generatorUnits: 2, factors: 2, steps: 2 });
+ * const small = { encoderUnits: 2, generatorUnits: 2, factors: 2, steps: 2 };
+ * const hyperparameters = parseHyperparameters(small);
  * const device = createReferenceExecutor();
  * const record = await newRunRecord({
  *   seed: 0,

@@ -99,7 +99,8 @@ const ARRAYS = ["params_P", "m_P", "v_P", "best_P"] as const;
  *
  * const data = simulateRotation({ trials: 10, T: 5, N: 3 });
  * const device = createReferenceExecutor();
- * const hyperparameters = parseHyperparameters({ generatorUnits: 2, factors: 2, steps: 2 });
+ * const small = { encoderUnits: 2, generatorUnits: 2, factors: 2, steps: 2 };
+ * const hyperparameters = parseHyperparameters(small);
  * const run = fit(data, device, { hyperparameters, seed: 0 });
  * let next = await run.next();
  * while (!next.done) next = await run.next();
@@ -141,7 +142,8 @@ export function stateToBytes(state: RunState, wide: boolean): Uint8Array {
  *
  * const data = simulateRotation({ trials: 10, T: 5, N: 3 });
  * const device = createReferenceExecutor();
- * const hyperparameters = parseHyperparameters({ generatorUnits: 2, factors: 2, steps: 2 });
+ * const small = { encoderUnits: 2, generatorUnits: 2, factors: 2, steps: 2 };
+ * const hyperparameters = parseHyperparameters(small);
  * const run = fit(data, device, { hyperparameters, seed: 0 });
  * let next = await run.next();
  * while (!next.done) next = await run.next();
