@@ -29,7 +29,7 @@ export interface PlanSizes {
   /** trials of the whole data set, which stays on the device */
   readonly trials: number;
   readonly counts: Extract<Element, "u8" | "u16">;
-  /** skip zeros where the spikes are sparse: forward below 0.4 of the counts, transposed below 0.25 */
+  /** the share of counts that are not zero; below `SPARSE_BELOW` zeros are skipped */
   readonly density?: number;
   /** noise and masks are written by the caller instead of drawn (golden files, gradient checks) */
   readonly explicitNoise?: boolean;
@@ -57,7 +57,7 @@ interface Masks {
 }
 
 /** Below these shares of non-zero counts it is faster to skip zeros (measured on the wasm executor). */
-export const SPARSE_BELOW = { forward: 0.4, transposed: 0.25 } as const;
+export const SPARSE_BELOW = { forward: 0.5, transposed: 0.5 } as const;
 
 function stage(
   plan: PlanBuilder,
