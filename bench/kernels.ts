@@ -1,6 +1,7 @@
 /**
- * Where a training step's time goes: each dispatch of a step by itself, on the wasm executor, in the
- * order of the step. Times are minima, so that other work on the machine counts little.
+ * Where a training step's time goes, on the wasm executor: the step is cut after each dispatch, and a
+ * dispatch costs what it adds. So every kernel finds the numbers (and the caches) that it finds in a
+ * step. Times are minima, so that other work on the machine counts little.
  *
  *     deno run --allow-read --allow-env --allow-sys bench/kernels.ts S M --threads=2
  */
@@ -14,7 +15,7 @@ import { parameterLayout } from "../src/model/layout.ts";
 import { fillNormal, seedWords, STREAMS } from "../src/random.ts";
 import { type ShapeName, SHAPES, spikes } from "./shapes.ts";
 
-/** Seconds to spend on each dispatch. */
+/** Seconds to spend on each cut. */
 const BUDGET = 1;
 
 const { values, positionals } = parseArgs({
@@ -34,7 +35,7 @@ async function profile(name: ShapeName): Promise<void> {
   const plan = trainingPlan(model, stepOptions(h), sizes);
   const step = plan.recordings.step;
   const recordings: Record<string, readonly Dispatch[]> = { step };
-  step.forEach((dispatch, i) => recordings[`${i}`] = [dispatch]);
+  step.forEach((_, i) => recordings[`${i}`] = step.slice(0, i + 1));
 
   const executor = await createWasmExecutor({ threads, reproducible });
   const program = executor.load({ buffers: plan.buffers, recordings });
@@ -48,7 +49,7 @@ async function profile(name: ShapeName): Promise<void> {
   program.write("trials_B", Array.from({ length: B }, (_, b) => b));
   const s = scalars({ B, ...seedWords(1), klScale: 1, learningRate: 0 });
 
-  /** Milliseconds of the fastest run. A gradient's dispatch finds the step's numbers as they stand. */
+  /** Milliseconds of the fastest run. */
   const time = async (recording: string) => {
     let best = Infinity;
     const end = performance.now() + 1000 * BUDGET;
@@ -62,16 +63,13 @@ async function profile(name: ShapeName): Promise<void> {
 
   console.log(`${name}  ${title}; ${executor.info.arithmetic}; ${threads} threads`);
   console.log(`   density of the spikes ${density.toFixed(2)}`);
-  const whole = await time("step");
-  let sum = 0;
+  let before = 0;
   for (const [i, { kernel }] of step.entries()) {
-    // kernels that work in place need a forward pass's numbers each time: time them inside a step
     const ms = await time(`${i}`);
-    sum += ms;
-    console.log(`${ms.toFixed(3).padStart(10)} ms  ${kernel}`);
-    await program.run("step", s);
+    console.log(`${(ms - before).toFixed(3).padStart(10)} ms  ${kernel}`);
+    before = ms;
   }
-  console.log(`${sum.toFixed(3).padStart(10)} ms  sum;  a step: ${whole.toFixed(3)} ms\n`);
+  console.log(`${before.toFixed(3).padStart(10)} ms  a step\n`);
   program.free();
   executor.close();
 }

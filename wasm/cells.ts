@@ -1,4 +1,3 @@
-// deno-fmt-ignore-file: the formatter would drop AssemblyScript's decorators on functions
 /**
  * The GRU and the vanilla cell, forward beside backward, on a block of rows (MODEL section 1).
  *

@@ -1,4 +1,3 @@
-// deno-fmt-ignore-file: the formatter would drop AssemblyScript's decorators on functions
 // deno-lint-ignore-file verbatim-module-syntax -- AssemblyScript has no type-only imports
 /**
  * Back through the decoder: from the readout's gradient at the factors to the gradients of every

@@ -1,4 +1,3 @@
-// deno-fmt-ignore-file: the formatter would drop AssemblyScript's decorators on functions
 // deno-lint-ignore-file verbatim-module-syntax -- AssemblyScript has no type-only imports
 /**
  * The encoder: one GRU forward and one backward in time, each from its own trainable h0.

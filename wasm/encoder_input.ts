@@ -1,4 +1,3 @@
-// deno-fmt-ignore-file: the formatter would drop AssemblyScript's decorators on functions
 // deno-lint-ignore-file verbatim-module-syntax -- AssemblyScript has no type-only imports
 /** Dropout on the spikes, then their part of the encoder's gates: `spikes · wInput + b`. */
 import { put } from "./cells";

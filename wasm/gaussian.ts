@@ -1,4 +1,3 @@
-// deno-fmt-ignore-file: the formatter would drop AssemblyScript's decorators on functions
 /** The KL between Gaussians, four dimensions at a time, and the priors (MODEL section 2). */
 import { log4 } from "./math";
 import { scratch } from "./scratch";

@@ -1,4 +1,3 @@
-// deno-fmt-ignore-file: the formatter would drop AssemblyScript's decorators on functions
 /**
  * C[M×N] = init + A[M×K] · B[K×N] in float32, B packed into panels of 8 columns.
  *

@@ -1,4 +1,3 @@
-// deno-fmt-ignore-file: the formatter would drop AssemblyScript's decorators on functions
 /**
  * exp, log, sigmoid, tanh, sine and cosine on four float32 at a time. A lane's result depends on its
  * input alone, so an element gets the same bits wherever it stands in a row.

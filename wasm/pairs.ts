@@ -1,4 +1,3 @@
-// deno-fmt-ignore-file: the formatter would drop AssemblyScript's decorators on functions
 /**
  * Four rows of two units at a time, one lane each: for cells of two units, where matrix tiles would be
  * mostly padding. A lane's arithmetic does not depend on its neighbours. A group with fewer than four

@@ -1,4 +1,3 @@
-// deno-fmt-ignore-file: the formatter would drop AssemblyScript's decorators on functions
 // deno-lint-ignore-file verbatim-module-syntax -- AssemblyScript has no type-only imports
 /**
  * The counter-based generator of src/random.ts on eight counters at a time: the same integers bit for

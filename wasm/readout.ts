@@ -1,4 +1,3 @@
-// deno-fmt-ignore-file: the formatter would drop AssemblyScript's decorators on functions
 // deno-lint-ignore-file verbatim-module-syntax -- AssemblyScript has no type-only imports
 /**
  * Log-rates, the Poisson loss and its gradients (MODEL section 2): nll = -Σ (x logRate - rate). Four
