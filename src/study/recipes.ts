@@ -43,7 +43,7 @@ const RECIPES_INPUT = {
   default: {
     ...SIZES,
     nonlinearity: "identity",
-    encoderUnits: 8,
+    encoderUnits: 12,
     // Without a saturating nonlinearity an eigenvalue much above 1 would overflow within a trial.
     generatorStart: "near-identity",
     startNoise: 0.1,
