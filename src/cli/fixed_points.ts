@@ -59,7 +59,11 @@ const FINDER: readonly [name: Exclude<keyof FinderFlags, "seed">, flag: string, 
 
 const HELP = `
 Candidates are generator states that the model visits: in the trials of DATA (posterior means over
---samples samples) or, without DATA, in --trials trials that the model generates from its own prior.`;
+--samples samples) or, without DATA, in --trials trials that the model generates from its own prior.
+
+Of each point the table shows the mean squared speed q, what Newton made of it, the candidates that
+came to it, and of its leading eigenvalue the modulus |λ|, the rotation (rad per bin, or Hz where the
+bin width is known) and the time constant τ (negative where the state grows).`;
 
 export function addFixedPoints(program: Command, context: Context): void {
   const command = program.command("fixed-points <model> [data]")
@@ -155,7 +159,7 @@ function print(result: FixedPointResult, binWidth: number | null, output: Output
     `${counts.candidates} candidates: ${counts.tooFast} too fast, ${counts.notFinite} not finite, ` +
       `${counts.repeats} repeats, ${counts.outliers} outliers, ${counts.kept} kept.`,
   );
-  const unit = binWidth === null ? "bins" : "s";
+  const time = binWidth === null ? "τ (bins)" : "τ (s)";
   const turns = binWidth === null ? "rad per bin" : "Hz";
   const rows = points.map((point, k) => {
     const view = fixedPointView(point, binWidth);
@@ -174,7 +178,7 @@ function print(result: FixedPointResult, binWidth: number | null, output: Output
     ];
   });
   if (rows.length > 0) {
-    const headings = ["", "class", "q", "Newton", "members", "|λ|", turns, unit, "state"];
+    const headings = ["", "class", "q", "Newton", "members", "|λ|", turns, time, "state"];
     output.result(table(headings, rows));
   } else {
     output.result("No fixed point was found.");

@@ -63,7 +63,10 @@ and of the inferred inputs. The file holds spikes, and the true rates and latent
 export function addGenerate(program: Command, context: Context): void {
   const command = program.command("generate <source>")
     .description("generate spikes with known rates: rotation, lorenz, or a fitted model")
-    .option("--out <file.npz>", "where to (default: <source>.npz, which must not exist yet)")
+    .option(
+      "--out <file.npz>",
+      "where to (default: rotation.npz, lorenz.npz or generated.npz, if there is none yet)",
+    )
     .option("--trials <number>", "trials (default: 200, 1300 for lorenz)", whole(1))
     .option("--bins <number>", "time bins of a trial (default: 50, 100, or the model's)", whole(1))
     .option("--neurons <number>", "neurons (rotation: 100, lorenz: 30)", whole(1))
@@ -126,16 +129,27 @@ async function make(source: string, flags: GenerateFlags): Promise<Dataset> {
       ...{ conditions, dt, speed, baseRate, gain, burnIn },
     });
   }
+  if (!await exists(source)) {
+    throw new InputError(
+      `Cannot generate: expected "rotation", "lorenz", a model file or the folder of a run, found ` +
+        `no such file or folder: ${JSON.stringify(source)}.`,
+    );
+  }
   return generate(await readModelOrRun(source), { trials: trials ?? 200, T, seed });
 }
 
-async function requireMissing(path: string): Promise<void> {
+async function exists(path: string): Promise<boolean> {
   try {
     await Deno.lstat(path);
+    return true;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return;
+    if (error instanceof Deno.errors.NotFound) return false;
     throw error;
   }
+}
+
+async function requireMissing(path: string): Promise<void> {
+  if (!await exists(path)) return;
   throw new InputError(
     `Cannot write ${
       JSON.stringify(path)
