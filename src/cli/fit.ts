@@ -48,6 +48,10 @@ A run's folder holds run.json, checkpoint.safetensors, model.safetensors (the be
 losses.csv and report.html. Ctrl-C stops a run after the step in progress, with a checkpoint; a second
 one ends it at once, from the last checkpoint.
 
+Losses are in nats per trial, without the constant ln x!: in training with the KL terms at the scale of
+that step and the L2 penalty, on held-out trials with the KL terms in full. The scores at the end are
+negative log-likelihoods with ln x! and without KL terms, so they are other numbers.
+
 A resumed run goes on with the data, hyperparameters, seed and device of its run.json. Data that
 changed are refused, and so are changed hyperparameters, but for more steps, and for stepSize and
 maxGradNorm where the run failed.`;
@@ -146,11 +150,12 @@ async function goOn(
       reproducible,
       ...(flags.device === undefined ? { reason: "the run began on it" } : {}),
     }, output);
-    const { name, threads, arithmetic } = executor.info;
-    if (name !== device.name || threads !== device.threads || arithmetic !== device.arithmetic) {
+    const { name, arithmetic } = executor.info;
+    // threads change no bit
+    if (name !== device.name || arithmetic !== device.arithmetic) {
       output.note(
-        `Warning: the run was computed on ${device.name}, ${device.threads} threads, ` +
-          `${device.arithmetic}. From here on it will round differently.`,
+        `Warning: the run was computed on ${device.name}, ${device.arithmetic}. From here on it ` +
+          `will round differently.`,
       );
     }
     output.note(`Resuming ${folder} at step ${state.step} of ${hyperparameters.steps}.`);

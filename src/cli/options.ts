@@ -73,7 +73,7 @@ export function addComputeOptions(command: Command): Command {
       )
       .option(
         "--reproducible",
-        "the same bits on every machine for the same number of threads, somewhat slower",
+        "the same bits on every machine, somewhat slower",
       ),
   );
 }

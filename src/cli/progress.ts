@@ -5,8 +5,8 @@ import type { Progress } from "../mod.ts";
 import { duration, number } from "./format.ts";
 import type { Output } from "./output.ts";
 
-const FORMAT =
-  "{bar} {value}/{total} | {rate} steps/s | {left} left | training {train} | held out {held}";
+const FORMAT = "{bar} {value}/{total} | {rate} steps/s | {left} left | " +
+  "training loss {train} | held-out loss {held}";
 
 interface Display {
   show(progress: Progress): void;
@@ -67,18 +67,19 @@ function lines(output: Output): Display {
       if (progress.kind !== "evaluation" || !last) return;
       const { step, train } = progress.entry;
       output.note(
-        `Step ${step} of ${last.of}: training ${number(train.total)}, held out ${
+        `Step ${step} of ${last.of}: training loss ${number(train.total)}, held-out loss ${
           heldOut(progress)
-        } nats per trial; ${number(last.stepsPerSecond, 3)} steps/s, ${
-          duration(last.secondsLeft)
-        } left.`,
+        }; ${number(last.stepsPerSecond, 3)} steps/s, ${duration(last.secondsLeft)} left.`,
       );
     },
     end: () => {},
   };
 }
 
-/** Negative log-likelihood and KL at full scale, by which the best evaluation is chosen. */
+/**
+ * Negative log-likelihood without ln x! and KL at full scale, by which the best evaluation is chosen:
+ * not to be compared with the scores of a finished fit, which have ln x! and no KL.
+ */
 function heldOut({ entry, best }: Extract<Progress, { kind: "evaluation" }>): string {
   const { nll, klIc, klInputs } = entry.evaluation;
   return `${number(nll + klIc + klInputs)}${best ? " (best)" : ""}`;
