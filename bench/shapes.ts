@@ -25,7 +25,7 @@ export interface Shape {
   readonly iterations: number;
 }
 
-/** Dropout wherever MODEL section 2 has it, so that nobody is spared its masks. */
+/** Dropout wherever docs/model.md, section 2 has it, so that nobody is spared its masks. */
 const dropout = { keepRate: 0.95, generatorKeepRate: 0.95 };
 const work = { samples: 32, candidates: 1024, iterations: 200 };
 

@@ -58,7 +58,7 @@ interface Noise {
   readonly keepGen: readonly Vector[];
 }
 
-/** One trial, as MODEL section 2 has it: encode, sample, decode, loss. */
+/** One trial, as docs/model.md, section 2 has it: encode, sample, decode, loss. */
 function trial(
   model: Architecture,
   params_P: Float64Array,

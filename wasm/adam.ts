@@ -1,4 +1,4 @@
-/** Clip by global norm, then Adam (MODEL section 2, Train). */
+/** Clip by global norm, then Adam (docs/model.md, section 2, Train). */
 // deno-lint-ignore-file verbatim-module-syntax -- AssemblyScript has no type-only imports
 import { storeLanes } from "./math";
 import { GRAD_NORM } from "./reduce";

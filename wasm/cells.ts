@@ -1,5 +1,5 @@
 /**
- * The GRU and the vanilla cell, forward beside backward, on a block of rows (MODEL section 1).
+ * The GRU and the vanilla cell, forward beside backward, on a block of rows (docs/model.md, section 1).
  *
  *     r = sigmoid(pre_r + h W_r)      u = sigmoid(pre_u + h W_u + 0.5)
  *     c = tanh(pre_c + (r*h) W_c)     h' = u*h + (1-u)*c

@@ -1,6 +1,6 @@
 // deno-lint-ignore-file verbatim-module-syntax -- AssemblyScript has no type-only imports
 /**
- * The decoder (MODEL section 2): initial condition, then for each bin controller, inferred inputs,
+ * The decoder (docs/model.md, section 2): initial condition, then for each bin controller, inferred inputs,
  * generator and factors, with both KL terms along the sampled path. A thread carries a block of rows
  * through all bins.
  */

@@ -1,6 +1,6 @@
 // deno-lint-ignore-file verbatim-module-syntax -- AssemblyScript has no type-only imports
 /**
- * Adam on the speed of every candidate, each point alone (MODEL section 4). A thread keeps a block of
+ * Adam on the speed of every candidate, each point alone (docs/model.md, section 4). A thread keeps a block of
  * candidates for all iterations; it and the weights stay in the cache.
  */
 import { activateAll, gruRows, gruRowsBackward, put, vanillaRowsBackward } from "./cells";

@@ -1,4 +1,4 @@
-/** The KL between Gaussians, four dimensions at a time, and the priors (MODEL section 2). */
+/** The KL between Gaussians, four dimensions at a time, and the priors (docs/model.md, section 2). */
 import { log4 } from "./math";
 import { scratch } from "./scratch";
 

@@ -1,4 +1,4 @@
-/** Ŵ: each factor's weights divided by their L2 norm (MODEL section 2). */
+/** Ŵ: each factor's weights divided by their L2 norm (docs/model.md, section 2). */
 // deno-lint-ignore-file verbatim-module-syntax -- AssemblyScript has no type-only imports
 import { Scalars } from "./scalars";
 

@@ -1,6 +1,6 @@
 // deno-lint-ignore-file verbatim-module-syntax -- AssemblyScript has no type-only imports
 /**
- * Log-rates, the Poisson loss and its gradients (MODEL section 2): nll = -Σ (x logRate - rate). Four
+ * Log-rates, the Poisson loss and its gradients (docs/model.md, section 2): nll = -Σ (x logRate - rate). Four
  * rows go through all bins together; a bin's log-rates stay in scratch, in the nearest cache.
  */
 import { logRates4, paddedRow } from "./log_rates";

@@ -26,7 +26,7 @@ import numpy as np  # noqa: E402  (the pools read the environment when they are 
 if "THREADS" in os.environ:  # before a library counts the cores that it may use
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(os.environ["THREADS"])])
 
-UPDATE_BIAS = 0.5  # MODEL section 1: the GRU's fixed bias on its update gate
+UPDATE_BIAS = 0.5  # docs/model.md, section 1: the GRU's fixed bias on its update gate
 
 _DTYPES = {"F32": np.float32, "F64": np.float64, "U8": np.uint8, "U16": np.uint16, "U32": np.uint32}
 _NAMES = {np.dtype(v): k for k, v in _DTYPES.items()}

@@ -162,7 +162,7 @@ def decode(config, p, g0, con_input, eps_TRU, keep_gen):
 
 
 def losses(config, p, x_TBN, noise, kl_scale):
-    """Total and the loss terms of MODEL section 2. `noise` holds time-major masks (or None) and eps."""
+    """Total and the loss terms of docs/model.md, section 2. `noise` holds time-major masks (or None) and eps."""
     rate, floor = config["keepRate"], config["varMin"]
     B = x_TBN.shape[1]
     forward, backward = encode(p, dropout(x_TBN, noise["keepSpikes"], rate))

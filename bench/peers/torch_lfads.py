@@ -166,7 +166,7 @@ def decode(config, p, g0, con_input, eps_TRU, keep_gen):
 
 
 def losses(config, p, x_TBN, noise, kl_scale):
-    """Total without L2, and its terms (MODEL section 2). `noise` holds scaled masks (or None), eps."""
+    """Total without L2, and its terms (docs/model.md, section 2). `noise` holds scaled masks (or None), eps."""
     floor, B = config["varMin"], x_TBN.shape[1]
     forward, backward = encode(p, dropout(x_TBN, noise["keepSpikes"]))
     mean, logvar = initial_condition(p, forward, backward, noise["keepEnds"])

@@ -1,4 +1,4 @@
-/** The generator's cell as a map of the state, with its derivatives (MODEL section 1), in float64. */
+/** The generator's cell as a map of the state, with its derivatives (docs/model.md, section 1), in float64. */
 import type { CellKind, Nonlinearity } from "../dims.ts";
 import { InputError } from "../errors.ts";
 import { gru } from "../reference/gru.ts";
@@ -228,7 +228,7 @@ export function step(cell: Cell, h: ArrayLike<number>, u: ArrayLike<number>): Fl
 }
 
 /**
- * `q(h) = 1/G Σ (F(h, u) - h)²`: a point's squared speed, per unit (MODEL section 4).
+ * `q(h) = 1/G Σ (F(h, u) - h)²`: a point's squared speed, per unit (docs/model.md, section 4).
  *
  * @example
  * ```ts

@@ -1,4 +1,4 @@
-/** Fixed and slow points of a cell: search, polish, filter, linearise (MODEL section 4). */
+/** Fixed and slow points of a cell: search, polish, filter, linearise (docs/model.md, section 4). */
 import { type DeviceInfo, type Executor, scalars } from "../compute/executor.ts";
 import { PlanBuilder } from "../compute/recording.ts";
 import { InputError } from "../errors.ts";

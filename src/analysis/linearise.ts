@@ -52,7 +52,7 @@ export function frequency(value: Complex, dt = 1): number {
 
 /**
  * Linearises a cell at the state `h` (`[G]`) under the input `u` (`[U]`), usually at a fixed point
- * (MODEL section 4).
+ * (docs/model.md, section 4).
  *
  * @throws InputError when a width does not fit, a number is not finite or the bin width not positive
  *

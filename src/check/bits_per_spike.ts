@@ -4,7 +4,7 @@ import { BENCHMARK_ZERO_RATE, bitsPerSpike, poissonNll } from "../analysis/metri
 import { nested, numbers, shapeOf } from "./numbers.ts";
 import { type CheckRow, Sheet } from "./table.ts";
 
-/** The file's format: MODEL section 5. A case without rates has the file's; null marks a bin that does not count. */
+/** The file's format: docs/model.md, section 5. A case without rates has the file's; null marks a bin that does not count. */
 export const bitsPerSpikeSchema = z.looseObject({
   rates_BTN: nested,
   cases: z.array(z.looseObject({

@@ -1,9 +1,9 @@
 /** Checks files with known answers: recognises the format by the content and replays it. */
-import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import type { z } from "zod";
 import type { Executor } from "../compute/executor.ts";
 import { createReferenceExecutor } from "../compute/reference.ts";
+import { readFileOrExplain } from "../data/files.ts";
 import { InputError } from "../errors.ts";
 import { bitsPerSpikeSchema, checkBitsPerSpike } from "./bits_per_spike.ts";
 import { checkFixedPoints, checkLinearisation, fixedPointsSchema } from "./fixed_points.ts";
@@ -139,21 +139,14 @@ function problems({ issues }: z.ZodError): string {
 }
 
 async function readJson(path: string): Promise<ParsedFile> {
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch (cause) {
-    throw new InputError(
-      `Cannot check ${path}: expected a readable JSON file, found ${(cause as Error).message}.`,
-      { cause },
-    );
-  }
+  const text = new TextDecoder().decode(await readFileOrExplain(path));
   try {
     return { name: path, content: JSON.parse(text) };
   } catch (cause) {
+    // The parser's own message quotes the file, which may hold anything.
     throw new InputError(
-      `Cannot check ${path}: expected JSON (formats known: ${known()}), found text that is none: ` +
-        `${(cause as Error).message}.`,
+      `Cannot check ${path}: expected JSON (formats known: ${known()}), found text of ` +
+        `${text.length} characters that is none.`,
       { cause },
     );
   }

@@ -19,7 +19,7 @@ import { HOST, tolerances } from "./tolerances.ts";
 
 const matrix = z.array(z.array(z.number()));
 
-/** The file's format: MODEL section 5. The nonlinearity of a vanilla cell is tanh unless given. */
+/** The file's format: docs/model.md, section 5. The nonlinearity of a vanilla cell is tanh unless given. */
 export const fixedPointsSchema = z.looseObject({
   params: z.union([
     z.looseObject({ wA: matrix, wB: matrix, wb: z.array(z.number()) }),

@@ -12,7 +12,7 @@ import { nested, numbers, tree } from "./numbers.ts";
 import { type CheckRow, relativeError, Sheet, worstError } from "./table.ts";
 import { tolerances } from "./tolerances.ts";
 
-/** The file's format: MODEL section 5. The nonlinearity of a vanilla generator is tanh unless given. */
+/** The file's format: docs/model.md, section 5. The nonlinearity of a vanilla generator is tanh unless given. */
 export const lfadsSchema = z.looseObject({
   dims: z.object({
     B: z.int().positive(),

@@ -4,7 +4,7 @@ import { InputError } from "../errors.ts";
 import { klScale, learningRate } from "../model/schedules.ts";
 import { type CheckRow, Sheet, worstError } from "./table.ts";
 
-/** The file's format: MODEL section 5. */
+/** The file's format: docs/model.md, section 5. */
 export const schedulesSchema = z.looseObject({
   kl_warmup: z.object({
     start: z.number(),

@@ -15,7 +15,7 @@ export interface DeviceOptions {
   readonly device?: string;
   /** worker threads of the wasm device; by default one for each processor, at most 16 */
   readonly threads?: number;
-  /** the same bits on every machine, for the same number of threads; somewhat slower */
+  /** the same bits on every machine; somewhat slower */
   readonly reproducible?: boolean;
   /** why a device that is named was named; "asked for by name" by default */
   readonly reason?: string;

@@ -261,7 +261,7 @@ export type Args<K extends KernelName> =
 /** Where each number stands in the `losses` buffer. All are averages over the batch but the last two. */
 export const LOSSES = ["total", "nll", "klIc", "klInputs", "l2", "gradNorm"] as const;
 
-/** The gate bias that the GRU adds to its update gate (MODEL section 1). */
+/** The gate bias that the GRU adds to its update gate (docs/model.md, section 1). */
 export const UPDATE_BIAS = 0.5;
 
 /** Log-rates are read as at most this in the loss and in its gradient, so that exp cannot overflow. */

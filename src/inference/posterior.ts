@@ -1,6 +1,6 @@
 /**
  * Inference with a fitted model: single-trial rates and latents, by posterior sample-and-average or
- * from the posterior mean (MODEL section 2).
+ * from the posterior mean (docs/model.md, section 2).
  */
 import { type Executor, scalars } from "../compute/executor.ts";
 import { InputError } from "../errors.ts";

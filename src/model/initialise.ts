@@ -1,4 +1,4 @@
-/** Parameters before training (MODEL sections 1 and 2), drawn from the counter-based generator. */
+/** Parameters before training (docs/model.md, sections 1 and 2), drawn from the counter-based generator. */
 import { fillNormal, seedWords, STREAMS } from "../random.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
 import { type Architecture, parameterLayout } from "./layout.ts";

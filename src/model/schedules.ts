@@ -1,4 +1,4 @@
-/** Learning rate and KL scale by step (MODEL section 2, Train). */
+/** Learning rate and KL scale by step (docs/model.md, section 2, Train). */
 import type { Hyperparameters } from "./hyperparameters.ts";
 
 /**

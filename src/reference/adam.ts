@@ -1,4 +1,4 @@
-/** Clip by global norm, then Adam with eps outside the root (MODEL section 2). */
+/** Clip by global norm, then Adam with eps outside the root (docs/model.md, section 2). */
 import { type Args, LOSSES, type Scalars } from "../compute/kernels.ts";
 
 export function adam(a: Args<"adam">, s: Scalars): void {

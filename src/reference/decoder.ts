@@ -1,5 +1,5 @@
 /**
- * The decoder (MODEL section 2): initial condition, then for each bin controller, inferred inputs,
+ * The decoder (docs/model.md, section 2): initial condition, then for each bin controller, inferred inputs,
  * generator and factors, with both KL terms along the sampled path.
  */
 import type { Args, Scalars } from "../compute/kernels.ts";

@@ -1,4 +1,4 @@
-/** Adam on the speed of every candidate, each point alone (MODEL section 4). */
+/** Adam on the speed of every candidate, each point alone (docs/model.md, section 4). */
 import type { Args, Scalars } from "../compute/kernels.ts";
 import { gru, gruBackward } from "./gru.ts";
 import { vanilla, vanillaBackward } from "./vanilla.ts";

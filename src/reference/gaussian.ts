@@ -29,7 +29,7 @@ export function klBackward(
 }
 
 /**
- * The prior of the inferred inputs (MODEL section 2): `p(u_0) = N(m, s²/(1-φ²))`,
+ * The prior of the inferred inputs (docs/model.md, section 2): `p(u_0) = N(m, s²/(1-φ²))`,
  * `p(u_t | u_{t-1}) = N(m + φ u_{t-1}, s²)`, `φ = exp(-1/τ)`, `s² = exp(logNoiseVar) + varMin`.
  */
 export function autoregression(

@@ -1,4 +1,4 @@
-/** Mean over samples of exp(logRate), and of logRate (MODEL section 2, posterior sample and average). */
+/** Mean over samples of exp(logRate), and of logRate (docs/model.md, section 2, posterior sample and average). */
 import { type Args, MAX_LOG_RATE, type Scalars } from "../compute/kernels.ts";
 
 export function posterior_rates(a: Args<"posterior_rates">, s: Scalars): void {

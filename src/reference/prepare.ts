@@ -1,4 +1,4 @@
-/** Ŵ: each factor's row of weights divided by its L2 norm (MODEL section 2). `w_GF` is [in][out]. */
+/** Ŵ: each factor's row of weights divided by its L2 norm (docs/model.md, section 2). `w_GF` is [in][out]. */
 import type { Args } from "../compute/kernels.ts";
 
 export function prepare(a: Args<"prepare">): void {

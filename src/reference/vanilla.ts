@@ -1,5 +1,5 @@
 /**
- * The vanilla cell `h' = σ(pre + h Aᵀ)`, forward beside backward, on one row (MODEL section 1).
+ * The vanilla cell `h' = σ(pre + h Aᵀ)`, forward beside backward, on one row (docs/model.md, section 1).
  * `w_nn` is [in][out]: the reference's A transposed.
  */
 import type { Row } from "./gru.ts";

@@ -1,4 +1,4 @@
-/** A fitted model run forward: trials that it has not seen, from its own prior (MODEL section 2). */
+/** A fitted model run forward: trials that it has not seen, from its own prior (docs/model.md, section 2). */
 import { step } from "../analysis/cell.ts";
 import { type Dataset, datasetFromArrays } from "../data/dataset.ts";
 import { sampleCounts } from "../data/poisson.ts";

@@ -90,6 +90,11 @@ export async function* fit(
     );
   }
   const split = splitTrials(data.trials, h.evalFraction, seed);
+  if (!data.counts_BTN.some((count) => count > 0)) {
+    throw new InputError(
+      `Cannot fit ${data.name}: expected at least one spike, found ${data.trials} trials of zeros.`,
+    );
+  }
   const trainer = new Trainer(executor, data, h, seed, split);
   try {
     const params_P = resume?.params_P ?? trainer.start();
