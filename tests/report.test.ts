@@ -201,7 +201,7 @@ Deno.test("a fit without fixed points, scores, history, recipes or conditions sa
   assert.match(text, /found none below its tolerance/);
   assert.match(text, /No score was computed/);
   assert.match(text, /No training history was kept/);
-  assert.doesNotMatch(text, /Comparison of starts|undefined|null,/);
+  assert.doesNotMatch(text, /Comparison of recipes|undefined|null,/);
 });
 
 Deno.test("one trial of one bin is drawn as dots", () => {
@@ -266,6 +266,8 @@ Deno.test("stability is read from the moduli: all inside, all outside, or some o
   assert.equal(stability(fixedPoint([0, 0], [[0.9, 0], [-0.5, 0]])), "stable");
   assert.equal(stability(fixedPoint([0, 0], [[0.98, 0.3], [0.98, -0.3]])), "unstable");
   assert.equal(stability(fixedPoint([0, 0], [[1.2, 0], [0.5, 0]])), "mixed");
+  const centre = { ...fixedPoint([0, 0], [[0.98, 0.2], [0.98, -0.2]]), class: "centre" };
+  assert.equal(stability(centre), "neutral");
 });
 
 Deno.test("an array of the wrong length is refused by its name", () => {

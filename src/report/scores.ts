@@ -35,7 +35,7 @@ export function recipesSection(data: ReportData): Section | null {
   const { recipes } = data;
   if (!recipes || recipes.length === 0) return null;
   const body = table(
-    "Ways to start the fit, all else equal",
+    "Ways to fit the same kind of data, this run first",
     [
       { head: "recipe" },
       { head: "explained", numeric: true },
@@ -53,7 +53,7 @@ export function recipesSection(data: ReportData): Section | null {
       recipe.note,
     ]),
   );
-  return { id: "recipes", heading: "Comparison of starts", body };
+  return { id: "recipes", heading: "Comparison of recipes", body };
 }
 
 /** A percentage over a bar from 0 to 100 %; outside that range the number alone tells. */

@@ -60,18 +60,25 @@ export function trajectoriesSection(data: ReportData): Section {
   };
 }
 
-/** Whether a map contracts along all, none or some directions at a fixed point. */
-export function stability(fixed: FixedPointView): "stable" | "unstable" | "mixed" {
+/** Whether a map contracts along all, none or some directions at a fixed point, or its class says neither. */
+export function stability(fixed: FixedPointView): "stable" | "unstable" | "mixed" | "neutral" {
+  if (fixed.class === "centre" || fixed.class === "marginal") return "neutral";
   const growing = fixed.eigenvalues.filter((eigenvalue) => eigenvalue.modulus >= 1).length;
   return growing === 0 ? "stable" : growing === fixed.eigenvalues.length ? "unstable" : "mixed";
 }
 
-const SYMBOLS = { stable: "circle", unstable: "circle", mixed: "diamond" } as const;
+const SYMBOLS = {
+  stable: "circle",
+  unstable: "circle",
+  mixed: "diamond",
+  neutral: "circle",
+} as const;
 
 const FIXED_POINT_LEGEND: Record<ReturnType<typeof stability>, LegendEntry> = {
   stable: { label: "fixed point, stable", color: ROLES.ink, mark: "dot" },
   unstable: { label: "fixed point, unstable", color: ROLES.ink, mark: "ring" },
   mixed: { label: "fixed point, saddle", color: ROLES.ink, mark: "diamond" },
+  neutral: { label: "fixed point, neither stable nor unstable", color: ROLES.ink, mark: "ring" },
 };
 
 function portrait(data: ReportData, cloud: Cloud): Html {
