@@ -1,5 +1,12 @@
 /** Adam on K fixed-point candidates of the generator, a fixed number of iterations. */
-import { type Executor, PlanBuilder, type Program, scalars, tensor } from "../src/mod.ts";
+import {
+  type Executor,
+  NONLINEARITY_CODES,
+  PlanBuilder,
+  type Program,
+  scalars,
+  tensor,
+} from "../src/mod.ts";
 import { byName, config, modelCase, parameterTensors } from "./model_case.ts";
 import { normals } from "./random.ts";
 import type { Shape } from "./shapes.ts";
@@ -50,7 +57,7 @@ export function fixedPointsTask(shape: Shape, executor: Executor): Task {
       U,
       G,
       cell: gru ? 1 : 0,
-      nonlinearity: { tanh: 0, relu: 1, identity: 2 }[model.nonlinearity],
+      nonlinearity: NONLINEARITY_CODES[model.nonlinearity],
       b1: ADAM.adamB1,
       b2: ADAM.adamB2,
       eps: adamEps,

@@ -13,6 +13,7 @@ import { trainingPlan } from "../src/model/choreography.ts";
 import { architecture, stepOptions } from "../src/model/hyperparameters.ts";
 import { parameterLayout } from "../src/model/layout.ts";
 import { fillNormal, seedWords, STREAMS } from "../src/random.ts";
+import { density } from "../src/train/trainer.ts";
 import { type ShapeName, SHAPES, spikes } from "./shapes.ts";
 
 /** Seconds to spend on each cut. */
@@ -27,11 +28,9 @@ const threads = Number(values.threads), reproducible = values.reproducible ?? fa
 async function profile(name: ShapeName): Promise<void> {
   const { title, trials, T, N, hyperparameters: h } = SHAPES[name];
   const { counts_BTN } = spikes(SHAPES[name]);
-  let nonZero = 0;
-  for (const count of counts_BTN) if (count > 0) nonZero++;
-  const density = nonZero / counts_BTN.length;
+  const share = density(counts_BTN);
   const B = h.batchSize, model = architecture(h, T, N);
-  const sizes = { B, S: 1, trials, counts: "u8", density } as const;
+  const sizes = { B, S: 1, trials, counts: "u8", density: share } as const;
   const plan = trainingPlan(model, stepOptions(h), sizes);
   const step = plan.recordings.step;
   const recordings: Record<string, readonly Dispatch[]> = { step };
@@ -62,7 +61,7 @@ async function profile(name: ShapeName): Promise<void> {
   };
 
   console.log(`${name}  ${title}; ${executor.info.arithmetic}; ${threads} threads`);
-  console.log(`   density of the spikes ${density.toFixed(2)}`);
+  console.log(`   density of the spikes ${share.toFixed(2)}`);
   let before = 0;
   for (const [i, { kernel }] of step.entries()) {
     const ms = await time(`${i}`);

@@ -1,5 +1,6 @@
 /** One train step: minibatch, masks and noise, forward, backward, clip, Adam; losses read back. */
 import {
+  density,
   type Executor,
   klScale,
   learningRate,
@@ -58,10 +59,13 @@ export function trainTask(shape: Shape, executor: Executor): Task {
   }
 
   function load(): Program {
-    let nonZero = 0;
-    for (const count of data.counts_BTN) if (count > 0) nonZero++;
-    const density = nonZero / data.counts_BTN.length;
-    const sizes = { B, S: 1, trials: data.trials, counts, density } as const;
+    const sizes = {
+      B,
+      S: 1,
+      trials: data.trials,
+      counts,
+      density: density(data.counts_BTN),
+    } as const;
     const program = executor.load(trainingPlan(model, stepOptions(h), sizes));
     program.write("params_P", start_P);
     program.write("counts", data.counts_BTN);

@@ -34,7 +34,7 @@ export {
 } from "./compute/devices.ts";
 export { createReferenceExecutor } from "./compute/reference.ts";
 export { createWasmExecutor } from "./compute/wasm.ts";
-export { KERNELS, LOSSES } from "./compute/kernels.ts";
+export { KERNELS, LOSSES, NONLINEARITY_CODES } from "./compute/kernels.ts";
 export { type Plan, PlanBuilder } from "./compute/recording.ts";
 
 // model: hyperparameters, parameters, the choreography of a step
@@ -85,7 +85,7 @@ export {
   stateFromBytes,
   stateToBytes,
 } from "./train/run_state.ts";
-export { NonFiniteError, type Split } from "./train/trainer.ts";
+export { density, NonFiniteError, type Split } from "./train/trainer.ts";
 export { readRunState, requireFreeFolder, RUN_FILES, RunDirectory } from "./train/run_directory.ts";
 export {
   countsSha256,
@@ -141,6 +141,6 @@ export { renderReport } from "./report/report.ts";
 
 // checks of what a device computes
 export { checkFile } from "./check/files.ts";
-export { printCheck } from "./check/print.ts";
+export { checkJson, printCheck } from "./check/print.ts";
 export { checkRandomShapes } from "./check/random_shapes.ts";
 export { type CheckReport, type CheckRow, report } from "./check/table.ts";

@@ -1,4 +1,5 @@
 /** The generator's cell as a map of the state, with its derivatives (docs/model.md, section 1), in float64. */
+import { NONLINEARITY_CODES } from "../compute/kernels.ts";
 import type { CellKind, Nonlinearity } from "../dims.ts";
 import { InputError } from "../errors.ts";
 import { gru } from "../reference/gru.ts";
@@ -48,12 +49,6 @@ export interface Jacobian {
   readonly dFdh_GG: Float64Array;
   readonly dFdu_GU: Float64Array;
 }
-
-/** The nonlinearity's number in the kernels' signatures. */
-export const NONLINEARITY_CODES = { tanh: 0, relu: 1, identity: 2 } as const satisfies Record<
-  Nonlinearity,
-  number
->;
 
 /** A cell's parameters by the reference's names: `[out][in]`, rows of `wRUHX` r then u, columns h then x. */
 export type ReferenceCell =

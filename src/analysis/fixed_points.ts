@@ -1,9 +1,10 @@
 /** Fixed and slow points of a cell: search, polish, filter, linearise (docs/model.md, section 4). */
 import { type DeviceInfo, type Executor, scalars } from "../compute/executor.ts";
+import { NONLINEARITY_CODES } from "../compute/kernels.ts";
 import { PlanBuilder } from "../compute/recording.ts";
 import { InputError } from "../errors.ts";
 import { fillNormal, seedWords, STREAMS } from "../random.ts";
-import { type Cell, checkCell, checkNumbers, NONLINEARITY_CODES, speed } from "./cell.ts";
+import { type Cell, checkCell, checkNumbers, speed } from "./cell.ts";
 import { NEUTRAL_TOLERANCE } from "./classify.ts";
 import { checkBinWidth, type Linearisation, linearise } from "./linearise.ts";
 import { polish, type PolishOutcome } from "./polish.ts";

@@ -1,16 +1,11 @@
 /** Replays a golden file of fixed points: speeds, their gradient, Adam's path, Jacobians, roots. */
 import { z } from "zod";
-import {
-  type Cell,
-  cellFromReference,
-  jacobian,
-  NONLINEARITY_CODES,
-  type ReferenceCell,
-} from "../analysis/cell.ts";
+import { type Cell, cellFromReference, jacobian, type ReferenceCell } from "../analysis/cell.ts";
 import type { Complex } from "../analysis/complex.ts";
 import { eigen } from "../analysis/eigen.ts";
 import { findFixedPoints } from "../analysis/fixed_points.ts";
 import { type Executor, scalars } from "../compute/executor.ts";
+import { NONLINEARITY_CODES } from "../compute/kernels.ts";
 import { PlanBuilder } from "../compute/recording.ts";
 import { InputError } from "../errors.ts";
 import { nested, numbers } from "./numbers.ts";

@@ -56,7 +56,17 @@ export function summary({ rows, passed }: CheckReport): string {
     `${closest.tolerance.toExponential(1)}.`;
 }
 
-/** The report as JSON; an error that is not finite, which JSON cannot hold, is its name in words. */
+/**
+ * The report as JSON; an error that is not finite, which JSON cannot hold, is its name in words.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { checkJson } from "latentd";
+ *
+ * assert.equal(JSON.parse(checkJson({ rows: [], passed: false })).passed, false);
+ * ```
+ */
 export function checkJson(report: CheckReport): string {
   const finite = (_: string, value: unknown) =>
     typeof value === "number" && !Number.isFinite(value) ? String(value) : value;

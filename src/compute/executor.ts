@@ -16,8 +16,6 @@ export interface DeviceInfo {
   readonly reason: string;
 }
 
-export type Array_ = Float32Array | Float64Array | Uint8Array | Uint16Array | Uint32Array;
-
 /** A plan that is loaded on a device. Every array is copied in and out. */
 export interface Program {
   /** Writes from `offset` (elements) into a buffer. */

@@ -10,6 +10,14 @@
  * explicit dropout masks of 0 and 1; without one and with `dropout = 1` the mask is drawn from the
  * counter-based generator (`random.ts`) and is drawn again in the backward pass, never stored.
  */
+import type { Nonlinearity } from "../dims.ts";
+
+/** A vanilla cell's nonlinearity in the kernels' arguments. */
+export const NONLINEARITY_CODES: Readonly<Record<Nonlinearity, number>> = {
+  tanh: 0,
+  relu: 1,
+  identity: 2,
+};
 
 /** A kernel's arguments, in order. */
 export interface Signature {
@@ -83,7 +91,7 @@ const decoderInts = [
   "F",
   /** 0 vanilla, 1 GRU. */
   "cell",
-  /** 0 tanh, 1 relu, 2 identity. */
+  /** see `NONLINEARITY_CODES` */
   "nonlinearity",
   /** 1: sample g0 and u from the posterior; 0: use the posterior means. */
   "sample",

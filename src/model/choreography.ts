@@ -2,7 +2,7 @@
  * The choreography of a step, written once: which kernels run, in which order, on which buffers.
  * Every executor runs these recordings.
  */
-import { LOSSES } from "../compute/kernels.ts";
+import { LOSSES, NONLINEARITY_CODES } from "../compute/kernels.ts";
 import { type Element, PlanBuilder, type Recorder, type Ref, slice } from "../compute/recording.ts";
 import { type Activations, addActivations } from "./activations.ts";
 import { gradientJobs } from "./gradients.ts";
@@ -157,7 +157,7 @@ function decoderArguments(s: Stage, mode: Mode) {
     G,
     F,
     cell: gru ? 1 : 0,
-    nonlinearity: { tanh: 0, relu: 1, identity: 2 }[model.nonlinearity],
+    nonlinearity: NONLINEARITY_CODES[model.nonlinearity],
     sample: mode.sample,
     draw: s.masks || !mode.sample ? 0 : 1,
     dropout: mode.dropout && options.keepRate < 1 ? 1 : 0,

@@ -1,13 +1,7 @@
 /** How well a model explains held-out trials, between the null model and (if known) the oracle. */
-import {
-  bitsPerSpike,
-  explained,
-  nullRates,
-  poissonNll,
-  repeatRates,
-  rSquared,
-} from "../analysis/metrics.ts";
+import { bitsPerSpike, explained, poissonNll, repeatRates, rSquared } from "../analysis/metrics.ts";
 import type { Dataset } from "../data/dataset.ts";
+import { meanCounts } from "../train/trainer.ts";
 import type { Posterior } from "../inference/posterior.ts";
 
 /** Scores on the trials that a posterior was inferred for. */
@@ -62,8 +56,7 @@ export function score(
   const trials = split.evaluation.length;
   const counts_BTN = takeTrials(data.counts_BTN, split.evaluation, size);
   const least = 0.5 / (split.train.length * data.T);
-  const null_N = nullRates(takeTrials(data.counts_BTN, split.train, size), data.N)
-    .map((rate) => Math.max(rate, least));
+  const null_N = meanCounts(data, split.train).map((rate) => Math.max(rate, least));
   const truth = data.truth && takeTrials(data.truth.rates_BTN, split.evaluation, size);
   const nllOf = (rates_BTN: Float64Array) => poissonNll(rates_BTN, counts_BTN, { trials });
   const nll = {

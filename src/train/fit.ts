@@ -150,7 +150,7 @@ export async function* fit(
         history.push(entry);
         const score = evaluation.nll + evaluation.klIc + evaluation.klInputs;
         const isBest = score < best.score;
-        if (isBest) best = { step, score, params_P: (await trainer.read()).params_P };
+        if (isBest) best = { step, score, params_P: await trainer.parameters() };
         yield { kind: "evaluation", entry, best: isBest };
       }
       if (step % h.checkpointEvery === 0 && step < h.steps) {

@@ -65,7 +65,6 @@ export const runRecordSchema = z.strictObject({
 });
 
 export type RunRecord = Readonly<z.infer<typeof runRecordSchema>>;
-export type RunStatus = RunRecord["status"];
 
 /**
  * SHA-256 of the counts of a dataset, packed as they are in memory, in hexadecimal.

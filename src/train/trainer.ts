@@ -62,7 +62,17 @@ export function meanCounts(data: Dataset, trials: Uint32Array): Float64Array {
   return mean_N.map((sum) => sum / (trials.length * T));
 }
 
-/** The share of counts that are not zero. */
+/**
+ * The share of counts that are not zero.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { density } from "latentd";
+ *
+ * assert.equal(density(Uint8Array.of(0, 3, 0, 1)), 0.5);
+ * ```
+ */
 export function density(counts: Uint8Array | Uint16Array): number {
   let some = 0;
   for (const count of counts) if (count > 0) some++;
@@ -108,9 +118,14 @@ export class Trainer {
     this.#program.write("v_P", state.v_P);
   }
 
+  /** Parameters as they stand. */
+  parameters(): Promise<Float64Array> {
+    return this.#program.read("params_P");
+  }
+
   async read(): Promise<{ params_P: Float64Array; m_P: Float64Array; v_P: Float64Array }> {
     return {
-      params_P: await this.#program.read("params_P"),
+      params_P: await this.parameters(),
       m_P: await this.#program.read("m_P"),
       v_P: await this.#program.read("v_P"),
     };
