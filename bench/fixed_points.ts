@@ -64,7 +64,7 @@ export function fixedPointsTask(shape: Shape, executor: Executor): Task {
       stepSize: ADAM.stepSize,
       decay: ADAM.decayFactor,
     });
-    const program = executor.load(plan);
+    const program = await executor.load(plan);
     for (const [name, values] of contents) program.write(name, values);
     return program;
   }

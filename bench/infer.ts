@@ -38,7 +38,7 @@ export function inferTask(shape: Shape, executor: Executor, samples: number): Ta
   };
 
   async function verify(): Promise<Verified> {
-    const program = executor.load(posteriorPlan(model, stepOptions(h), {
+    const program = await executor.load(posteriorPlan(model, stepOptions(h), {
       B,
       S,
       trials: B,

@@ -37,7 +37,7 @@ async function profile(name: ShapeName): Promise<void> {
   step.forEach((_, i) => recordings[`${i}`] = step.slice(0, i + 1));
 
   const executor = await createWasmExecutor({ threads, reproducible });
-  const program = executor.load({ buffers: plan.buffers, recordings });
+  const program = await executor.load({ buffers: plan.buffers, recordings });
   const noise = fillNormal(
     { ...seedWords(3), stream: STREAMS.initialise },
     0,

@@ -41,7 +41,7 @@ export function trainTask(shape: Shape, executor: Executor): Task {
 
   async function verify(): Promise<Verified> {
     const sizes = { B, S: 1, trials: B, counts, explicitNoise: true } as const;
-    const program = executor.load(trainingPlan(model, stepOptions(h), sizes));
+    const program = await executor.load(trainingPlan(model, stepOptions(h), sizes));
     try {
       program.write("params_P", moved_P);
       program.write("counts", firstTrials(data, B));
@@ -66,7 +66,7 @@ export function trainTask(shape: Shape, executor: Executor): Task {
       counts,
       density: density(data.counts_BTN),
     } as const;
-    const program = executor.load(trainingPlan(model, stepOptions(h), sizes));
+    const program = await executor.load(trainingPlan(model, stepOptions(h), sizes));
     program.write("params_P", start_P);
     program.write("counts", data.counts_BTN);
     return program;

@@ -293,7 +293,7 @@ async function writeLfads(model: Architecture, B: number, keep_rate: number): Pr
     adamEps: 1e-4,
     maxGradNorm: 10,
   };
-  const program = reference.load(
+  const program = await reference.load(
     trainingPlan(model, options, { B, S: 1, trials: B, counts: "u8", explicitNoise: true }),
   );
   const params_P = drawParameters(parameterLayout(model), 4, 0);

@@ -215,7 +215,7 @@ Deno.test("the reference computes the model's equations, trial by trial", async 
         keepGen_RTG: mask(B * T * G),
         ...(U > 0 && { keepEnc_BT2E: mask(B * T * 2 * E), epsInputs_TRU: normals(T * B * U) }),
       };
-      const program = executor.load(
+      const program = await executor.load(
         trainingPlan(model, options, { B, S: 1, trials: B, counts: "u8", explicitNoise: true }),
       );
       program.write("params_P", params_P);

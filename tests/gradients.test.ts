@@ -39,7 +39,7 @@ Deno.test("the same seed draws the same models, another seed others", async () =
 function lying(executor: Executor, buffer: string, lie: (values: Float64Array) => void): Executor {
   const info = { ...executor.info, name: "wasm" as const, arithmetic: "a lie" };
   const load = (plan: Parameters<Executor["load"]>[0]): Program => {
-    const program = executor.load(plan);
+    const program = await executor.load(plan);
     return {
       write: (name, values, offset) => program.write(name, values, offset),
       run: (recording, scalars) => program.run(recording, scalars),
@@ -173,7 +173,7 @@ Deno.test("models beyond every block size: each executor's gradient is the refer
       const run = scalars({ B, ...seedWords(99), step: 2, klScale: 0.5 });
       const found: Float64Array[] = [];
       for (const executor of all) {
-        const program = executor.load(
+        const program = await executor.load(
           trainingPlan(model, options, { B, S: 1, trials: B, counts: "u8", density }),
         );
         program.write("params_P", params_P);

@@ -86,7 +86,7 @@ function load(
   plan: typeof trainingPlan = trainingPlan,
 ): Program {
   const { trials_B = TRIALS_B, options = OPTIONS, ...sizes } = more;
-  const program = executor.load(
+  const program = await executor.load(
     plan(model, options, { B, S: 1, trials: TRIALS, counts: "u8", ...sizes }),
   );
   program.write("params_P", data.params_P);

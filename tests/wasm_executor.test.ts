@@ -52,7 +52,7 @@ Deno.test("every kind of element comes back as it was written, whole or in part"
     ];
     const plan = new PlanBuilder();
     for (const [element] of kinds) plan.buffer(element, 5, element);
-    const program = executor.load(plan);
+    const program = await executor.load(plan);
     for (const [element, values] of kinds) {
       assert.deepEqual([...await program.read(element)], [0, 0, 0, 0, 0]);
       program.write(element, values);
@@ -66,7 +66,7 @@ Deno.test("every kind of element comes back as it was written, whole or in part"
 
 Deno.test("parts outside a buffer, unknown names and a freed program are refused", async () => {
   await withExecutor(1, async (executor) => {
-    const program = executor.load(normsPlan(2, 2));
+    const program = await executor.load(normsPlan(2, 2));
     assert.throws(() => program.write("w_GF", [1, 2, 3, 4, 5]), /4 elements, found 0 … 5/);
     assert.throws(() => program.write("w_GF", [1], 4), /found 4 … 5/);
     await assert.rejects(program.read("w_GF", -1, 2), /found -1 … 1/);
@@ -88,13 +88,13 @@ Deno.test("a plan whose arguments are missing or do not fit is refused, with the
     });
     const all = { w_GF: w, factorsHat_GF: w, norms_F: w };
     assert.throws(
-      () => executor.load(record({ ...all, norms_F: null }, { G: 2, F: 2 })),
+      () => await executor.load(record({ ...all, norms_F: null }, { G: 2, F: 2 })),
       /"main", kernel prepare: buffer norms_F is missing/,
     );
-    assert.throws(() => executor.load(record(all, { G: 2 })), /number F is undefined/);
+    assert.throws(() => await executor.load(record(all, { G: 2 })), /number F is undefined/);
     const long = { ...w, offset: 1 };
     assert.throws(
-      () => executor.load(record({ ...all, w_GF: long }, { G: 2, F: 2 })),
+      () => await executor.load(record({ ...all, w_GF: long }, { G: 2, F: 2 })),
       /1\+4 exceeds w's 4/,
     );
     return Promise.resolve();
@@ -107,7 +107,7 @@ Deno.test("a freed program's memory is used again, and starts as zeros", async (
     plan.buffer("big", 50_000_000);
     // 22 × 200 MB would not fit in WebAssembly's 4 GiB
     for (let i = 0; i < 22; i++) {
-      const program = executor.load(plan);
+      const program = await executor.load(plan);
       assert.deepEqual([...await program.read("big", 49_999_999)], [0]);
       program.write("big", [i + 1], 49_999_999);
       program.free();
@@ -120,12 +120,12 @@ Deno.test("threads reach memory that grew after they started, beyond 2 GiB too",
     const plan = new PlanBuilder();
     // never touched, so it costs addresses only
     plan.buffer("big", 550_000_000);
-    executor.load(plan);
+    await executor.load(plan);
     const T = 500, n = 100;
     const beyond = new PlanBuilder();
     const source = beyond.buffer("source", T * 2 * n), mean = beyond.buffer("mean", T * n);
     beyond.record("main").dispatch("average_samples", { source, mean }, { T, n });
-    const program = executor.load(beyond);
+    const program = await executor.load(beyond);
     program.write("source", Float64Array.from({ length: T * 2 * n }, (_, i) => i));
     await program.run("main", scalars({ B: 1, S: 2 }));
     const want = Float64Array.from({ length: T * n }, (_, i) => {
@@ -140,8 +140,8 @@ Deno.test("a plan too large for the memory is refused, and the device goes on", 
   await withExecutor(1, async (executor) => {
     const plan = new PlanBuilder();
     plan.buffer("huge", 1_100_000_000);
-    assert.throws(() => executor.load(plan), /Cannot allocate 4196\.2 MiB.*4096 MiB/);
-    const program = executor.load(normsPlan(2, 1));
+    assert.throws(() => await executor.load(plan), /Cannot allocate 4196\.2 MiB.*4096 MiB/);
+    const program = await executor.load(normsPlan(2, 1));
     program.write("w_GF", [3, 4]);
     await program.run("prepare", scalars({}));
     assert.deepEqual([...await program.read("norms_F")], [5]);
@@ -161,8 +161,8 @@ for (const threads of [1, 2, 3]) {
   Deno.test(`a kernel that fails on ${threads} threads is named, and the next run works`, async () => {
     await withExecutor(threads, async (executor) => {
       const N = 3_000_000;
-      const broken = executor.load(tooWidePlan(N));
-      const program = executor.load(normsPlan(2, 3));
+      const broken = await executor.load(tooWidePlan(N));
+      const program = await executor.load(normsPlan(2, 3));
       program.write("w_GF", [3, 6, 0, 4, 8, 1]);
       for (let i = 0; i < 20; i++) {
         await assert.rejects(
@@ -182,7 +182,7 @@ Deno.test("a fault inside a kernel is an error that names it, not a hang", async
       const plan = new PlanBuilder();
       const source = plan.buffer("source", 8), mean = plan.buffer("mean", 8);
       plan.record("main").dispatch("average_samples", { source, mean }, { T: 8, n: 100_000_000 });
-      const program = executor.load(plan);
+      const program = await executor.load(plan);
       await assert.rejects(
         program.run("main", scalars({ B: 1 })),
         /Kernel average_samples failed on the wasm device.*memory access out of bounds/,
@@ -210,7 +210,7 @@ Deno.test("a failure among pieces of work leaves the next program all its pieces
       };
       plan.record("main").gradients([job]);
       plan.record("broken").gradients([{ ...job, T: 1000, dStride: 100_000_000 }]);
-      const program = executor.load(plan);
+      const program = await executor.load(plan);
       program.write("d", [1, 2, 3, 4, 5, 6]);
       for (let i = 0; i < 5; i++) {
         await assert.rejects(program.run("broken", scalars({ B: 1 })), /Kernel weight_gradients/);
@@ -230,9 +230,9 @@ Deno.test("threads from 1 to 32 are accepted, nothing else", async () => {
 
 Deno.test("a closed device refuses plans and runs", async () => {
   const executor = await createWasmExecutor({ threads: 2 });
-  const program = executor.load(normsPlan(2, 1));
+  const program = await executor.load(normsPlan(2, 1));
   executor.close();
   executor.close();
-  assert.throws(() => executor.load(normsPlan(2, 1)), /closed/);
+  assert.throws(() => await executor.load(normsPlan(2, 1)), /closed/);
   await assert.rejects(program.run("prepare", scalars({})), /closed/);
 });

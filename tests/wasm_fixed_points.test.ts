@@ -66,7 +66,7 @@ type Outputs = Record<string, Float64Array>;
 
 /** Two runs of three iterations on candidates `first … first + K - 1`. */
 async function run(executor: Executor, given: Case, first = 0): Promise<Outputs> {
-  const plan = planOf(given), program = executor.load(plan);
+  const plan = planOf(given), program = await executor.load(plan);
   plan.buffers.forEach(({ name, length }, i) => {
     if (["m_KG", "v_KG", "speeds_K"].includes(name)) return;
     const at = { ...seedWords(given.seed), stream: STREAMS.candidates, sample: i };

@@ -27,7 +27,7 @@ interface Case {
 type Outputs = Record<string, Float64Array>;
 
 async function runOn(executor: Executor, { plan, inputs, outputs, scalars }: Case) {
-  const program: Program = executor.load(plan);
+  const program: Program = await executor.load(plan);
   for (const [name, values] of Object.entries(inputs)) program.write(name, values);
   await program.run("main", scalars);
   const found: Outputs = {};

@@ -131,7 +131,7 @@ async function runStored(plan: Plan, recording: string, numbers: Numbers, s: Sca
   const real = globalThis.Float64Array;
   try {
     (globalThis as { Float64Array: unknown }).Float64Array = Float32Array;
-    const program = createReferenceExecutor().load(plan);
+    const program = await createReferenceExecutor().load(plan);
     write(program, numbers);
     await program.run(recording, s);
     return await readAll(program, plan);
@@ -170,7 +170,7 @@ function chain({ model, B }: Case): number {
 async function checkKernels(given: Case, executor: Executor): Promise<void> {
   const { plan, steps } = kernelByKernel(planOf(given));
   const s = scalarsOf(given);
-  const reference = createReferenceExecutor().load(plan), program = executor.load(plan);
+  const reference = await createReferenceExecutor().load(plan), program = await executor.load(plan);
   let numbers = start(plan, given);
   try {
     for (const [i, { kernel }] of steps.entries()) {
@@ -224,7 +224,7 @@ async function withExecutors<X>(
 
 async function runStep(given: Case, executor: Executor, recording = "step"): Promise<Numbers> {
   const plan = planOf(given);
-  const program = executor.load(plan);
+  const program = await executor.load(plan);
   try {
     write(program, start(plan, given));
     await program.run(recording, scalarsOf(given));
@@ -287,7 +287,7 @@ Deno.test("a batch of 1 equals a slice of a batch, bit for bit", async () => {
         const numbers = start(planOf(given), given);
         const run = async (B: number, firstTrial: number, trials: Float64Array) => {
           const plan = planOf({ ...given, B });
-          const program = executor.load(plan);
+          const program = await executor.load(plan);
           program.write("params_P", numbers.get("params_P")!);
           program.write("counts", numbers.get("counts")!.subarray(0, countsLength(plan)));
           program.write("trials_B", trials);
@@ -337,7 +337,7 @@ Deno.test("skipping zeros changes no bit of the spikes' products", async () => {
           },
         });
         const run = async (sparse: 0 | 1) => {
-          const program = executor.load(setSparse(sparse));
+          const program = await executor.load(setSparse(sparse));
           write(program, start(plan, given));
           await program.run("gradient", scalarsOf(given));
           const found = await readAll(program, plan);

@@ -262,7 +262,7 @@ async function descend(
     decay,
   });
 
-  const program = executor.load(plan);
+  const program = await executor.load(plan);
   try {
     for (const [name, values] of contents) program.write(name, values);
     let done = 0, meanSpeed = Infinity;

@@ -155,7 +155,7 @@ async function descend(
     stepSize: h.step_size,
     decay: h.decay_factor ** (1 / h.decay_steps),
   });
-  const program = executor.load(plan);
+  const program = await executor.load(plan);
   try {
     if (U > 0) {
       program.write("wGenInput", cell.wInput);

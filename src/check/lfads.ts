@@ -132,7 +132,7 @@ export async function checkLfads(
     adamEps: o.adam_eps,
     maxGradNorm: o.max_grad_norm,
   };
-  const program = executor.load(
+  const program = await executor.load(
     trainingPlan(model, options, { B, S: 1, trials: B, counts: "u16", explicitNoise: true }),
   );
   try {

@@ -218,7 +218,7 @@ function drawCounts(
 
 /** Loads a draw's plan and writes its inputs. */
 function load(draw: Draw, executor: Executor): Program {
-  const program = executor.load(trainingPlan(draw.model, draw.options, draw.sizes));
+  const program = await executor.load(trainingPlan(draw.model, draw.options, draw.sizes));
   program.write("params_P", draw.params_P);
   program.write("counts", draw.counts);
   program.write("trials_B", draw.trials_B);

@@ -3,7 +3,7 @@ import type { Scalars } from "./kernels.ts";
 import type { Plan } from "./recording.ts";
 
 /** The devices that latentd can be asked to compute on. */
-export type DeviceName = "reference" | "wasm";
+export type DeviceName = "reference" | "wasm" | "webgpu";
 
 /** How an executor computes, for people and for the record of a run. */
 export interface DeviceInfo {
@@ -14,16 +14,37 @@ export interface DeviceInfo {
   readonly arithmetic: string;
   /** why this device runs: what was asked for, and what was missing if it is a fallback */
   readonly reason: string;
+  /** webgpu only: the adapter's name and driver */
+  readonly adapter?: string;
 }
 
-/** A plan that is loaded on a device. Every array is copied in and out. */
+/** One of several runs of a recording: its scalars, and what is written before it. */
+export interface Run {
+  /** of every fit, or one for each */
+  readonly scalars: Scalars | readonly Scalars[];
+  /** buffers that are `perRun`, from their first element on; of every fit, or one array for each */
+  readonly writes?: Readonly<Record<string, ArrayLike<number> | readonly ArrayLike<number>[]>>;
+}
+
+/**
+ * A plan that is loaded on a device, for one fit or for several of the same shape side by side. Each
+ * fit has its own copy of every buffer that is not `shared`, and computes the bits that it computes
+ * alone. Every array is copied in and out.
+ */
 export interface Program {
-  /** Writes from `offset` (elements) into a buffer. */
-  write(buffer: string, values: ArrayLike<number>, offset?: number): void;
-  /** Runs one recording from front to back. */
-  run(recording: string, scalars: Scalars): Promise<void>;
-  /** Copies a buffer's elements `offset … offset + length` out. */
-  read(buffer: string, offset?: number, length?: number): Promise<Float64Array>;
+  readonly fits: number;
+  /** Writes from `offset` (elements) into a buffer of one fit. */
+  write(buffer: string, values: ArrayLike<number>, offset?: number, fit?: number): void;
+  /** Runs one recording from front to back, for all fits. */
+  run(recording: string, scalars: Scalars | readonly Scalars[]): Promise<void>;
+  /**
+   * Runs a recording several times in a row and collects a `perRun` buffer after each.
+   *
+   * @returns `[run][fit]`: that buffer's elements
+   */
+  sequence(recording: string, runs: readonly Run[], collect: string): Promise<Float64Array[][]>;
+  /** Copies elements `offset … offset + length` of a fit's buffer out. */
+  read(buffer: string, offset?: number, length?: number, fit?: number): Promise<Float64Array>;
   /** Gives the buffers back. */
   free(): void;
 }
@@ -31,10 +52,51 @@ export interface Program {
 /** A device. */
 export interface Executor {
   readonly info: DeviceInfo;
-  /** Allocates the plan's buffers (zeroed) and prepares its recordings. */
-  load(plan: Plan): Program;
+  /**
+   * The most runs that one `sequence` gains from: 1 where a run is complete when it returns, many
+   * where each wait for a result costs more than a run.
+   */
+  readonly runsAtOnce: number;
+  /** Allocates the plan's buffers (zeroed) for some fits and prepares its recordings. */
+  load(plan: Plan, fits?: number): Promise<Program>;
   /** Ends threads and gives memory back. */
   close(): void;
+}
+
+/** A value for every fit, or the one of a fit. */
+export function ofFit<X extends object>(values: X | readonly X[], fit: number): X {
+  return Array.isArray(values) ? values[fit] : values as X;
+}
+
+/** `sequence` for a device on which a run is complete when it returns. */
+export async function inTurn(
+  program: Program,
+  recording: string,
+  runs: readonly Run[],
+  collect: string,
+): Promise<Float64Array[][]> {
+  const fits = Array.from({ length: program.fits }, (_, fit) => fit);
+  const collected: Float64Array[][] = [];
+  for (const { scalars, writes = {} } of runs) {
+    for (const [buffer, values] of Object.entries(writes)) {
+      for (const fit of fits) program.write(buffer, valuesOfFit(values, fit), 0, fit);
+    }
+    await program.run(recording, scalars);
+    collected.push(
+      await Promise.all(fits.map((fit) => program.read(collect, 0, undefined, fit))),
+    );
+  }
+  return collected;
+}
+
+/** What is written for one fit: see `Run.writes`. */
+export function valuesOfFit(
+  values: ArrayLike<number> | readonly ArrayLike<number>[],
+  fit: number,
+): ArrayLike<number> {
+  return typeof values[0] === "object"
+    ? (values as readonly ArrayLike<number>[])[fit]
+    : values as ArrayLike<number>;
 }
 
 /**

@@ -12,7 +12,14 @@ export interface BufferSpec {
   readonly name: string;
   readonly length: number;
   readonly element: Element;
+  /** one copy for all fits of a program: the data set */
+  readonly shared?: boolean;
+  /** may be written before, or read after, each of several runs in a row: see `Program.sequence` */
+  readonly perRun?: boolean;
 }
+
+/** What sets a buffer apart. */
+export type BufferTraits = Pick<BufferSpec, "shared" | "perRun">;
 
 /** A buffer, or part of one: `length` elements from `offset`. */
 export interface Ref {
@@ -91,12 +98,17 @@ export class PlanBuilder implements Plan {
   #names = new Set<string>();
 
   /** Adds a buffer and returns a reference to the whole of it. */
-  buffer(name: string, length: number, element: Element = "real"): Ref {
+  buffer(
+    name: string,
+    length: number,
+    element: Element = "real",
+    traits: BufferTraits = {},
+  ): Ref {
     if (this.#names.has(name)) {
       throw new Error(`Cannot add buffer "${name}" to the plan: the name is taken.`);
     }
     this.#names.add(name);
-    this.buffers.push({ name, length, element });
+    this.buffers.push({ name, length, element, ...traits });
     return { buffer: name, offset: 0, length };
   }
 

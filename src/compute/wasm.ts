@@ -42,7 +42,7 @@ export interface WasmOptions {
  * const w_GF = plan.buffer("w_GF", 2), factorsHat_GF = plan.buffer("factorsHat_GF", 2);
  * const norms_F = plan.buffer("norms_F", 1);
  * plan.record("prepare").dispatch("prepare", { w_GF, factorsHat_GF, norms_F }, { G: 2, F: 1 });
- * const program = executor.load(plan);
+ * const program = await executor.load(plan);
  * program.write("w_GF", [3, 4]);
  * await program.run("prepare", scalars({}));
  * assert.deepEqual([...await program.read("norms_F")], [5]);

@@ -115,7 +115,7 @@ export async function infer(
   const S = Math.max(1, samples);
   const B = Math.max(1, Math.min(total, Math.floor(maxNumbers / numbersPerTrial(model, S))));
   const wide = data.counts_BTN instanceof Uint16Array;
-  const program = executor.load(
+  const program = await executor.load(
     posteriorPlan(model.architecture, stepOptions(model.hyperparameters), {
       B,
       S,

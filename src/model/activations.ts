@@ -63,7 +63,7 @@ export function addActivations(
   const train = (name: string, length: number) => plan.buffer(name, training ? length : 0);
   const gru = model.cell === "gru";
   return {
-    trials_B: plan.buffer("trials_B", B, "u32"),
+    trials_B: plan.buffer("trials_B", B, "u32", { perRun: true }),
     spikes_TBN: real("spikes_TBN", T * B * N),
     gates_TBD3E: real("gates_TBD3E", T * B * 6 * E),
     forward_HBE: real("forward_HBE", H * B * E),

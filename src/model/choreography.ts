@@ -75,7 +75,7 @@ function stage(
     options,
     sizes,
     params_P: plan.buffer("params_P", layout.length),
-    counts: plan.buffer("counts", sizes.trials * T * N, sizes.counts),
+    counts: plan.buffer("counts", sizes.trials * T * N, sizes.counts, { shared: true }),
     factorsHat_GF: plan.buffer("factorsHat_GF", G * F),
     norms_F: plan.buffer("norms_F", F),
     x: addActivations(plan, model, B, S, training),
@@ -332,7 +332,7 @@ function recordReduce(
  * const shape = architecture(hyperparameters, 5, 3);
  * const sizes = { B: 2, S: 1, trials: 4, counts: "u8" } as const;
  * const plan = trainingPlan(shape, stepOptions(hyperparameters), sizes);
- * const program = createReferenceExecutor().load(plan);
+ * const program = await createReferenceExecutor().load(plan);
  * program.write("params_P", initialise(shape, hyperparameters, 0, Float64Array.of(1, 1, 1)));
  * program.write("counts", new Uint8Array(4 * 5 * 3).fill(1));
  * program.write("trials_B", [2, 0]);
@@ -353,7 +353,7 @@ export function trainingPlan(
   const m_P = plan.buffer("m_P", P);
   const v_P = plan.buffer("v_P", P);
   const partials = plan.buffer("partials", 2 * (Math.ceil(P / 1024) + 1));
-  const losses = plan.buffer("losses", LOSSES.length);
+  const losses = plan.buffer("losses", LOSSES.length, "real", { perRun: true });
 
   const training: Mode = { sample: 1, dropout: true };
   const gradient = (r: Recorder) => {
@@ -408,7 +408,7 @@ export function trainingPlan(
  * const shape = architecture(hyperparameters, 5, 3);
  * const sizes = { B: 2, S: 1, trials: 4, counts: "u8" } as const;
  * const plan = posteriorPlan(shape, stepOptions(hyperparameters), sizes);
- * const program = createReferenceExecutor().load(plan);
+ * const program = await createReferenceExecutor().load(plan);
  * program.write("params_P", initialise(shape, hyperparameters, 0, Float64Array.of(1, 1, 1)));
  * program.write("counts", new Uint8Array(4 * 5 * 3).fill(1));
  * program.write("trials_B", [2, 0]);

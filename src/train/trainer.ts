@@ -97,7 +97,7 @@ export class Trainer {
     this.layout = parameterLayout(this.model);
     this.#seed = seedWords(seed);
     this.#batch = new Uint32Array(h.batchSize);
-    this.#program = executor.load(trainingPlan(this.model, stepOptions(h), {
+    this.#program = await executor.load(trainingPlan(this.model, stepOptions(h), {
       B: h.batchSize,
       S: 1,
       trials: data.trials,
