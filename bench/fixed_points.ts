@@ -31,7 +31,7 @@ export function fixedPointsTask(shape: Shape, executor: Executor): Task {
   const points_KG = normals("candidates", K * G);
   const zeros = new Float32Array(K * G);
 
-  function load(adamEps: number): Program {
+  async function load(adamEps: number): Promise<Program> {
     const p = byName(layout, moved_P);
     const plan = new PlanBuilder();
     const contents = new Map<string, Float64Array>();
@@ -79,7 +79,7 @@ export function fixedPointsTask(shape: Shape, executor: Executor): Task {
   }
 
   async function verify(): Promise<Verified> {
-    const program = load(VERIFIED.adamEps);
+    const program = await load(VERIFIED.adamEps);
     try {
       await descend(program, VERIFIED.iterations);
       const speeds = await program.read("speeds_K");
@@ -92,7 +92,7 @@ export function fixedPointsTask(shape: Shape, executor: Executor): Task {
 
   let program: Program | null = null;
   async function run(steps: number): Promise<number[]> {
-    program ??= load(ADAM.adamEps);
+    program ??= await load(ADAM.adamEps);
     const figures: number[] = [];
     for (let i = 0; i < steps; i++) figures.push(await descend(program, shape.iterations));
     return figures;

@@ -58,7 +58,7 @@ export function trainTask(shape: Shape, executor: Executor): Task {
     }
   }
 
-  function load(): Program {
+  async function load(): Promise<Program> {
     const sizes = {
       B,
       S: 1,
@@ -97,7 +97,7 @@ export function trainTask(shape: Shape, executor: Executor): Task {
   }
 
   async function run(steps: number): Promise<number[]> {
-    program ??= load();
+    program ??= await load();
     const figures: number[] = [];
     for (let i = 0; i < steps; i++) {
       const start = performance.now();

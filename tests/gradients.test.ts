@@ -7,6 +7,7 @@ import { checkRandomShapes, drawParameters } from "../src/check/random_shapes.ts
 import { relativeError } from "../src/check/table.ts";
 import { tolerances } from "../src/check/tolerances.ts";
 import { type Executor, type Program, scalars } from "../src/compute/executor.ts";
+import type { Plan } from "../src/compute/recording.ts";
 import { createReferenceExecutor } from "../src/compute/reference.ts";
 import { InputError } from "../src/errors.ts";
 import { type StepOptions, trainingPlan } from "../src/model/choreography.ts";
@@ -38,20 +39,22 @@ Deno.test("the same seed draws the same models, another seed others", async () =
 /** An executor that misreads one buffer. */
 function lying(executor: Executor, buffer: string, lie: (values: Float64Array) => void): Executor {
   const info = { ...executor.info, name: "wasm" as const, arithmetic: "a lie" };
-  const load = (plan: Parameters<Executor["load"]>[0]): Program => {
-    const program = await executor.load(plan);
+  const load = async (plan: Plan, fits?: number): Promise<Program> => {
+    const program = await executor.load(plan, fits);
     return {
-      write: (name, values, offset) => program.write(name, values, offset),
+      fits: program.fits,
+      write: (name, values, offset, fit) => program.write(name, values, offset, fit),
       run: (recording, scalars) => program.run(recording, scalars),
+      sequence: (recording, runs, collect) => program.sequence(recording, runs, collect),
       free: () => program.free(),
-      async read(name, offset, length) {
-        const values = await program.read(name, offset, length);
+      async read(name, offset, length, fit) {
+        const values = await program.read(name, offset, length, fit);
         if (name === buffer) lie(values);
         return values;
       },
     };
   };
-  return { info, load, close: () => executor.close() };
+  return { info, runsAtOnce: 1, load, close: () => executor.close() };
 }
 
 Deno.test("an executor whose gradient is off by 1e-4 of itself, or whose loss is, does not pass", async () => {

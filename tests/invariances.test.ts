@@ -78,13 +78,13 @@ function draw(model: Architecture): Data {
 const RUN = scalars({ B, ...seedWords(2 ** 40 + 9), step: 17, firstTrial: 21, klScale: 0.5 });
 
 /** One plan, loaded and filled. */
-function load(
+async function load(
   executor: Executor,
   model: Architecture,
   data: Data,
   more: Partial<PlanSizes> & { trials_B?: readonly number[]; options?: StepOptions } = {},
   plan: typeof trainingPlan = trainingPlan,
-): Program {
+): Promise<Program> {
   const { trials_B = TRIALS_B, options = OPTIONS, ...sizes } = more;
   const program = await executor.load(
     plan(model, options, { B, S: 1, trials: TRIALS, counts: "u8", ...sizes }),
@@ -212,7 +212,7 @@ Deno.test("permuting trials, with their noise, permutes what is theirs and leave
     const names = [...perTrial(model).map(([buffer]) => buffer), "losses"];
     const run = async (order: readonly number[]) => {
       const trials_B = [...permuted(Float64Array.from(TRIALS_B), 1, 1, order)];
-      const program = load(executor, model, data, { explicitNoise: true, trials_B });
+      const program = await load(executor, model, data, { explicitNoise: true, trials_B });
       for (const [buffer, values] of Object.entries(noise)) {
         const inTime = buffer === "epsInputs_TRU";
         const n = inTime ? U : values.length / B;
@@ -259,7 +259,7 @@ Deno.test("permuting neurons, with their weights, permutes their log-rates and l
     };
     const noise = explicitNoise(model, RUN);
     const run = async (given: Data, order: readonly number[]) => {
-      const program = load(executor, model, given, { explicitNoise: true });
+      const program = await load(executor, model, given, { explicitNoise: true });
       for (const [buffer, values] of Object.entries(noise)) program.write(buffer, values);
       program.write("keepSpikes_BTN", permuted(noise.keepSpikes_BTN, B * T, 1, order));
       const found = await outputs(program, "forward", RUN, ["logRates_TRN", "gen_HRG"]);
@@ -283,11 +283,11 @@ Deno.test("permuting neurons, with their weights, permutes their log-rates and l
 Deno.test("a batch of 1 is a slice of a batch, bit for bit", async () => {
   await onEach(async (executor, model, data, name) => {
     const names = perTrial(model).map(([buffer]) => buffer);
-    const program = load(executor, model, data);
+    const program = await load(executor, model, data);
     const all = await outputs(program, "forward", RUN, names);
     program.free();
     for (let b = 0; b < B; b++) {
-      const one = load(executor, model, data, { B: 1, trials_B: [TRIALS_B[b]] });
+      const one = await load(executor, model, data, { B: 1, trials_B: [TRIALS_B[b]] });
       const run = { ...RUN, B: 1, firstTrial: RUN.firstTrial + b };
       const alone = await outputs(one, "forward", run, names);
       one.free();
@@ -304,7 +304,7 @@ Deno.test("a batch of 1 is a slice of a batch, bit for bit", async () => {
 
 Deno.test("a run does not depend on what ran before it", async () => {
   await onEach(async (executor, model, data, name) => {
-    const program = load(executor, model, data);
+    const program = await load(executor, model, data);
     const names = ["grads_P", "losses"];
     const first = await outputs(program, "gradient", RUN, names);
     await program.run("evaluate", { ...RUN, B: 2, seedLo: 1, step: 3 });
@@ -319,7 +319,7 @@ Deno.test("without a spike every number is finite", async () => {
   await onEach(async (executor, model, { params_P }, name) => {
     const { T, N } = model.dims;
     const silent = { params_P, counts: new Float64Array(TRIALS * T * N) };
-    const program = load(executor, model, silent, { density: 0 });
+    const program = await load(executor, model, silent, { density: 0 });
     const buffers = perTrial(model).map(([buffer]) => buffer);
     const found = await outputs(program, "gradient", RUN, [...buffers, "grads_P", "losses"]);
     program.free();
@@ -353,7 +353,7 @@ Deno.test("in one bin the two directions of the encoder are one: equal weights g
     copyDirection("encoder.wCandidate_DEE", 1, E * E);
     copyDirection("encoder.h0_DE", 1, E);
     const counts = data.counts.subarray(0, TRIALS * N);
-    const program = load(executor, short, { params_P, counts });
+    const program = await load(executor, short, { params_P, counts });
     const { ends_B2E, losses } = await outputs(program, "evaluate", RUN, ["ends_B2E", "losses"]);
     program.free();
     for (let b = 0; b < B; b++) {
@@ -369,7 +369,7 @@ Deno.test("noise and masks that are drawn, given explicitly, change nothing", as
   await onEach(async (executor, model, data, name) => {
     const { T, U, G } = model.dims;
     const noise = explicitNoise(model, RUN);
-    const drawn = load(executor, model, data);
+    const drawn = await load(executor, model, data);
     const buffers = [...perTrial(model).map(([buffer]) => buffer), "spikes_TBN", "ends_B2E"];
     const wanted = await outputs(drawn, "forward", RUN, buffers);
     const gradient = await outputs(drawn, "gradient", RUN, ["grads_P", "losses"]);
@@ -390,7 +390,7 @@ Deno.test("noise and masks that are drawn, given explicitly, change nothing", as
       near(given.epsInputs_TRU, noise.epsInputs_TRU);
     }
     drawn.free();
-    const explicit = load(executor, model, data, { explicitNoise: true });
+    const explicit = await load(executor, model, data, { explicitNoise: true });
     for (const [buffer, values] of Object.entries(given)) explicit.write(buffer, values);
     assert.deepEqual(await outputs(explicit, "forward", RUN, buffers), wanted, name);
     const found = await outputs(explicit, "gradient", RUN, ["grads_P", "losses"]);
@@ -416,13 +416,13 @@ Deno.test("the average of S posterior samples is the average of S runs of one", 
   await onEach(async (executor, model, data, name) => {
     const { T, U, G } = model.dims;
     const names = posteriorBuffers(model).map(([buffer]) => buffer);
-    const together = load(executor, model, data, { S }, posteriorPlan);
+    const together = await load(executor, model, data, { S }, posteriorPlan);
     const wanted = await outputs(together, "sample", { ...RUN, S }, names);
     const epsIc_RG = await together.read("epsIc_RG");
     const epsInputs_TRU = U > 0 ? await together.read("epsInputs_TRU") : new Float64Array(0);
     together.free();
 
-    const alone = load(executor, model, data, { explicitNoise: true }, posteriorPlan);
+    const alone = await load(executor, model, data, { explicitNoise: true }, posteriorPlan);
     const sums = Object.fromEntries(names.map((buffer) => [
       buffer,
       { sum: new Float64Array(wanted[buffer].length), size: 0 },
@@ -462,7 +462,7 @@ Deno.test("the average of S posterior samples is the average of S runs of one", 
 Deno.test("the posterior mean is the same whatever the seed; samples are not", async () => {
   await onEach(async (executor, model, data, name) => {
     const names = posteriorBuffers(model).map(([buffer]) => buffer);
-    const program = load(executor, model, data, {}, posteriorPlan);
+    const program = await load(executor, model, data, {}, posteriorPlan);
     const other = { ...RUN, ...seedWords(5), step: 4, purpose: 2, firstTrial: 0 };
     const mean = await outputs(program, "mean", RUN, names);
     const sample = await outputs(program, "sample", RUN, names);
@@ -478,7 +478,7 @@ Deno.test("klScale 0 takes the KL terms out of the total, and the priors out of 
   await onEach(async (executor, model, data, name) => {
     const layout = parameterLayout(model);
     const options = { ...OPTIONS, l2: 0 };
-    const program = load(executor, model, data, { options });
+    const program = await load(executor, model, data, { options });
     const at = async (klScale: number) => {
       const found = await outputs(program, "gradient", { ...RUN, klScale }, ["grads_P", "losses"]);
       const [total, nll, klIc, klInputs] = found.losses;
@@ -504,7 +504,7 @@ Deno.test("klScale 0 takes the KL terms out of the total, and the priors out of 
 Deno.test("the L2 term is the squared norm of the parameters, in the total and in the gradient", async () => {
   await onEach(async (executor, model, data, name) => {
     const at = async (l2: number) => {
-      const program = load(executor, model, data, { options: { ...OPTIONS, l2 } });
+      const program = await load(executor, model, data, { options: { ...OPTIONS, l2 } });
       const found = await outputs(program, "gradient", RUN, ["grads_P", "losses"]);
       program.free();
       return found;
@@ -529,7 +529,7 @@ Deno.test("the number of threads does not change a bit of a training step", asyn
       try {
         const ofModels = [];
         for (const model of MODELS) {
-          const program = load(executor, model, draw(model));
+          const program = await load(executor, model, draw(model));
           const run = { ...RUN, learningRate: 0.01 };
           await program.run("step", run);
           const names = ["params_P", "grads_P", "losses"];

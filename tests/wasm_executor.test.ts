@@ -79,7 +79,7 @@ Deno.test("parts outside a buffer, unknown names and a freed program are refused
 });
 
 Deno.test("a plan whose arguments are missing or do not fit is refused, with the kernel's name", async () => {
-  await withExecutor(1, (executor) => {
+  await withExecutor(1, async (executor) => {
     const buffers = [{ name: "w", length: 4, element: "real" as const }];
     const w = { buffer: "w", offset: 0, length: 4 };
     const record = (refs: Record<string, typeof w | null>, numbers: Record<string, number>) => ({
@@ -87,17 +87,16 @@ Deno.test("a plan whose arguments are missing or do not fit is refused, with the
       recordings: { main: [{ kernel: "prepare" as const, buffers: refs, numbers }] },
     });
     const all = { w_GF: w, factorsHat_GF: w, norms_F: w };
-    assert.throws(
-      () => await executor.load(record({ ...all, norms_F: null }, { G: 2, F: 2 })),
+    await assert.rejects(
+      executor.load(record({ ...all, norms_F: null }, { G: 2, F: 2 })),
       /"main", kernel prepare: buffer norms_F is missing/,
     );
-    assert.throws(() => await executor.load(record(all, { G: 2 })), /number F is undefined/);
+    await assert.rejects(executor.load(record(all, { G: 2 })), /number F is undefined/);
     const long = { ...w, offset: 1 };
-    assert.throws(
-      () => await executor.load(record({ ...all, w_GF: long }, { G: 2, F: 2 })),
+    await assert.rejects(
+      executor.load(record({ ...all, w_GF: long }, { G: 2, F: 2 })),
       /1\+4 exceeds w's 4/,
     );
-    return Promise.resolve();
   });
 });
 
@@ -140,7 +139,7 @@ Deno.test("a plan too large for the memory is refused, and the device goes on", 
   await withExecutor(1, async (executor) => {
     const plan = new PlanBuilder();
     plan.buffer("huge", 1_100_000_000);
-    assert.throws(() => await executor.load(plan), /Cannot allocate 4196\.2 MiB.*4096 MiB/);
+    await assert.rejects(executor.load(plan), /Cannot allocate 4196\.2 MiB.*4096 MiB/);
     const program = await executor.load(normsPlan(2, 1));
     program.write("w_GF", [3, 4]);
     await program.run("prepare", scalars({}));
@@ -233,6 +232,6 @@ Deno.test("a closed device refuses plans and runs", async () => {
   const program = await executor.load(normsPlan(2, 1));
   executor.close();
   executor.close();
-  assert.throws(() => await executor.load(normsPlan(2, 1)), /closed/);
+  await assert.rejects(executor.load(normsPlan(2, 1)), /closed/);
   await assert.rejects(program.run("prepare", scalars({})), /closed/);
 });

@@ -92,7 +92,7 @@ export async function checkRandomShapes(
       if (executor.info.name === "reference") continue;
       const sheet = new Sheet(draw.name, labels[i]);
       const tolerance = tolerances(executor.info);
-      const program = load(draw, executor);
+      const program = await load(draw, executor);
       try {
         await program.run("gradient", draw.run);
         const { error, name } = lossError(await program.read("losses"), wanted);
@@ -217,7 +217,7 @@ function drawCounts(
 }
 
 /** Loads a draw's plan and writes its inputs. */
-function load(draw: Draw, executor: Executor): Program {
+async function load(draw: Draw, executor: Executor): Promise<Program> {
   const program = await executor.load(trainingPlan(draw.model, draw.options, draw.sizes));
   program.write("params_P", draw.params_P);
   program.write("counts", draw.counts);
@@ -254,7 +254,7 @@ async function againstDifferences(
   rows: CheckRow[],
 ): Promise<Wanted> {
   const { layout, params_P, run } = draw;
-  const program = load(draw, reference);
+  const program = await load(draw, reference);
   try {
     await program.run("gradient", run);
     const grads_P = await program.read("grads_P");

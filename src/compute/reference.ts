@@ -15,7 +15,8 @@ import { prepare } from "../reference/prepare.ts";
 import { readout } from "../reference/readout.ts";
 import { reduce } from "../reference/reduce.ts";
 import { type LoadedJob, weight_gradients } from "../reference/weight_gradients.ts";
-import type { Executor, Program } from "./executor.ts";
+import { type Executor, inTurn, type Program, type Run } from "./executor.ts";
+import { requireFit, requireFits, scalarsOfFits } from "./fits.ts";
 import { type Args, type KernelName, KERNELS, type Scalars } from "./kernels.ts";
 import type { Dispatch, Plan, Ref } from "./recording.ts";
 
@@ -42,25 +43,30 @@ const kernels: Kernels = {
 
 const NONE = new Float64Array(0);
 
-class ReferenceProgram implements Program {
+/** The buffers of one fit, and the recordings bound to them. */
+class Fit {
   readonly #buffers = new Map<string, Float64Array>();
   readonly #recordings = new Map<string, ((s: Scalars) => void)[]>();
 
-  constructor(plan: Plan) {
-    for (const { name, length } of plan.buffers) this.#buffers.set(name, new Float64Array(length));
+  /** @param first the fit that has the shared buffers, where this is another */
+  constructor(plan: Plan, first?: Fit) {
+    for (const { name, length, shared } of plan.buffers) {
+      const array = shared && first ? first.array(name) : new Float64Array(length);
+      this.#buffers.set(name, array);
+    }
     for (const [name, dispatches] of Object.entries(plan.recordings)) {
       this.#recordings.set(name, dispatches.map((dispatch) => this.#bind(dispatch)));
     }
   }
 
-  #array(name: string): Float64Array {
+  array(name: string): Float64Array {
     const array = this.#buffers.get(name);
     if (!array) throw new Error(`Cannot use buffer "${name}": the plan has no such buffer.`);
     return array;
   }
 
   #view(ref: Ref): Float64Array {
-    return this.#array(ref.buffer).subarray(ref.offset, ref.offset + ref.length);
+    return this.array(ref.buffer).subarray(ref.offset, ref.offset + ref.length);
   }
 
   #bind({ kernel, buffers, numbers, jobs }: Dispatch): (s: Scalars) => void {
@@ -86,25 +92,52 @@ class ReferenceProgram implements Program {
     return (s) => run(args, s);
   }
 
-  write(buffer: string, values: ArrayLike<number>, offset = 0): void {
-    this.#array(buffer).set(values, offset);
-  }
-
-  run(recording: string, scalars: Scalars): Promise<void> {
+  run(recording: string, scalars: Scalars): void {
     const dispatches = this.#recordings.get(recording);
     if (!dispatches) throw new Error(`Cannot run "${recording}": the plan has no such recording.`);
     for (const dispatch of dispatches) dispatch(scalars);
-    return Promise.resolve();
+  }
+}
+
+class ReferenceProgram implements Program {
+  readonly fits: number;
+  #fits: Fit[];
+
+  constructor(plan: Plan, fits: number) {
+    this.fits = requireFits(fits);
+    const first = new Fit(plan);
+    this.#fits = [first];
+    for (let fit = 1; fit < fits; fit++) this.#fits.push(new Fit(plan, first));
   }
 
-  read(buffer: string, offset = 0, length?: number): Promise<Float64Array> {
-    const array = this.#array(buffer);
-    return Promise.resolve(array.slice(offset, offset + (length ?? array.length - offset)));
+  #fit(action: string, fit: number): Fit {
+    if (this.#fits.length === 0) throw new Error(`Cannot ${action}: its program is freed.`);
+    return this.#fits[requireFit(action, fit, this.fits)];
+  }
+
+  write(buffer: string, values: ArrayLike<number>, offset = 0, fit = 0): void {
+    this.#fit(`write ${buffer}`, fit).array(buffer).set(values, offset);
+  }
+
+  // deno-lint-ignore require-await -- what goes wrong is a rejection, as on the other executors
+  async run(recording: string, scalars: Scalars | readonly Scalars[]): Promise<void> {
+    scalarsOfFits(recording, scalars, this.fits).forEach((own, fit) =>
+      this.#fit(`run "${recording}"`, fit).run(recording, own)
+    );
+  }
+
+  sequence(recording: string, runs: readonly Run[], collect: string): Promise<Float64Array[][]> {
+    return inTurn(this, recording, runs, collect);
+  }
+
+  // deno-lint-ignore require-await -- what goes wrong is a rejection, as on the other executors
+  async read(buffer: string, offset = 0, length?: number, fit = 0): Promise<Float64Array> {
+    const array = this.#fit(`read ${buffer}`, fit).array(buffer);
+    return array.slice(offset, offset + (length ?? array.length - offset));
   }
 
   free(): void {
-    this.#buffers.clear();
-    this.#recordings.clear();
+    this.#fits = [];
   }
 }
 
@@ -132,7 +165,9 @@ class ReferenceProgram implements Program {
 export function createReferenceExecutor(reason = "asked for"): Executor {
   return {
     info: { name: "reference", threads: 1, arithmetic: "float64, plain loops", reason },
-    load: (plan) => new ReferenceProgram(plan),
+    runsAtOnce: 1,
+    // deno-lint-ignore require-await -- what goes wrong is a rejection, as on the other executors
+    load: async (plan, fits = 1) => new ReferenceProgram(plan, fits),
     close: () => {},
   };
 }

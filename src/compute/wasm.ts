@@ -3,10 +3,18 @@
  * caller's thread is one of them, so a run is over when `run` returns.
  */
 import { InputError } from "../errors.ts";
-import type { DeviceInfo, Executor, Program } from "./executor.ts";
+import { type DeviceInfo, type Executor, inTurn, type Program, type Run } from "./executor.ts";
+import { requireFit, requireFits, scalarsOfFits } from "./fits.ts";
 import { SCALARS, type Scalars } from "./kernels.ts";
 import type { Element, Plan } from "./recording.ts";
-import { encodePrograms, KERNEL_NAMES, type Layout, layOut } from "./wasm_encode.ts";
+import {
+  bufferStart,
+  ELEMENT_BYTES,
+  encodePrograms,
+  KERNEL_NAMES,
+  type Layout,
+  layOut,
+} from "./wasm_encode.ts";
 import { type Region, Regions } from "./wasm_memory.ts";
 import { compileKernels, instantiate, type WasmExports, type WorkerStart } from "./wasm_module.ts";
 
@@ -94,6 +102,8 @@ function enlist(worker: Worker, start: WorkerStart): Promise<void> {
 }
 
 class WasmExecutor implements Executor {
+  /** a run is over when it returns */
+  readonly runsAtOnce = 1;
   #closed = false;
 
   constructor(
@@ -104,9 +114,10 @@ class WasmExecutor implements Executor {
     private readonly workers: readonly Worker[],
   ) {}
 
-  load(plan: Plan): Program {
+  // deno-lint-ignore require-await -- what goes wrong is a rejection, as on the other executors
+  async load(plan: Plan, fits = 1): Promise<Program> {
     if (this.#closed) throw new Error("Cannot load a plan: the wasm device is closed.");
-    const layout = layOut(plan);
+    const layout = layOut(plan, requireFits(fits));
     const region = this.regions.take(layout.bytes);
     try {
       encodePrograms(plan, layout, this.memory.buffer, region.start);
@@ -185,8 +196,6 @@ function view(element: Element, memory: ArrayBufferLike, start: number, length: 
 }
 
 class WasmProgram implements Program {
-  readonly #views = new Map<string, View>();
-  readonly #programs = new Map<string, number>();
   readonly #scalars: number;
   readonly #ints: Int32Array;
   readonly #floats: Float32Array;
@@ -194,49 +203,48 @@ class WasmProgram implements Program {
 
   constructor(
     private readonly executor: WasmExecutor,
-    layout: Layout,
+    private readonly layout: Layout,
     private readonly region: Region,
-    memory: ArrayBufferLike,
+    private readonly memory: ArrayBufferLike,
   ) {
-    for (const [name, { spec, start }] of layout.buffers) {
-      this.#views.set(name, view(spec.element, memory, region.start + start, spec.length));
-    }
-    for (const [name, start] of layout.programs) this.#programs.set(name, region.start + start);
     this.#scalars = region.start + layout.scalars;
     this.#ints = new Int32Array(memory, this.#scalars, SCALARS.length);
     this.#floats = new Float32Array(memory, this.#scalars, SCALARS.length);
   }
 
-  write(buffer: string, values: ArrayLike<number>, offset = 0): void {
-    this.#part("write", buffer, offset, values.length).set(values);
+  get fits(): number {
+    return this.layout.fits;
   }
 
-  run(recording: string, scalars: Scalars): Promise<void> {
-    try {
-      const program = this.#programs.get(recording);
-      if (this.#freed || program === undefined) {
-        throw new Error(
-          `Cannot run recording "${recording}": ` +
-            (this.#freed ? "its program is freed." : "the plan does not have it."),
-        );
-      }
+  write(buffer: string, values: ArrayLike<number>, offset = 0, fit = 0): void {
+    this.#part("write", buffer, fit, offset, values.length).set(values);
+  }
+
+  // deno-lint-ignore require-await -- what goes wrong is a rejection, as on the other executors
+  async run(recording: string, scalars: Scalars | readonly Scalars[]): Promise<void> {
+    const start = this.layout.programs.get(recording);
+    if (this.#freed || start === undefined) {
+      throw new Error(
+        `Cannot run recording "${recording}": ` +
+          (this.#freed ? "its program is freed." : "the plan does not have it."),
+      );
+    }
+    scalarsOfFits(recording, scalars, this.fits).forEach((own, fit) => {
       for (let i = 0; i < SCALARS.length; i++) {
         const [name, kind] = SCALARS[i];
-        (kind === "int" ? this.#ints : this.#floats)[i] = scalars[name];
+        (kind === "int" ? this.#ints : this.#floats)[i] = own[name];
       }
-      this.executor.launch(program, this.#scalars);
-      return Promise.resolve();
-    } catch (error) {
-      return Promise.reject(error);
-    }
+      this.executor.launch(this.region.start + start + fit * this.layout.stride, this.#scalars);
+    });
   }
 
-  read(buffer: string, offset = 0, length?: number): Promise<Float64Array> {
-    try {
-      return Promise.resolve(new Float64Array(this.#part("read", buffer, offset, length)));
-    } catch (error) {
-      return Promise.reject(error);
-    }
+  sequence(recording: string, runs: readonly Run[], collect: string): Promise<Float64Array[][]> {
+    return inTurn(this, recording, runs, collect);
+  }
+
+  // deno-lint-ignore require-await -- what goes wrong is a rejection, as on the other executors
+  async read(buffer: string, offset = 0, length?: number, fit = 0): Promise<Float64Array> {
+    return new Float64Array(this.#part("read", buffer, fit, offset, length));
   }
 
   free(): void {
@@ -245,18 +253,21 @@ class WasmProgram implements Program {
     this.executor.release(this.region);
   }
 
-  /** Elements `offset … offset + length` of a buffer (all the rest by default). */
-  #part(action: string, buffer: string, offset: number, length?: number): View {
-    const whole = this.#views.get(buffer);
+  /** Elements `offset … offset + length` of a fit's buffer (all the rest by default). */
+  #part(action: string, buffer: string, fit: number, offset: number, length?: number): View {
+    const spec = this.layout.buffers.get(buffer)?.spec;
     if (this.#freed) throw new Error(`Cannot ${action} ${buffer}: its program is freed.`);
-    if (!whole) throw new Error(`Cannot ${action} ${buffer}: the plan has no such buffer.`);
-    const end = length === undefined ? whole.length : offset + length;
-    if (offset < 0 || offset > end || end > whole.length) {
+    if (!spec) throw new Error(`Cannot ${action} ${buffer}: the plan has no such buffer.`);
+    requireFit(`${action} ${buffer}`, fit, this.fits);
+    const end = length === undefined ? spec.length : offset + length;
+    if (offset < 0 || offset > end || end > spec.length) {
       throw new Error(
-        `Cannot ${action} ${buffer}: expected a part of its ${whole.length} elements, found ` +
+        `Cannot ${action} ${buffer}: expected a part of its ${spec.length} elements, found ` +
           `${offset} … ${end}.`,
       );
     }
-    return whole.subarray(offset, end);
+    const start = this.region.start + bufferStart(this.layout, buffer, fit)! +
+      offset * ELEMENT_BYTES[spec.element];
+    return view(spec.element, this.memory, start, end - offset);
   }
 }

@@ -19,12 +19,24 @@ const WORD = 4;
 /** `Job` in wasm/job.ts: three addresses and seven numbers. */
 const JOB_WORDS = 10;
 
-/** Where everything of a plan stands, in bytes from the start of its region. */
+/**
+ * Where everything of a plan stands, in bytes from the start of its region: what is shared, then a
+ * block for each fit. Starts are those of fit 0.
+ */
 export interface Layout {
   readonly bytes: number;
+  readonly fits: number;
+  /** from one fit's block to the next's */
+  readonly stride: number;
   readonly scalars: number;
   readonly buffers: ReadonlyMap<string, { readonly spec: BufferSpec; readonly start: number }>;
   readonly programs: ReadonlyMap<string, number>;
+}
+
+/** Where a fit's buffer stands. */
+export function bufferStart(layout: Layout, buffer: string, fit: number): number | undefined {
+  const place = layout.buffers.get(buffer);
+  return place && place.start + (place.spec.shared ? 0 : fit * layout.stride);
 }
 
 /** Words that a dispatch's arguments take. */
@@ -33,14 +45,19 @@ function argumentWords(kernel: KernelName): number {
   return buffers.length + ints.length + floats.length;
 }
 
-/** Lays a plan out: scalars, buffers, then programs. */
-export function layOut(plan: Plan): Layout {
+/** Lays a plan out: scalars, shared buffers, then for each fit its buffers and programs. */
+export function layOut(plan: Plan, fits = 1): Layout {
   let bytes = alignUp(SCALARS.length * WORD);
   const buffers = new Map<string, { spec: BufferSpec; start: number }>();
-  for (const spec of plan.buffers) {
-    buffers.set(spec.name, { spec, start: bytes });
-    bytes += alignUp(spec.length * ELEMENT_BYTES[spec.element] + MARGIN);
-  }
+  const place = (specs: readonly BufferSpec[]) => {
+    for (const spec of specs) {
+      buffers.set(spec.name, { spec, start: bytes });
+      bytes += alignUp(spec.length * ELEMENT_BYTES[spec.element] + MARGIN);
+    }
+  };
+  place(plan.buffers.filter(({ shared }) => shared));
+  const shared = bytes;
+  place(plan.buffers.filter(({ shared }) => !shared));
   const programs = new Map<string, number>();
   for (const [name, dispatches] of Object.entries(plan.recordings)) {
     programs.set(name, bytes);
@@ -50,18 +67,22 @@ export function layOut(plan: Plan): Layout {
     }
     bytes += alignUp(words * WORD);
   }
-  return { bytes, scalars: 0, buffers, programs };
+  const stride = bytes - shared;
+  return { bytes: shared + fits * stride, fits, stride, scalars: 0, buffers, programs };
 }
 
 /** Writes the programs of a plan whose region starts at `base`. Throws on arguments that do not fit. */
 export function encodePrograms(plan: Plan, layout: Layout, memory: ArrayBufferLike, base: number) {
-  for (const [name, dispatches] of Object.entries(plan.recordings)) {
-    const start = base + layout.programs.get(name)!;
-    new Encoder(new DataView(memory), layout, base, name).program(start, dispatches);
+  const view = new DataView(memory);
+  for (let fit = 0; fit < layout.fits; fit++) {
+    for (const [name, dispatches] of Object.entries(plan.recordings)) {
+      const start = base + layout.programs.get(name)! + fit * layout.stride;
+      new Encoder(view, layout, base, name, fit).program(start, dispatches);
+    }
   }
 }
 
-/** Writes one recording. */
+/** Writes one recording of one fit. */
 class Encoder {
   #at = 0;
 
@@ -70,6 +91,7 @@ class Encoder {
     private readonly layout: Layout,
     private readonly base: number,
     private readonly recording: string,
+    private readonly fit: number,
   ) {}
 
   program(start: number, dispatches: readonly Dispatch[]): void {
@@ -125,12 +147,13 @@ class Encoder {
   #pointer(ref: Ref): number {
     const place = this.layout.buffers.get(ref.buffer);
     if (!place) throw new Error(`${this.#where()}: the plan has no buffer ${ref.buffer}.`);
-    const { spec, start } = place;
+    const { spec } = place;
     if (ref.offset < 0 || ref.offset + ref.length > spec.length) {
       throw new Error(
         `${this.#where()}: ${ref.offset}+${ref.length} exceeds ${ref.buffer}'s ${spec.length}.`,
       );
     }
+    const start = bufferStart(this.layout, ref.buffer, this.fit)!;
     return this.base + start + ref.offset * ELEMENT_BYTES[spec.element];
   }
 

@@ -95,7 +95,7 @@ export async function* fit(
       `Cannot fit ${data.name}: expected at least one spike, found ${data.trials} trials of zeros.`,
     );
   }
-  const trainer = new Trainer(executor, data, h, seed, split);
+  const trainer = await Trainer.load(executor, data, h, seed, split);
   try {
     const params_P = resume?.params_P ?? trainer.start();
     const zeros = () => new Float64Array(params_P.length);

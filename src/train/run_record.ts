@@ -25,10 +25,11 @@ export const runRecordSchema = z.strictObject({
   seed: count,
   hyperparameters: hyperparametersSchema,
   device: z.strictObject({
-    name: z.enum(["reference", "wasm"]),
+    name: z.enum(["reference", "wasm", "webgpu"]),
     threads: z.int().min(1),
     arithmetic: z.string(),
     reason: z.string(),
+    adapter: z.string().optional(),
     /** see `DeviceOptions` */
     reproducible: z.boolean(),
   }),

@@ -80,31 +80,42 @@ export function density(counts: Uint8Array | Uint16Array): number {
 }
 
 export class Trainer {
-  readonly model: Architecture;
   readonly layout: Layout;
   readonly #program: Program;
   readonly #seed: { seedLo: number; seedHi: number };
   readonly #batch: Uint32Array;
 
-  constructor(
-    executor: Executor,
+  private constructor(
+    program: Program,
+    readonly model: Architecture,
     readonly data: Dataset,
     readonly h: Hyperparameters,
     readonly seed: number,
     readonly split: Split,
   ) {
-    this.model = architecture(h, data.T, data.N);
-    this.layout = parameterLayout(this.model);
+    this.layout = parameterLayout(model);
     this.#seed = seedWords(seed);
     this.#batch = new Uint32Array(h.batchSize);
-    this.#program = await executor.load(trainingPlan(this.model, stepOptions(h), {
+    this.#program = program;
+    this.#program.write("counts", data.counts_BTN);
+  }
+
+  static async load(
+    executor: Executor,
+    data: Dataset,
+    h: Hyperparameters,
+    seed: number,
+    split: Split,
+  ): Promise<Trainer> {
+    const model = architecture(h, data.T, data.N);
+    const program = await executor.load(trainingPlan(model, stepOptions(h), {
       B: h.batchSize,
       S: 1,
       trials: data.trials,
       counts: data.counts_BTN instanceof Uint16Array ? "u16" : "u8",
       density: density(data.counts_BTN),
     }));
-    this.#program.write("counts", data.counts_BTN);
+    return new Trainer(program, model, data, h, seed, split);
   }
 
   /** Parameters before the first step. */
