@@ -1,212 +1,21 @@
-/**
- * Every kernel of a training step on wasm against its float64 definition, on random models. Each
- * dispatch starts from the reference's numbers as float32, so that an error is its own kernel's.
- *
- * The tolerance. The reference also runs with its buffers in float32: each number that it stores is
- * then off by up to u = 2^-24 of itself, and what comes of that, `stored`, shows how far the kernel
- * carries such errors on. Between two stores wasm rounds a chain of at most k products, so its numbers
- * are off by up to (k + 16) u: 16 for the cell's functions and products. To first order errors are
- * carried on linearly: (k + 16) (stored + u · scale), where `scale` is a buffer's largest number (for
- * a divergence, what it is the difference of: 1 and more).
- */
+/** A training step on wasm: every kernel against its float64 definition, and what changes no bit. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type Executor, type Program, scalars } from "../src/compute/executor.ts";
-import type { Scalars } from "../src/compute/kernels.ts";
-import type { Dispatch, Plan } from "../src/compute/recording.ts";
-import { createReferenceExecutor } from "../src/compute/reference.ts";
+import type { Executor } from "../src/compute/executor.ts";
+import type { Plan } from "../src/compute/recording.ts";
 import { createWasmExecutor } from "../src/compute/wasm.ts";
-import { trainingPlan } from "../src/model/choreography.ts";
-import type { Architecture } from "../src/model/layout.ts";
-import { type Address, fillNormal, fillUniform, seedWords, STREAMS } from "../src/random.ts";
-
-const U = 2 ** -24;
-
-type Numbers = Map<string, Float64Array>;
-
-/** A model and a batch, and everything that a step needs besides. */
-interface Case {
-  readonly model: Architecture;
-  readonly B: number;
-  readonly counts: "u8" | "u16";
-  readonly density: number;
-  readonly explicitNoise: boolean;
-  readonly keepRate: number;
-  readonly seed: number;
-}
-
-const size = (most: number) => fc.integer({ min: 1, max: most });
-
-/** Small models of every kind; two units in each place take paths of their own. */
-const cases: fc.Arbitrary<Case> = fc.record({
-  T: size(5),
-  N: size(60),
-  E: fc.oneof(size(20), fc.constant(2)),
-  controller: fc.option(fc.record({ C: size(11), U: size(6) }), { nil: null }),
-  G: fc.oneof(size(14), fc.constant(2)),
-  F: fc.oneof(size(14), fc.constant(2)),
-  cell: fc.constantFrom("vanilla" as const, "gru" as const),
-  nonlinearity: fc.constantFrom("tanh" as const, "relu" as const, "identity" as const),
-  B: fc.oneof({ weight: 4, arbitrary: size(20) }, { weight: 1, arbitrary: fc.constant(150) }),
-  counts: fc.constantFrom("u8" as const, "u16" as const),
-  density: fc.constantFrom(0.1, 0.8),
-  explicitNoise: fc.boolean(),
-  keepRate: fc.constantFrom(0.75, 1),
-  seed: fc.integer({ min: 0, max: 2 ** 31 }),
-}).map(({ T, N, E, controller, G, F, cell, nonlinearity, ...rest }) => {
-  const dims = { T, N, E, G, F, C: controller?.C ?? 0, U: controller?.U ?? 0 };
-  return { model: { dims, cell, nonlinearity }, ...rest };
-});
-
-function planOf({ model, B, counts, density, explicitNoise, keepRate }: Case) {
-  return trainingPlan(model, {
-    keepRate,
-    generatorKeepRate: keepRate,
-    // large enough that leaving it out shows
-    varMin: 0.1,
-    l2: 1e-3,
-    adamB1: 0.9,
-    adamB2: 0.999,
-    adamEps: 1e-4,
-    maxGradNorm: 10,
-  }, { B, S: 1, trials: B + 1, counts, density, explicitNoise });
-}
-
-/** The step's kernels that are not element-wise, each a recording of its own. */
-function kernelByKernel(plan: Plan): { plan: Plan; steps: readonly Dispatch[] } {
-  const steps = plan.recordings.step;
-  const recordings = Object.fromEntries(steps.map((dispatch, i) => [`${i}`, [dispatch]]));
-  return {
-    plan: { buffers: plan.buffers, recordings: { ...plan.recordings, ...recordings } },
-    steps,
-  };
-}
-
-/** Numbers for every buffer, exact in float32. What a step must overwrite holds rubbish. */
-function start(plan: Plan, { B, density, keepRate, seed }: Case): Numbers {
-  const at = (sample: number): Address => ({
-    ...seedWords(seed),
-    stream: STREAMS.initialise,
-    sample,
-  });
-  return new Map(plan.buffers.map(({ name, length }, i) => {
-    const uniform = fillUniform(at(i), 0, new Float64Array(length));
-    const normal = fillNormal(at(i), 1, new Float64Array(length));
-    if (name === "counts") {
-      return [name, uniform.map((u) => u < density ? 1 + Math.floor(u / density * 3) : 0)];
-    }
-    if (name === "trials_B") return [name, uniform.map((_, b) => B - b)];
-    if (name === "m_P" || name === "v_P") return [name, uniform.fill(0)];
-    if (name.startsWith("keep")) return [name, uniform.map((u) => u < keepRate ? 1 : 0)];
-    return [name, normal.map((x) => Math.fround(name === "params_P" ? 0.4 * x : x))];
-  }));
-}
-
-function scalarsOf({ B, seed }: Case): Scalars {
-  return scalars({
-    B,
-    ...seedWords(seed),
-    step: 3,
-    firstTrial: 2,
-    klScale: 0.7,
-    learningRate: 0.01,
-  });
-}
-
-function write(program: Program, numbers: Numbers): void {
-  for (const [name, values] of numbers) program.write(name, values);
-}
-
-async function readAll(program: Program, plan: Plan): Promise<Numbers> {
-  const found: Numbers = new Map();
-  for (const { name } of plan.buffers) {
-    // working memory, which each device uses as it likes
-    if (name !== "partials") found.set(name, await program.read(name));
-  }
-  return found;
-}
-
-/** The reference with float32 buffers: `write` rounds, and so does every store of a kernel. */
-async function runStored(plan: Plan, recording: string, numbers: Numbers, s: Scalars) {
-  const real = globalThis.Float64Array;
-  try {
-    (globalThis as { Float64Array: unknown }).Float64Array = Float32Array;
-    const program = await createReferenceExecutor().load(plan);
-    write(program, numbers);
-    await program.run(recording, s);
-    return await readAll(program, plan);
-  } finally {
-    globalThis.Float64Array = real;
-  }
-}
-
-const largest = (values: ArrayLike<number>) => {
-  let most = 0;
-  for (let i = 0; i < values.length; i++) most = Math.max(most, Math.abs(values[i]));
-  return most;
-};
-
-function difference(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let most = 0;
-  for (let i = 0; i < a.length; i++) {
-    const d = Math.abs(a[i] - b[i]);
-    most = Number.isNaN(d) ? Infinity : Math.max(most, d);
-  }
-  return most;
-}
-
-/** The longest chain of products between two stores. */
-function chain({ model, B }: Case): number {
-  const { T, N, E, C, U, G, F } = model.dims;
-  return Math.max(
-    N + 1,
-    3 * C + 2 * E,
-    3 * G + 2 * U + F,
-    3 * E,
-    Math.min(T * B, 128) + T * B / 128,
-  );
-}
-
-async function checkKernels(given: Case, executor: Executor): Promise<void> {
-  const { plan, steps } = kernelByKernel(planOf(given));
-  const s = scalarsOf(given);
-  const reference = await createReferenceExecutor().load(plan), program = await executor.load(plan);
-  let numbers = start(plan, given);
-  try {
-    for (const [i, { kernel }] of steps.entries()) {
-      // the element-wise kernels have a test of their own, with bounds of their own
-      const mine = !["prepare", "readout", "reduce", "adam"].includes(kernel);
-      write(reference, numbers);
-      await reference.run(`${i}`, s);
-      const want = await readAll(reference, plan);
-      if (mine) {
-        write(program, numbers);
-        await program.run(`${i}`, s);
-        const got = await readAll(program, plan);
-        const stored = await runStored(plan, `${i}`, numbers, s);
-        for (const [name, values] of want) {
-          const scale = largest(values) + (name.startsWith("kl") ? 1 : 0);
-          const carried = difference(stored.get(name)!, values);
-          const error = difference(got.get(name)!, values);
-          const bound = (chain(given) + 16) * (carried + U * scale);
-          assert.ok(error <= bound, `${kernel}: ${name} is off by ${error}, bound ${bound}`);
-        }
-      }
-      numbers = new Map([...want].map(([name, values]) => [name, values.map(Math.fround)]));
-    }
-  } finally {
-    program.free();
-    reference.free();
-  }
-}
-
-/** Not deepEqual: where arrays differ, its report would take minutes. */
-function sameBits(got: ArrayLike<number>, want: ArrayLike<number>, name: string): void {
-  assert.equal(got.length, want.length, name);
-  for (let i = 0; i < want.length; i++) {
-    if (!Object.is(got[i], want[i])) assert.equal(got[i], want[i], `${name}[${i}]`);
-  }
-}
+import {
+  cases,
+  checkKernels,
+  difference,
+  planOf,
+  readAll,
+  runStep,
+  sameBits,
+  scalarsOf,
+  start,
+  write,
+} from "./step_cases.ts";
 
 /** Executors for the whole file: starting threads takes longer than a small step. */
 async function withExecutors<X>(
@@ -219,18 +28,6 @@ async function withExecutors<X>(
     return await body(executors);
   } finally {
     for (const executor of executors) executor.close();
-  }
-}
-
-async function runStep(given: Case, executor: Executor, recording = "step"): Promise<Numbers> {
-  const plan = planOf(given);
-  const program = await executor.load(plan);
-  try {
-    write(program, start(plan, given));
-    await program.run(recording, scalarsOf(given));
-    return await readAll(program, plan);
-  } finally {
-    program.free();
   }
 }
 

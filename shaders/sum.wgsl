@@ -1,0 +1,19 @@
+// Sums over a workgroup in a fixed order: a tree, so that the rounding error grows with its depth.
+var<workgroup> sums: array<f32, WORKGROUP>;
+
+// The sum of every invocation's x, in all of them. Control flow must be uniform.
+fn sum_all(lane: u32, x: f32) -> f32 {
+  workgroupBarrier();
+  sums[lane] = x;
+  for (var half = WORKGROUP / 2u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    if (lane < half) {
+      sums[lane] += sums[lane + half];
+    }
+  }
+  workgroupBarrier();
+  return sums[0];
+}
+
+// The gradient's norm, which `finish` leaves for `adam` behind it.
+var<private> finishedNorm: f32;

@@ -1,0 +1,104 @@
+/**
+ * The webgpu executor: hand-written WGSL (`shaders/`) through the platform's own WebGPU, on any vendor's
+ * GPU. The same file serves Deno and a browser page.
+ */
+import { InputError } from "../errors.ts";
+import type { DeviceInfo, Executor, Program } from "./executor.ts";
+import type { Plan } from "./recording.ts";
+import { describeAdapter, findAdapter, openGpu } from "./webgpu/adapter.ts";
+import type { Tile } from "./webgpu/capabilities.ts";
+import { Gpu } from "./webgpu/gpu.ts";
+import { SLOTS } from "./webgpu/layout.ts";
+import { probeLoopIterations } from "./webgpu/probe.ts";
+import { loadProgram } from "./webgpu/program.ts";
+
+/** How to start the executor. */
+export interface WebgpuOptions {
+  /** which adapter; by default the fastest that the platform offers */
+  readonly adapter?: GPUAdapter;
+  /** trials in one workgroup of a recurrent sweep; by default 4 */
+  readonly tile?: Tile;
+  /** loop iterations after which an invocation's work is cut; probed by default */
+  readonly loopIterations?: number;
+  /** why this device: see `DeviceInfo` */
+  readonly reason?: string;
+}
+
+const DEFAULT_TILE: Tile = 4;
+
+/**
+ * Starts the webgpu executor.
+ *
+ * `run` resolves when the work is submitted; `read` and `sequence` wait for it. A device that is lost
+ * makes every later call throw `GpuError`.
+ *
+ * @throws {InputError} when the platform has no WebGPU adapter
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { createWebgpuExecutor, PlanBuilder, scalars, webgpuAdapter } from "latentd";
+ *
+ * if (await webgpuAdapter()) {
+ *   const executor = await createWebgpuExecutor();
+ *   const plan = new PlanBuilder();
+ *   const w_GF = plan.buffer("w_GF", 2), factorsHat_GF = plan.buffer("factorsHat_GF", 2);
+ *   const norms_F = plan.buffer("norms_F", 1);
+ *   plan.record("prepare").dispatch("prepare", { w_GF, factorsHat_GF, norms_F }, { G: 2, F: 1 });
+ *   const program = await executor.load(plan);
+ *   program.write("w_GF", [3, 4]);
+ *   await program.run("prepare", scalars({}));
+ *   assert.deepEqual([...await program.read("norms_F")], [5]);
+ *   program.free();
+ *   executor.close();
+ * }
+ * ```
+ */
+export async function createWebgpuExecutor(options: WebgpuOptions = {}): Promise<Executor> {
+  const adapter = options.adapter ?? await findAdapter();
+  if (!adapter) {
+    throw new InputError(
+      "Cannot open the webgpu device: expected a WebGPU adapter (a GPU with its Vulkan, Metal or " +
+        "Direct3D 12 driver), found none.",
+    );
+  }
+  const description = describeAdapter(adapter);
+  const device = await openGpu(adapter);
+  const { limits } = device;
+  const gpu = new Gpu(device, description, {
+    workgroupMemory: limits.maxComputeWorkgroupStorageSize,
+    workgroupSize: Math.min(
+      limits.maxComputeInvocationsPerWorkgroup,
+      limits.maxComputeWorkgroupSizeX,
+    ),
+    workgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
+    storageBinding: Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize),
+    offsetAlignment: Math.max(
+      limits.minStorageBufferOffsetAlignment,
+      limits.minUniformBufferOffsetAlignment,
+    ),
+    loopIterations: options.loopIterations ?? await probeLoopIterations(device),
+    tile: options.tile ?? DEFAULT_TILE,
+  });
+  return new WebgpuExecutor(gpu, {
+    name: "webgpu",
+    threads: 1,
+    arithmetic: `float32 on the ${description.software ? "software adapter" : "GPU"}`,
+    reason: options.reason ?? "asked for",
+    adapter: description.name,
+  });
+}
+
+class WebgpuExecutor implements Executor {
+  readonly runsAtOnce = SLOTS;
+
+  constructor(private readonly gpu: Gpu, readonly info: DeviceInfo) {}
+
+  async load(plan: Plan, fits = 1): Promise<Program> {
+    return await loadProgram(this.gpu, plan, fits);
+  }
+
+  close(): void {
+    this.gpu.close();
+  }
+}

@@ -1,0 +1,60 @@
+/** The adapter and its device: asked for with all it can do, watched for loss. */
+import { InputError } from "../../errors.ts";
+import { COMMON_CAPABILITIES } from "./capabilities.ts";
+
+/** An adapter as people know it. */
+export interface AdapterDescription {
+  /** e.g. "NVIDIA H200 (NVIDIA 565.57.01)" */
+  readonly name: string;
+  /** a driver that computes on the CPU, as Mesa's llvmpipe and SwiftShader do */
+  readonly software: boolean;
+}
+
+const WANTED_LIMITS = [
+  "maxComputeWorkgroupStorageSize",
+  "maxComputeInvocationsPerWorkgroup",
+  "maxComputeWorkgroupSizeX",
+  "maxStorageBufferBindingSize",
+  "maxBufferSize",
+] as const;
+
+const SOFTWARE = /llvmpipe|lavapipe|swiftshader|softpipe|basic render/i;
+
+/** What WebGPU says of an adapter. */
+export function describeAdapter(adapter: GPUAdapter): AdapterDescription {
+  const { vendor, architecture, device, description } = adapter.info;
+  const name = description || [vendor, architecture, device].filter(Boolean).join(" ") || "unnamed";
+  const fallback = adapter.info.isFallbackAdapter ?? false;
+  return { name, software: fallback || SOFTWARE.test(name) };
+}
+
+/** The adapter that this machine offers, or null; never throws. */
+export async function findAdapter(): Promise<GPUAdapter | null> {
+  if (!navigator.gpu) return null;
+  const wanted = { powerPreference: "high-performance" } as const;
+  return await navigator.gpu.requestAdapter(wanted) ?? await navigator.gpu.requestAdapter();
+}
+
+/**
+ * A device with all limits that the adapter has.
+ *
+ * @throws {InputError} when a limit is below what WebGPU promises
+ */
+export async function openGpu(adapter: GPUAdapter): Promise<GPUDevice> {
+  const requiredLimits: Record<string, number> = {};
+  for (const limit of WANTED_LIMITS) requiredLimits[limit] = adapter.limits[limit];
+  if (adapter.limits.maxComputeInvocationsPerWorkgroup < COMMON_CAPABILITIES.workgroupSize) {
+    throw new InputError(
+      `Cannot open the webgpu device: expected workgroups of ${COMMON_CAPABILITIES.workgroupSize} ` +
+        `invocations, found an adapter that allows ${adapter.limits.maxComputeInvocationsPerWorkgroup}.`,
+    );
+  }
+  const timing: GPUFeatureName[] = adapter.features.has("timestamp-query")
+    ? ["timestamp-query"]
+    : [];
+  return await adapter.requestDevice({
+    label: "latentd",
+    requiredLimits,
+    requiredFeatures: timing,
+  });
+}

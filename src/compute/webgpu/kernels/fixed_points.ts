@@ -1,0 +1,11 @@
+/** Under construction. */
+import type { Shader } from "../kernel.ts";
+
+export const fixed_points: Shader = {
+  source: "fn fixed_points_run(group: vec3<u32>, lane: u32) {}",
+  uses: [],
+  variant: (_, { tile }) => ({ workgroup: 64, tile, constants: {}, workgroupMemory: 0 }),
+  groups: () => 1,
+  range: () => ({ steps: 1, iterations: 1 }),
+  cost: () => ({ flops: 0, bytes: 0 }),
+};

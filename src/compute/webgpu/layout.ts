@@ -1,0 +1,62 @@
+/** Where a plan's buffers stand in the two arenas of a program. */
+import type { BufferSpec, Plan } from "../recording.ts";
+
+/** Elements to which a buffer's start is aligned: a cache line, and what copies want. */
+const ALIGN = 64;
+
+/** Runs that one `sequence` makes at most in one submission. */
+export const SLOTS = 128;
+
+export interface Place {
+  readonly spec: BufferSpec;
+  readonly arena: "reals" | "words";
+  /** of fit 0, in elements of 4 bytes from the start of the arena */
+  readonly start: number;
+  /** elements of 4 bytes of one run's copy, of which there are `SLOTS` where the buffer is per run */
+  readonly words: number;
+}
+
+/** Hands out elements of an arena. */
+export class Arena {
+  #end = 0;
+
+  take(elements: number): number {
+    const start = this.#end;
+    this.#end = Math.ceil((start + elements) / ALIGN) * ALIGN;
+    return start;
+  }
+
+  get length(): number {
+    return this.#end;
+  }
+}
+
+const PER_WORD = { real: 1, u32: 1, u16: 2, u8: 4 } as const;
+
+export class Layout {
+  readonly places = new Map<string, Place>();
+  /** of one fit */
+  readonly reals = new Arena();
+  readonly words = new Arena();
+  /** of all fits, behind which the fits' own words stand */
+  readonly shared = new Arena();
+
+  constructor(plan: Plan, sequences: boolean) {
+    for (const spec of plan.buffers) {
+      const words = Math.ceil(spec.length / PER_WORD[spec.element]);
+      const copies = spec.perRun && sequences ? SLOTS : 1;
+      const arena = spec.element === "real" ? "reals" : "words";
+      if (spec.shared && arena === "reals") {
+        throw new Error(`Cannot lay out ${spec.name}: only whole numbers can be shared by fits.`);
+      }
+      const from = spec.shared ? this.shared : arena === "reals" ? this.reals : this.words;
+      this.places.set(spec.name, { spec, arena, start: from.take(words * copies), words });
+    }
+  }
+
+  place(name: string): Place {
+    const place = this.places.get(name);
+    if (!place) throw new Error(`Cannot use buffer "${name}": the plan has no such buffer.`);
+    return place;
+  }
+}

@@ -1,0 +1,99 @@
+/** Puts a pipeline's shader together: constants, bindings, shared parts, kernels, entry point. */
+import gaussian from "../../../shaders/gaussian.wgsl" with { type: "text" };
+import gemm from "../../../shaders/gemm.wgsl" with { type: "text" };
+import gru from "../../../shaders/gru.wgsl" with { type: "text" };
+import math from "../../../shaders/math.wgsl" with { type: "text" };
+import random from "../../../shaders/random.wgsl" with { type: "text" };
+import run from "../../../shaders/run.wgsl" with { type: "text" };
+import sum from "../../../shaders/sum.wgsl" with { type: "text" };
+import transposes from "../../../shaders/transposes.wgsl" with { type: "text" };
+import { STREAMS } from "../../random.ts";
+import { LOSSES, MAX_LOG_RATE, NONLINEARITY_CODES, UPDATE_BIAS } from "../kernels.ts";
+import { argumentStruct } from "./arguments.ts";
+import type { GpuKernel, How, Library, Variant } from "./kernel.ts";
+import { SHADERS } from "./kernels/index.ts";
+import { tileSource } from "./tile.ts";
+
+/** Kernels that one dispatch runs. */
+export interface Fusion {
+  readonly kernels: readonly [GpuKernel] | readonly [GpuKernel, GpuKernel];
+  readonly how: How;
+}
+
+const LIBRARIES: Readonly<Record<Exclude<Library, "tile">, string>> = {
+  math,
+  random,
+  gru,
+  gaussian,
+  gemm,
+  sum,
+  transposes,
+};
+const ORDER: readonly Library[] = [
+  "math",
+  "random",
+  "tile",
+  "sum",
+  "gru",
+  "gaussian",
+  "gemm",
+  "transposes",
+];
+
+/** The binding of the first and of the second kernel's arguments. */
+const ARGUMENT_BINDINGS = [2, 3] as const;
+
+function constants(how: How, variant: Variant): string {
+  const lines = [
+    `const IN_TURN = ${how === "inTurn"};`,
+    `const WORKGROUP = ${variant.workgroup}u;`,
+    `const UPDATE_BIAS = f32(${UPDATE_BIAS});`,
+    `const MAX_LOG_RATE = f32(${MAX_LOG_RATE});`,
+  ];
+  for (const [name, value] of Object.entries(STREAMS)) {
+    lines.push(`const STREAM_${name} = ${value}u;`);
+  }
+  for (const [name, value] of Object.entries(NONLINEARITY_CODES)) {
+    lines.push(`const NONLINEARITY_${name} = ${value}u;`);
+  }
+  LOSSES.forEach((name, i) => lines.push(`const LOSS_${name} = ${i}u;`));
+  for (const [name, value] of Object.entries(variant.constants)) {
+    lines.push(`const ${name} = ${value}u;`);
+  }
+  return lines.join("\n") + "\n";
+}
+
+function entryPoint({ kernels, how }: Fusion): string {
+  const [first, second] = kernels;
+  const body = how === "alone"
+    ? `  ${first}_run(group, lane);`
+    : how === "inTurn"
+    ? `  ${first}_run(group, lane);\n  storageBarrier();\n  workgroupBarrier();\n  ${second}_run(group, lane);`
+    : `  let before = ${first}.entries;\n` +
+      `  if (group.x < before) {\n    ${first}_run(group, lane);\n  } else {\n` +
+      `    ${second}_run(vec3<u32>(group.x - before, group.y, group.z), lane);\n  }`;
+  return `@compute @workgroup_size(WORKGROUP)
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  s = runs[group.z];
+${body}
+}
+`;
+}
+
+/** The WGSL of a pipeline. */
+export function shaderModule(fusion: Fusion, variant: Variant): string {
+  const used = new Set(fusion.kernels.flatMap((kernel) => SHADERS[kernel].uses));
+  return [
+    constants(fusion.how, variant),
+    run,
+    ...fusion.kernels.map((kernel, i) => argumentStruct(kernel, ARGUMENT_BINDINGS[i])),
+    ...ORDER.filter((library) => used.has(library)).map((library) =>
+      library === "tile" ? tileSource(variant.tile) : LIBRARIES[library]
+    ),
+    ...fusion.kernels.map((kernel) => SHADERS[kernel].source),
+    entryPoint(fusion),
+  ].join("\n");
+}
