@@ -17,6 +17,23 @@ const RUN_ENTRIES = 1024;
 /** Submissions that may wait on the device before the host waits for them. */
 const MOST_WAITING = 64;
 
+/** How long one dispatch took by the device's own clock. */
+export interface DispatchTime {
+  /** e.g. "encoder" or "prepare+encoder_input" */
+  readonly kernels: string;
+  readonly stage: Stage;
+  readonly microseconds: number;
+}
+
+/** A program that can tell what its dispatches take. */
+export interface TimedProgram extends Program {
+  /**
+   * Runs a recording once, each dispatch between two timestamps; null where the adapter has none.
+   * The dispatches then wait for each other, so their sum may exceed what a run takes.
+   */
+  timed(recording: string, scalars: Scalars): Promise<DispatchTime[] | null>;
+}
+
 interface LoadedStage {
   readonly stage: Stage;
   readonly pipeline: GPUComputePipeline;
@@ -25,7 +42,7 @@ interface LoadedStage {
 }
 
 /** Allocates a plan's buffers and compiles its recordings. */
-export async function loadProgram(gpu: Gpu, plan: Plan, fits: number): Promise<Program> {
+export async function loadProgram(gpu: Gpu, plan: Plan, fits: number): Promise<TimedProgram> {
   const layout = new Layout(plan, plan.buffers.some(({ perRun }) => perRun));
   const planner = new Planner(layout, gpu.capabilities);
   const recordings = new Map<string, Stage[]>();
@@ -101,7 +118,7 @@ interface Launch {
   readonly entry: number;
 }
 
-class WebgpuProgram implements Program {
+class WebgpuProgram implements TimedProgram {
   readonly #arguments: GPUBuffer;
   readonly #runs: GPUBuffer;
   readonly #group: GPUBindGroup;
@@ -209,6 +226,47 @@ class WebgpuProgram implements Program {
     });
   }
 
+  async timed(recording: string, scalars: Scalars): Promise<DispatchTime[] | null> {
+    const { device } = this.gpu;
+    if (!device.features.has("timestamp-query")) return null;
+    const launches: Launch[] = [];
+    this.#submit(recording, [{ scalars }], (all) => launches.push(...all));
+    const count = 2 * launches.length, size = 8 * count;
+    const querySet = device.createQuerySet({ type: "timestamp", count });
+    const usage = GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC;
+    const resolved = device.createBuffer({ label: "timestamps", size, usage });
+    const staging = device.createBuffer({
+      label: "read timestamps",
+      size,
+      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+    });
+    try {
+      const encoder = device.createCommandEncoder();
+      launches.forEach((launch, i) => {
+        const timestampWrites = {
+          querySet,
+          beginningOfPassWriteIndex: 2 * i,
+          endOfPassWriteIndex: 2 * i + 1,
+        };
+        this.#pass(encoder, [launch], { timestampWrites });
+      });
+      encoder.resolveQuerySet(querySet, 0, count, resolved, 0);
+      encoder.copyBufferToBuffer(resolved, 0, staging, 0, size);
+      device.queue.submit([encoder.finish()]);
+      await this.gpu.settled(staging.mapAsync(GPUMapMode.READ));
+      const nanoseconds = new BigUint64Array(staging.getMappedRange());
+      return launches.map(({ loaded: { stage } }, i) => ({
+        kernels: stage.fusion.kernels.join("+"),
+        stage,
+        microseconds: Number(nanoseconds[2 * i + 1] - nanoseconds[2 * i]) / 1000,
+      }));
+    } finally {
+      querySet.destroy();
+      resolved.destroy();
+      staging.destroy();
+    }
+  }
+
   free(): void {
     if (this.#freed) return;
     this.#freed = true;
@@ -297,7 +355,11 @@ class WebgpuProgram implements Program {
   }
 
   /** Submits runs, each with its slot. */
-  #submit(recording: string, runs: readonly Run[]): void {
+  #submit(
+    recording: string,
+    runs: readonly Run[],
+    submit = (launches: readonly Launch[]) => this.#encode(launches),
+  ): void {
     const stages = this.recordings.get(recording);
     if (this.#freed || !stages) {
       throw new Error(
@@ -314,7 +376,7 @@ class WebgpuProgram implements Program {
     );
     const flush = () => {
       this.gpu.device.queue.writeBuffer(this.#runs, 0, entries.bytes(), 0, entries.used);
-      this.#encode(launches);
+      submit(launches);
       launches = [];
       entries.clear();
     };
@@ -354,14 +416,22 @@ class WebgpuProgram implements Program {
   #encode(launches: readonly Launch[]): void {
     const { device } = this.gpu;
     const encoder = device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
+    this.#pass(encoder, launches);
+    device.queue.submit([encoder.finish()]);
+  }
+
+  #pass(
+    encoder: GPUCommandEncoder,
+    launches: readonly Launch[],
+    descriptor?: GPUComputePassDescriptor,
+  ): void {
+    const pass = encoder.beginComputePass(descriptor);
     for (const { loaded, groups, entry } of launches) {
       pass.setPipeline(loaded.pipeline);
       pass.setBindGroup(0, this.#group, [...loaded.offsets, entry * this.#entryBytes]);
       pass.dispatchWorkgroups(groups, 1, this.fits);
     }
     pass.end();
-    device.queue.submit([encoder.finish()]);
   }
 
   /** Copies real numbers to the host. */
