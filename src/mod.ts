@@ -77,22 +77,42 @@ export {
 } from "./data/simulate.ts";
 
 // train and infer
-export { fit, type FitOptions, type FitResult, type Progress } from "./train/fit.ts";
 export {
+  fit,
+  type FitOptions,
+  type FitResult,
+  fitStarts,
+  MOST_STARTS,
+  type Progress,
+  type StartsOptions,
+  type StartsProgress,
+  type StartsResult,
+} from "./train/fit.ts";
+export { StartsFailedError } from "./train/loop.ts";
+export { type Losses } from "./train/losses.ts";
+export {
+  type FailedStart,
   type HistoryEntry,
-  type Losses,
   type RunState,
+  type StartsState,
   stateFromBytes,
   stateToBytes,
 } from "./train/run_state.ts";
 export { density, NonFiniteError, type Split } from "./train/trainer.ts";
-export { readRunState, requireFreeFolder, RUN_FILES, RunDirectory } from "./train/run_directory.ts";
+export {
+  readRunState,
+  readStarts,
+  requireFreeFolder,
+  RUN_FILES,
+  RunDirectory,
+} from "./train/run_directory.ts";
 export {
   countsSha256,
   isRunFolder,
   newRunRecord,
   readRunRecord,
   type RunRecord,
+  type StartRecord,
 } from "./train/run_record.ts";
 export { infer, type Posterior, type PosteriorOptions } from "./inference/posterior.ts";
 

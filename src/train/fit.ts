@@ -1,37 +1,31 @@
-/** The training loop, as an async generator of progress. */
+/** Fits LFADS to a dataset: one start, or several of which the best is kept. */
 import type { DeviceInfo, Executor } from "../compute/executor.ts";
 import { type Dataset, splitTrials } from "../data/dataset.ts";
 import { InputError } from "../errors.ts";
-import type { Hyperparameters } from "../model/hyperparameters.ts";
+import { architecture, type Hyperparameters } from "../model/hyperparameters.ts";
 import type { Model } from "../model/model.ts";
-import type { HistoryEntry, Losses, RunState } from "./run_state.ts";
-import { type Split, Trainer } from "./trainer.ts";
+import { type LoopOptions, type Progress, type StartsProgress, train } from "./loop.ts";
+import { leader, onlyStart, type RunState, type StartsState } from "./run_state.ts";
+import type { Split } from "./trainer.ts";
+
+export type { Progress, StartsProgress } from "./loop.ts";
+
+/** The most starts that one run trains. */
+export const MOST_STARTS = 256;
 
 export interface FitOptions {
   readonly hyperparameters: Hyperparameters;
-  /** decides the start, the split, every minibatch and every draw of noise; 0 … 2^53 - 1 */
+  /** decides the start, every minibatch and every draw of noise; 0 … 2^53 - 1 */
   readonly seed: number;
-  /** where to go on; its seed must be `seed` */
+  /** decides which trials train and which evaluate; `seed` by default */
+  readonly splitSeed?: number;
+  /** where to go on; its seeds must be these */
   readonly resume?: RunState;
   /** receives every checkpoint; the run waits for it */
   readonly checkpoint?: (state: RunState) => Promise<void>;
   /** ends the run after the step in progress, with a checkpoint */
   readonly signal?: AbortSignal;
 }
-
-/** What happens during a fit, in order. */
-export type Progress =
-  | {
-    readonly kind: "step";
-    /** steps made so far */
-    readonly step: number;
-    readonly of: number;
-    readonly train: Losses;
-    readonly stepsPerSecond: number;
-    readonly secondsLeft: number;
-  }
-  | { readonly kind: "evaluation"; readonly entry: HistoryEntry; readonly best: boolean }
-  | { readonly kind: "checkpoint"; readonly step: number };
 
 export interface FitResult {
   /** the model at the best evaluation */
@@ -43,18 +37,22 @@ export interface FitResult {
   readonly completed: boolean;
 }
 
-const BREATH_MS = 50;
+export interface StartsOptions extends Omit<FitOptions, "resume" | "checkpoint"> {
+  /** 1 … 256: their seeds are `seed`, `seed + 1`, … */
+  readonly starts: number;
+  readonly resume?: StartsState;
+  readonly checkpoint?: (state: StartsState) => Promise<void>;
+}
 
-/** Lets timers and signals run: everything a CPU executor awaits is already there. */
-function breathe(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
+export interface StartsResult extends Omit<FitResult, "state"> {
+  readonly state: StartsState;
 }
 
 /**
  * Fits LFADS to a dataset: Adam on fresh minibatches, an evaluation on all held-out trials every
  * `evaluateEvery` steps, the best parameters by the evaluation's nll + KL (at full scale) kept.
  *
- * The same seed, dataset, hyperparameters and executor give the same bits, in one go or resumed.
+ * The same seeds, dataset, hyperparameters and executor give the same bits, in one go or resumed.
  *
  * @throws {InputError} when the dataset or the state to resume from does not fit
  * @throws {NonFiniteError} naming step, loss term and parameters; checkpoints made so far are good
@@ -80,131 +78,135 @@ export async function* fit(
   executor: Executor,
   options: FitOptions,
 ): AsyncGenerator<Progress, FitResult, void> {
-  const { hyperparameters: h, seed, resume, signal } = options;
-  if (!Number.isSafeInteger(seed) || seed < 0) {
-    throw new InputError(`Cannot fit: expected a seed from 0 to 2^53 - 1, found ${seed}.`);
+  const { checkpoint, resume } = options;
+  const run = fitStarts(data, executor, {
+    ...options,
+    starts: 1,
+    resume: resume && onlyStart(resume),
+    checkpoint: checkpoint && (({ going: [state] }) => checkpoint(state)),
+  });
+  let next = await run.next();
+  while (!next.done) {
+    // an only start that fails is an error
+    if (next.value.kind !== "failed") yield next.value;
+    next = await run.next();
   }
-  if (resume && resume.seed !== seed) {
+  const { state: { going: [state] }, ...result } = next.value;
+  return { ...result, state };
+}
+
+/**
+ * Fits LFADS from several starts side by side, and keeps the one with the best evaluation. Many fits
+ * get stuck or come out worse than their seed deserves; where one fit leaves most of a device idle,
+ * several cost little more than one.
+ *
+ * Start `i` is, bit for bit, what `fit` makes of seed `seed + i` with the `splitSeed` of this run: all
+ * starts train and evaluate on the same trials, so that their scores compare. A start whose numbers
+ * run away is left out from then on, with its step and loss term in the state.
+ *
+ * @throws {InputError} as `fit`, and for a number of starts that cannot be
+ * @throws {StartsFailedError} when every start failed (`NonFiniteError` where there is only one)
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import {
+ *   createReferenceExecutor,
+ *   fitStarts,
+ *   parseHyperparameters,
+ *   simulateRotation,
+ * } from "latentd";
+ *
+ * const data = simulateRotation({ trials: 10, T: 5, N: 3 });
+ * const device = createReferenceExecutor();
+ * const small = { encoderUnits: 2, generatorUnits: 2, factors: 2, steps: 2 };
+ * const hyperparameters = parseHyperparameters(small);
+ * const run = fitStarts(data, device, { hyperparameters, seed: 5, starts: 3 });
+ * let next = await run.next();
+ * while (!next.done) next = await run.next();
+ * const { model, state } = next.value;
+ * assert.deepEqual(state.going.map(({ seed }) => seed), [5, 6, 7]);
+ * const scores = state.going.map(({ best }) => best.score);
+ * assert.equal(model.seed, 5 + scores.indexOf(Math.min(...scores)));
+ * ```
+ */
+export async function* fitStarts(
+  data: Dataset,
+  executor: Executor,
+  options: StartsOptions,
+): AsyncGenerator<StartsProgress, StartsResult, void> {
+  const { hyperparameters: h, resume } = options;
+  const seeds = seedsOf(options);
+  const splitSeed = options.splitSeed ?? resume?.splitSeed ?? options.seed;
+  if (!isSeed(splitSeed)) {
     throw new InputError(
-      `Cannot resume: expected seed ${resume.seed}, as the run began with, found ${seed}.`,
+      `Cannot fit: expected a seed of the split from 0 to 2^53 - 1, found ${splitSeed}.`,
     );
   }
-  const split = splitTrials(data.trials, h.evalFraction, seed);
+  if (resume) requireSeeds(resume, seeds, splitSeed);
+  const split = splitTrials(data.trials, h.evalFraction, splitSeed);
   if (!data.counts_BTN.some((count) => count > 0)) {
     throw new InputError(
       `Cannot fit ${data.name}: expected at least one spike, found ${data.trials} trials of zeros.`,
     );
   }
-  const trainer = await Trainer.load(executor, data, h, seed, split);
-  try {
-    const params_P = resume?.params_P ?? trainer.start();
-    const zeros = () => new Float64Array(params_P.length);
-    trainer.write({ params_P, m_P: resume?.m_P ?? zeros(), v_P: resume?.v_P ?? zeros() });
-
-    let step = resume?.step ?? 0;
-    let best = resume?.best ?? { step: 0, score: Infinity, params_P };
-    const history = [...resume?.history ?? []];
-    const window = new Window(resume?.window);
-    const secondsBefore = resume?.seconds ?? 0;
-    const began = performance.now();
-    const seconds = () => secondsBefore + (performance.now() - began) / 1000;
-    const firstStep = step;
-
-    const state = async (): Promise<RunState> => ({
-      ...await trainer.read(),
-      step,
-      seed,
-      best,
-      history: [...history],
-      seconds: seconds(),
-      window: window.state(),
-    });
-    let saved = -1;
-    const save = async () => {
-      if (!options.checkpoint || saved === step) return;
-      // Parameters can be finite and yet beyond saving: keep only what the next step can start from.
-      if (step < h.steps) await trainer.prove(step);
-      await options.checkpoint(await state());
-      saved = step;
-    };
-    // The start is the first good state: a run that fails before its first checkpoint keeps it.
-    if (!resume) await save();
-
-    let breath = performance.now();
-    while (step < h.steps && !signal?.aborted) {
-      const train = await trainer.step(step++);
-      window.add(train);
-      const elapsed = (performance.now() - began) / 1000;
-      const stepsPerSecond = (step - firstStep) / elapsed;
-      yield {
-        kind: "step",
-        step,
-        of: h.steps,
-        train,
-        stepsPerSecond,
-        secondsLeft: (h.steps - step) / stepsPerSecond,
-      };
-      if (step % h.evaluateEvery === 0 || step === h.steps) {
-        const evaluation = await trainer.evaluate(step);
-        const entry = { step, train: window.take(), evaluation, seconds: seconds() };
-        history.push(entry);
-        const score = evaluation.nll + evaluation.klIc + evaluation.klInputs;
-        const isBest = score < best.score;
-        if (isBest) best = { step, score, params_P: await trainer.parameters() };
-        yield { kind: "evaluation", entry, best: isBest };
-      }
-      if (step % h.checkpointEvery === 0 && step < h.steps) {
-        await save();
-        yield { kind: "checkpoint", step };
-      }
-      if (performance.now() - breath > BREATH_MS) {
-        await breathe();
-        breath = performance.now();
-      }
-    }
-    await save();
-    const last = await state();
-    const model: Model = {
-      architecture: trainer.model,
-      hyperparameters: h,
-      params_P: best.score < Infinity ? best.params_P : last.params_P,
-      binWidth: data.binWidth,
-      seed,
-      step: best.score < Infinity ? best.step : step,
-    };
-    return { model, state: last, split, device: executor.info, completed: step >= h.steps };
-  } finally {
-    trainer.free();
-  }
+  const { checkpoint, signal } = options;
+  const loop: LoopOptions = {
+    hyperparameters: h,
+    seeds,
+    splitSeed,
+    split,
+    resume,
+    checkpoint,
+    signal,
+  };
+  const state = yield* train(data, executor, loop);
+  const { best, params_P, step, seed } = leader(state.going);
+  const evaluated = best.score < Infinity;
+  const model: Model = {
+    architecture: architecture(h, data.T, data.N),
+    hyperparameters: h,
+    params_P: evaluated ? best.params_P : params_P,
+    binWidth: data.binWidth,
+    seed,
+    step: evaluated ? best.step : step,
+  };
+  return { model, state, split, device: executor.info, completed: state.step >= h.steps };
 }
 
-const TERMS = ["total", "nll", "klIc", "klInputs", "l2", "gradNorm", "klScale"] as const;
+function isSeed(seed: number): boolean {
+  return Number.isSafeInteger(seed) && seed >= 0;
+}
 
-/** Means of the training losses since the last entry of the history. */
-class Window {
-  #steps: number;
-  #sums: number[];
-
-  constructor(state?: RunState["window"]) {
-    this.#steps = state?.steps ?? 0;
-    this.#sums = state ? [...state.sums] : TERMS.map(() => 0);
+/** The seeds of the starts. */
+function seedsOf({ seed, starts }: StartsOptions): number[] {
+  if (!Number.isInteger(starts) || starts < 1 || starts > MOST_STARTS) {
+    throw new InputError(`Cannot fit: expected 1 to ${MOST_STARTS} starts, found ${starts}.`);
   }
-
-  add(losses: Losses): void {
-    this.#steps++;
-    for (let i = 0; i < TERMS.length; i++) this.#sums[i] += losses[TERMS[i]];
+  if (isSeed(seed) && isSeed(seed + starts - 1)) {
+    return Array.from({ length: starts }, (_, i) => seed + i);
   }
+  throw new InputError(
+    starts === 1
+      ? `Cannot fit: expected a seed from 0 to 2^53 - 1, found ${seed}.`
+      : `Cannot fit: expected seeds from 0 to 2^53 - 1, found ${starts} from ${seed} on.`,
+  );
+}
 
-  take(): Losses {
-    const [total, nll, klIc, klInputs, l2, gradNorm, klScale] = this.#sums.map((sum) =>
-      sum / this.#steps
+/** Refuses a state of other starts or of another split. */
+function requireSeeds(resume: StartsState, seeds: readonly number[], splitSeed: number): void {
+  const began = [...resume.going, ...resume.failed].map(({ seed }) => seed).sort((a, b) => a - b);
+  if (began.join() !== seeds.join()) {
+    const list = (seeds: readonly number[]) =>
+      seeds.length === 1 ? `seed ${seeds[0]}` : `seeds ${seeds.join(", ")}`;
+    throw new InputError(
+      `Cannot resume: expected ${list(began)}, as the run began with, found ${list(seeds)}.`,
     );
-    this.#steps = 0;
-    this.#sums = TERMS.map(() => 0);
-    return { total, nll, klIc, klInputs, l2, gradNorm, klScale };
   }
-
-  state(): RunState["window"] {
-    return { steps: this.#steps, sums: [...this.#sums] };
+  if (resume.splitSeed !== splitSeed) {
+    throw new InputError(
+      `Cannot resume: expected the split of seed ${resume.splitSeed}, as the run began with, found ` +
+        `that of seed ${splitSeed}.`,
+    );
   }
 }

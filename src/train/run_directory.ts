@@ -7,7 +7,8 @@
  * | `run.json` | what was fitted to what, and how far it has come: `RunRecord` |
  * | `checkpoint.safetensors` | everything that an exact resume needs |
  * | `model.safetensors` | the model at its best evaluation |
- * | `losses.csv` | the history |
+ * | `losses.csv` | the history (of several starts, that of the best) |
+ * | `starts.csv` | with several starts: the histories of all |
  * | `report.html` | the report, once it is made |
  * | `run.lock` | locked by the process that writes the run |
  */
@@ -18,21 +19,30 @@ import { InputError } from "../errors.ts";
 import { architecture } from "../model/hyperparameters.ts";
 import { parameterLayout } from "../model/layout.ts";
 import type { Model } from "../model/model.ts";
-import { historyToCsv } from "./history_csv.ts";
+import { historyToCsv, startsToCsv } from "./history_csv.ts";
 import {
   isRunFolder,
   readRunRecord,
   RECORD_FILE,
   recordToBytes,
   type RunRecord,
+  startRecords,
 } from "./run_record.ts";
-import { type RunState, stateFromBytes, stateToBytes } from "./run_state.ts";
+import {
+  leader,
+  onlyStart,
+  type RunState,
+  startsFromBytes,
+  type StartsState,
+  startsToBytes,
+} from "./run_state.ts";
 
 export const RUN_FILES = {
   record: RECORD_FILE,
   checkpoint: "checkpoint.safetensors",
   model: "model.safetensors",
   losses: "losses.csv",
+  starts: "starts.csv",
   report: "report.html",
 } as const;
 
@@ -156,7 +166,8 @@ async function exists(path: string): Promise<boolean> {
  */
 export class RunDirectory {
   #record: RunRecord;
-  #modelStep = -1;
+  /** seed and step of the model in the folder */
+  #model = "";
 
   private constructor(
     readonly folder: string,
@@ -215,9 +226,14 @@ export class RunDirectory {
     return join(this.folder, RUN_FILES[file]);
   }
 
-  /** The last checkpoint; see `readRunState`. */
+  /** The last checkpoint of the best start; see `readRunState`. */
   readState(): Promise<RunState> {
     return readRunState(this.folder, this.#record);
+  }
+
+  /** The last checkpoint; see `readStarts`. */
+  readStarts(): Promise<StartsState> {
+    return readStarts(this.folder, this.#record);
   }
 
   /**
@@ -240,17 +256,20 @@ export class RunDirectory {
   }
 
   /** Saves a checkpoint, the best model so far and the history: the checkpoint first. */
-  async save(state: RunState): Promise<void> {
-    await writeFileAtomic(this.path("checkpoint"), stateToBytes(state, this.#wide));
-    const { best } = state;
-    if (best.score < Infinity && best.step !== this.#modelStep) {
-      await this.#writeModel(bestModel(this.#record, state));
+  async save(state: RunState | StartsState): Promise<void> {
+    const starts = "going" in state ? state : onlyStart(state);
+    await writeFileAtomic(this.path("checkpoint"), startsToBytes(starts, this.#wide));
+    const best = leader(starts.going);
+    if (best.best.score < Infinity) {
+      const model = bestModel(this.#record, best);
+      if (nameOf(model) !== this.#model) await this.#writeModel(model);
     }
-    await writeFileAtomic(
-      this.path("losses"),
-      new TextEncoder().encode(historyToCsv(state.history)),
-    );
-    await this.#writeRecord({ steps: state.step, seconds: state.seconds });
+    const write = (file: "losses" | "starts", text: string) =>
+      writeFileAtomic(this.path(file), new TextEncoder().encode(text));
+    await write("losses", historyToCsv(best.history));
+    if (this.#record.starts.length > 1) await write("starts", startsToCsv(starts));
+    const { step: steps, seconds } = starts;
+    await this.#writeRecord({ steps, seconds, starts: startRecords(starts) });
   }
 
   /** Saves the model of a run that is over, and says how it ended. */
@@ -280,7 +299,7 @@ export class RunDirectory {
 
   async #writeModel(model: Model): Promise<void> {
     await writeFileAtomic(this.path("model"), modelToBytes(model, this.#wide));
-    this.#modelStep = model.step;
+    this.#model = nameOf(model);
   }
 
   async #writeRecord(update: Partial<RunRecord>): Promise<void> {
@@ -290,7 +309,7 @@ export class RunDirectory {
 }
 
 /**
- * The last checkpoint of a run.
+ * The last checkpoint of a run; of several starts, that of the best.
  *
  * @throws {InputError} when there is none, or it is not of this run's shape and seed
  *
@@ -333,20 +352,80 @@ export class RunDirectory {
  * ```
  */
 export async function readRunState(folder: string, record: RunRecord): Promise<RunState> {
+  return leader((await readStarts(folder, record)).going);
+}
+
+/**
+ * The last checkpoint of a run, with all its starts.
+ *
+ * @throws {InputError} when there is none, or it is not of this run's shape and seeds
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import {
+ *   createReferenceExecutor,
+ *   fitStarts,
+ *   newRunRecord,
+ *   parseHyperparameters,
+ *   readStarts,
+ *   RunDirectory,
+ *   simulateRotation,
+ *   splitTrials,
+ * } from "latentd";
+ *
+ * const data = simulateRotation({ trials: 10, T: 5, N: 3 });
+ * const small = { encoderUnits: 2, generatorUnits: 2, factors: 2, steps: 2 };
+ * const hyperparameters = parseHyperparameters(small);
+ * const device = createReferenceExecutor();
+ * const record = await newRunRecord({
+ *   seed: 0,
+ *   starts: 2,
+ *   hyperparameters,
+ *   device: device.info,
+ *   reproducible: true,
+ *   data,
+ *   dataPath: "rotation.npz",
+ *   split: splitTrials(data.trials, hyperparameters.evalFraction, 0),
+ * });
+ *
+ * const folder = await Deno.makeTempDir();
+ * const directory = await RunDirectory.create(folder, record);
+ * const checkpoint = directory.save.bind(directory);
+ * const run = fitStarts(data, device, { hyperparameters, seed: 0, starts: 2, checkpoint });
+ * while (!(await run.next()).done);
+ * directory.close();
+ * assert.equal((await readStarts(folder, record)).going.length, 2);
+ * await Deno.remove(folder, { recursive: true });
+ * ```
+ */
+export async function readStarts(folder: string, record: RunRecord): Promise<StartsState> {
   const path = join(folder, RUN_FILES.checkpoint);
   const { T, N } = record.dataset;
   const P = parameterLayout(architecture(record.hyperparameters, T, N)).length;
-  const state = stateFromBytes(await readFileOrExplain(path), P, path);
-  if (state.seed !== record.seed) {
+  const state = startsFromBytes(await readFileOrExplain(path), P, path);
+  const seeds = (starts: readonly { readonly seed: number }[]) => {
+    const list = starts.map(({ seed }) => seed).sort((a, b) => a - b);
+    return `${list.length === 1 ? "seed" : "seeds"} ${list.join(", ")}`;
+  };
+  const expect = (wanted: string, found: string) => {
+    if (found === wanted) return;
     throw new InputError(
-      `Cannot resume from ${path}: expected a checkpoint of seed ${record.seed}, as ${RECORD_FILE} ` +
-        `says, found seed ${state.seed}.`,
+      `Cannot resume from ${path}: expected a checkpoint of ${wanted}, as ${RECORD_FILE} says, ` +
+        `found ${found}.`,
     );
-  }
+  };
+  expect(seeds(record.starts), seeds([...state.going, ...state.failed]));
+  expect(`split ${record.splitSeed}`, `split ${state.splitSeed}`);
   return state;
 }
 
-function bestModel({ hyperparameters, dataset, seed }: RunRecord, { best }: RunState): Model {
+/** What tells two models of a run apart. */
+function nameOf({ seed, step }: Model): string {
+  return `${seed} ${step}`;
+}
+
+function bestModel({ hyperparameters, dataset }: RunRecord, { best, seed }: RunState): Model {
   return {
     architecture: architecture(hyperparameters, dataset.T, dataset.N),
     hyperparameters,

@@ -7,6 +7,8 @@ import { readFileOrExplain } from "../data/files.ts";
 import { InputError } from "../errors.ts";
 import { type Hyperparameters, hyperparametersSchema } from "../model/hyperparameters.ts";
 import { VERSION } from "../version.ts";
+import { scoreOf } from "./losses.ts";
+import type { HistoryEntry, StartsState } from "./run_state.ts";
 import type { Split } from "./trainer.ts";
 
 const FORMAT = "latentd run 1";
@@ -22,7 +24,10 @@ export const runRecordSchema = z.strictObject({
   version: z.string(),
   /** `running` also after a crash, until the run is resumed */
   status: z.enum(["running", "completed", "stopped", "failed"]),
+  /** of the first start; the others' follow */
   seed: count,
+  /** decides which trials train and which evaluate */
+  splitSeed: count,
   hyperparameters: hyperparametersSchema,
   device: z.strictObject({
     name: z.enum(["reference", "wasm", "webgpu"]),
@@ -50,6 +55,15 @@ export const runRecordSchema = z.strictObject({
   split: z.strictObject({ train: z.array(count), evaluation: z.array(count) }),
   started: instant,
   finished: instant.nullable(),
+  /** how each start stands at the last checkpoint, in the order of their seeds */
+  starts: z.array(z.strictObject({
+    seed: count,
+    /** smallest evaluation score (nll + KL, nats per trial), and its step; null before the first */
+    best: z.strictObject({ step: count, score: z.number() }).nullable(),
+    /** where the start met a number that is not finite, and in which loss term */
+    failure: z.strictObject({ step: count, term: z.string(), slice: z.string().nullable() })
+      .nullable(),
+  })).min(1),
   /** optimiser steps in the last checkpoint */
   steps: count,
   /** of training, over all sessions, at the last checkpoint */
@@ -66,6 +80,33 @@ export const runRecordSchema = z.strictObject({
 });
 
 export type RunRecord = Readonly<z.infer<typeof runRecordSchema>>;
+
+/** How one start stands. */
+export type StartRecord = RunRecord["starts"][number];
+
+/** How the starts of a run stand. */
+export function startRecords({ going, failed }: StartsState): StartRecord[] {
+  return [
+    ...going.map(({ seed, best: { step, score } }) => ({
+      seed,
+      best: score < Infinity ? { step, score } : null,
+      failure: null,
+    })),
+    ...failed.map(({ seed, step, term, slice, history }) => ({
+      seed,
+      best: bestOf(history),
+      failure: { step, term, slice },
+    })),
+  ].sort((a, b) => a.seed - b.seed);
+}
+
+function bestOf(history: readonly HistoryEntry[]): StartRecord["best"] {
+  const scored = history.map(({ step, evaluation }) => ({ step, score: scoreOf(evaluation) }));
+  return scored.reduce<StartRecord["best"]>(
+    (best, one) => best && best.score <= one.score ? best : one,
+    null,
+  );
+}
 
 /**
  * SHA-256 of the counts of a dataset, packed as they are in memory, in hexadecimal.
@@ -89,6 +130,10 @@ export async function countsSha256({ counts_BTN }: Pick<Dataset, "counts_BTN">):
 /** What a new run begins with. */
 export interface RunStart {
   readonly seed: number;
+  /** `seed` by default */
+  readonly splitSeed?: number;
+  /** 1 by default */
+  readonly starts?: number;
   readonly hyperparameters: Hyperparameters;
   readonly device: DeviceInfo;
   readonly reproducible: boolean;
@@ -129,7 +174,7 @@ export interface RunStart {
  * ```
  */
 export async function newRunRecord(start: RunStart): Promise<RunRecord> {
-  const { seed, hyperparameters, device, data, split } = start;
+  const { seed, splitSeed = seed, starts = 1, hyperparameters, device, data, split } = start;
   const { name, trials, T, N, binWidth, warnings } = data;
   const sha256 = await countsSha256(data);
   return {
@@ -137,6 +182,7 @@ export async function newRunRecord(start: RunStart): Promise<RunRecord> {
     version: VERSION,
     status: "running",
     seed,
+    splitSeed,
     hyperparameters,
     device: { ...device, reproducible: start.reproducible },
     dataset: {
@@ -152,6 +198,11 @@ export async function newRunRecord(start: RunStart): Promise<RunRecord> {
     split: { train: [...split.train], evaluation: [...split.evaluation] },
     started: new Date().toISOString(),
     finished: null,
+    starts: Array.from({ length: starts }, (_, i) => ({
+      seed: seed + i,
+      best: null,
+      failure: null,
+    })),
     steps: 0,
     seconds: 0,
     resumed: [],

@@ -1,20 +1,8 @@
 /** Everything that a run needs to go on exactly where it was. */
 import { z } from "zod";
 import { InputError } from "../errors.ts";
-import { readSafetensors, tensor, writeSafetensors } from "../data/safetensors.ts";
-
-/** Loss terms, averaged per trial. */
-export interface Losses {
-  readonly total: number;
-  readonly nll: number;
-  /** KL before scaling */
-  readonly klIc: number;
-  readonly klInputs: number;
-  readonly l2: number;
-  /** before clipping; 0 in an evaluation */
-  readonly gradNorm: number;
-  readonly klScale: number;
-}
+import { readSafetensors, type Tensor, tensor, writeSafetensors } from "../data/safetensors.ts";
+import { type Losses, lossesFrom, TERMS, termsOf } from "./losses.ts";
 
 /** One line of a run's history. */
 export interface HistoryEntry {
@@ -31,6 +19,8 @@ export interface HistoryEntry {
 export interface RunState {
   readonly step: number;
   readonly seed: number;
+  /** decides which trials train and which evaluate */
+  readonly splitSeed: number;
   readonly params_P: Float64Array;
   readonly m_P: Float64Array;
   readonly v_P: Float64Array;
@@ -41,30 +31,63 @@ export interface RunState {
   readonly window: { readonly steps: number; readonly sums: readonly number[] };
 }
 
+/** A start that met a number that is not finite, and was left out from then on. */
+export interface FailedStart {
+  readonly seed: number;
+  /** the step that could not be made, from 0 */
+  readonly step: number;
+  /** the loss term that is not finite */
+  readonly term: string;
+  /** parameters to blame: see `NonFiniteError` */
+  readonly slice: string | null;
+  readonly history: readonly HistoryEntry[];
+}
+
+/** The state of several starts after `step` steps each. */
+export interface StartsState {
+  readonly step: number;
+  readonly splitSeed: number;
+  readonly seconds: number;
+  /** starts that go on, each in the state that it would be in alone; in the order of their seeds */
+  readonly going: readonly RunState[];
+  /** in the order in which they failed */
+  readonly failed: readonly FailedStart[];
+}
+
+/** The start with the smallest evaluation score so far; before an evaluation, the first. */
+export function leader<S extends { readonly best: { readonly score: number } }>(
+  starts: readonly S[],
+): S {
+  return starts.reduce((best, start) => start.best.score < best.best.score ? start : best);
+}
+
+/** The state of several starts where there is one. */
+export function onlyStart(state: RunState): StartsState {
+  const { step, splitSeed, seconds } = state;
+  return { step, splitSeed, seconds, going: [state], failed: [] };
+}
+
 const count = z.int().min(0);
-const lossesSchema = z.strictObject({
-  total: z.number(),
-  nll: z.number(),
-  klIc: z.number(),
-  klInputs: z.number(),
-  l2: z.number(),
-  gradNorm: z.number(),
-  klScale: z.number(),
-});
+const lines = z.strictObject({ lines: count });
 
 /** What a checkpoint's metadata holds; JSON has no Infinity, so a score not yet known is null. */
 const metadataSchema = z.strictObject({
   step: count,
-  seed: count,
-  best: z.strictObject({ step: count, score: z.number().nullable() }),
-  history: z.array(z.strictObject({
-    step: count,
-    train: lossesSchema,
-    evaluation: lossesSchema,
-    seconds: z.number().min(0),
-  })),
+  splitSeed: count,
   seconds: z.number().min(0),
-  window: z.strictObject({ steps: count, sums: z.array(z.number()).length(7) }),
+  going: z.array(z.strictObject({
+    seed: count,
+    best: z.strictObject({ step: count, score: z.number().nullable() }),
+    window: z.strictObject({ steps: count, sums: z.array(z.number()).length(TERMS.length) }),
+    history: lines,
+  })).min(1),
+  failed: z.array(z.strictObject({
+    seed: count,
+    step: count,
+    term: z.string(),
+    slice: z.string().nullable(),
+    history: lines,
+  })),
 });
 
 function parseMetadata(json: string | undefined, what: string): z.infer<typeof metadataSchema> {
@@ -80,6 +103,9 @@ function parseMetadata(json: string | undefined, what: string): z.infer<typeof m
 
 const FORMAT = "latentd checkpoint 1";
 const ARRAYS = ["params_P", "m_P", "v_P", "best_P"] as const;
+/** Histories are numbers, one line per entry, all starts' one after the other: first those that go on. */
+const HISTORY = "history";
+const COLUMNS = 2 + 2 * TERMS.length;
 
 /**
  * The bytes of a checkpoint. Numbers are kept as wide as the executor computes, so that resuming is
@@ -106,22 +132,11 @@ const ARRAYS = ["params_P", "m_P", "v_P", "best_P"] as const;
  * while (!next.done) next = await run.next();
  * const wide = true; // the reference device computes in float64
  * const { tensors } = readSafetensors(stateToBytes(next.value.state, wide));
- * assert.deepEqual(Object.keys(tensors).sort(), ["best_P", "m_P", "params_P", "v_P"]);
+ * assert.deepEqual(Object.keys(tensors).sort(), ["best_P", "history", "m_P", "params_P", "v_P"]);
  * ```
  */
 export function stateToBytes(state: RunState, wide: boolean): Uint8Array {
-  const { params_P, m_P, v_P, best, ...rest } = state;
-  const pack = (values: Float64Array) =>
-    tensor([values.length], wide ? values : Float32Array.from(values));
-  return writeSafetensors({
-    params_P: pack(params_P),
-    m_P: pack(m_P),
-    v_P: pack(v_P),
-    best_P: pack(best.params_P),
-  }, {
-    format: FORMAT,
-    state: JSON.stringify({ ...rest, best: { step: best.step, score: best.score } }),
-  });
+  return startsToBytes(onlyStart(state), wide);
 }
 
 /**
@@ -153,6 +168,57 @@ export function stateToBytes(state: RunState, wide: boolean): Uint8Array {
  * ```
  */
 export function stateFromBytes(bytes: Uint8Array, P: number, what: string): RunState {
+  const { going, failed } = startsFromBytes(bytes, P, what);
+  if (going.length + failed.length === 1) return going[0];
+  throw new InputError(
+    `Cannot resume from ${what}: expected a checkpoint of one start, found one of ` +
+      `${going.length + failed.length}.`,
+  );
+}
+
+/** The bytes of a checkpoint of several starts: arrays `[start][P]` of those that go on. */
+export function startsToBytes(state: StartsState, wide: boolean): Uint8Array {
+  const { step, splitSeed, seconds, going, failed } = state;
+  const P = going[0].params_P.length;
+  const pack = (rows: readonly Float64Array[]) => {
+    const all = wide ? new Float64Array(rows.length * P) : new Float32Array(rows.length * P);
+    rows.forEach((row, i) => all.set(row, i * P));
+    return tensor([rows.length, P], all);
+  };
+  const history = [...going, ...failed].flatMap((start) => start.history);
+  const lineCount = (start: { history: readonly HistoryEntry[] }) => ({
+    lines: start.history.length,
+  });
+  return writeSafetensors({
+    params_P: pack(going.map((start) => start.params_P)),
+    m_P: pack(going.map((start) => start.m_P)),
+    v_P: pack(going.map((start) => start.v_P)),
+    best_P: pack(going.map((start) => start.best.params_P)),
+    [HISTORY]: tensor([history.length, COLUMNS], Float64Array.from(history.flatMap(numbersOf))),
+  }, {
+    format: FORMAT,
+    state: JSON.stringify({
+      step,
+      splitSeed,
+      seconds,
+      going: going.map((start) => ({
+        seed: start.seed,
+        best: { step: start.best.step, score: start.best.score },
+        window: start.window,
+        history: lineCount(start),
+      })),
+      failed: failed.map((start) => ({ ...start, history: lineCount(start) })),
+    }),
+  });
+}
+
+/**
+ * Several starts from their checkpoint.
+ *
+ * @param P the parameters of the model that the run fits
+ * @throws {InputError} where the file is no checkpoint, or one of another shape
+ */
+export function startsFromBytes(bytes: Uint8Array, P: number, what: string): StartsState {
   const { tensors, metadata } = readSafetensors(bytes, what);
   if (metadata.format !== FORMAT) {
     throw new InputError(
@@ -160,22 +226,88 @@ export function stateFromBytes(bytes: Uint8Array, P: number, what: string): RunS
         `${metadata.format === undefined ? "none" : `"${metadata.format}"`}.`,
     );
   }
-  const [params_P, m_P, v_P, best_P] = ARRAYS.map((name) => {
-    const found = tensors[name];
-    if (!found || found.data.length !== P) {
+  const { step, splitSeed, seconds, going, failed } = parseMetadata(metadata.state, what);
+  const [params, m, v, best] = ARRAYS.map((name) => rowsOf(tensors, name, going.length, P, what));
+  const history = new Lines(tensors[HISTORY], [...going, ...failed], what);
+  return {
+    step,
+    splitSeed,
+    seconds,
+    going: going.map(({ seed, window, ...start }, i) => ({
+      step,
+      seed,
+      splitSeed,
+      params_P: params[i],
+      m_P: m[i],
+      v_P: v[i],
+      best: { step: start.best.step, score: start.best.score ?? Infinity, params_P: best[i] },
+      history: history.next(start.history.lines),
+      seconds,
+      window,
+    })),
+    failed: failed.map((start) => ({ ...start, history: history.next(start.history.lines) })),
+  };
+}
+
+/** The rows of an array `[start][P]`. */
+function rowsOf(
+  tensors: Readonly<Record<string, Tensor>>,
+  name: string,
+  starts: number,
+  P: number,
+  what: string,
+): Float64Array[] {
+  const found = tensors[name];
+  if (found?.shape.length !== 2 || found.shape[1] !== P || found.shape[0] !== starts) {
+    const rows = starts === 1 ? "" : `${starts} times `;
+    throw new InputError(
+      `Cannot resume from ${what}: expected "${name}" of ${rows}the ${P} parameters that these ` +
+        `hyperparameters give, found ${found ? found.shape.join(" × ") : "none"}.`,
+    );
+  }
+  return Array.from(
+    { length: starts },
+    (_, i) => Float64Array.from(found.data.subarray(i * P, (i + 1) * P)),
+  );
+}
+
+/** Reads the starts' histories one after the other. */
+class Lines {
+  readonly #numbers: Float64Array;
+  #line = 0;
+
+  constructor(
+    found: Tensor | undefined,
+    starts: readonly { history: { lines: number } }[],
+    what: string,
+  ) {
+    const wanted = starts.reduce((sum, { history }) => sum + history.lines, 0);
+    if (found?.shape.join() !== `${wanted},${COLUMNS}`) {
       throw new InputError(
-        `Cannot resume from ${what}: expected "${name}" of the ${P} parameters that these ` +
-          `hyperparameters give, found ${found ? found.data.length : "none"}.`,
+        `Cannot resume from ${what}: expected "${HISTORY}" of ${wanted} × ${COLUMNS} numbers, found ` +
+          `${found ? found.shape.join(" × ") : "none"}.`,
       );
     }
-    return Float64Array.from(found.data);
-  });
-  const { best, ...rest } = parseMetadata(metadata.state, what);
+    this.#numbers = Float64Array.from(found.data);
+  }
+
+  next(count: number): HistoryEntry[] {
+    return Array.from({ length: count }, () => {
+      const from = COLUMNS * this.#line++;
+      return entryFrom(this.#numbers.subarray(from, from + COLUMNS));
+    });
+  }
+}
+
+function numbersOf({ step, seconds, train, evaluation }: HistoryEntry): number[] {
+  return [step, seconds, ...termsOf(train), ...termsOf(evaluation)];
+}
+
+function entryFrom([step, seconds, ...terms]: Float64Array): HistoryEntry {
   return {
-    ...rest,
-    params_P,
-    m_P,
-    v_P,
-    best: { step: best.step, score: best.score ?? Infinity, params_P: best_P },
+    step,
+    train: lossesFrom(terms.slice(0, TERMS.length)),
+    evaluation: lossesFrom(terms.slice(TERMS.length)),
+    seconds,
   };
 }

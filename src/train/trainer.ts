@@ -1,6 +1,6 @@
-/** One run on one device: a loaded plan, and the step, the evaluation and the state on it. */
-import { type Executor, type Program, scalars } from "../compute/executor.ts";
-import { LOSSES } from "../compute/kernels.ts";
+/** Fits of one shape on one device: a loaded plan, and the step, the evaluation and the state on it. */
+import { type Executor, type Program, type Run, scalars } from "../compute/executor.ts";
+import { LOSSES, type Scalars } from "../compute/kernels.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { trainingPlan } from "../model/choreography.ts";
 import { architecture, type Hyperparameters, stepOptions } from "../model/hyperparameters.ts";
@@ -9,7 +9,7 @@ import { type Architecture, type Layout, parameterLayout, sliceAt } from "../mod
 import { klScale, learningRate } from "../model/schedules.ts";
 import { PURPOSES, seedWords, STREAMS } from "../random.ts";
 import { drawMinibatch } from "./batches.ts";
-import type { Losses } from "./run_state.ts";
+import { brokenTerm, type Losses, lossesOf } from "./losses.ts";
 
 /**
  * Training met a number that is not finite. The parameters in memory are lost; the checkpoint on disk
@@ -27,20 +27,23 @@ import type { Losses } from "./run_state.ts";
 export class NonFiniteError extends Error {
   override name = "NonFiniteError";
   /**
-   * @param slice the first parameters whose gradient is not finite
+   * @param slice the first parameters whose gradient is not finite; null where the device had made
+   * further steps before the losses were read
    * @param largest all gradients are finite, and `slice` has the largest
    */
   constructor(
     readonly step: number,
     readonly term: string,
-    readonly slice: string,
+    readonly slice: string | null,
     readonly largest = false,
   ) {
+    const blamed = slice === null
+      ? ""
+      : largest
+      ? `, and the largest gradient is that of ${slice}`
+      : `, nor is the gradient of ${slice}`;
     super(
-      `Cannot go on training: at step ${step} the loss term "${term}" is not finite, and ` +
-        (largest
-          ? `the largest gradient is that of ${slice}. `
-          : `nor is the gradient of ${slice}. `) +
+      `Cannot go on training: at step ${step} the loss term "${term}" is not finite${blamed}. ` +
         `The last good checkpoint is kept; a smaller stepSize or maxGradNorm may help.`,
     );
   }
@@ -79,161 +82,199 @@ export function density(counts: Uint8Array | Uint16Array): number {
   return some / counts.length;
 }
 
+/** What a fit holds on the device. */
+export interface Weights {
+  readonly params_P: Float64Array;
+  readonly m_P: Float64Array;
+  readonly v_P: Float64Array;
+}
+
+/** What one fit made of what was asked: losses up to the first that is not finite. */
+export interface Outcome {
+  readonly losses: readonly Losses[];
+  readonly failure: NonFiniteError | null;
+}
+
+/** Fits that train side by side, one for each seed; each computes the bits that it computes alone. */
 export class Trainer {
   readonly layout: Layout;
-  readonly #program: Program;
-  readonly #seed: { seedLo: number; seedHi: number };
-  readonly #batch: Uint32Array;
+  readonly #seeds: readonly { seedLo: number; seedHi: number }[];
 
   private constructor(
-    program: Program,
+    private readonly program: Program,
+    /** runs that the device takes in a row */
+    private readonly runsAtOnce: number,
     readonly model: Architecture,
     readonly data: Dataset,
     readonly h: Hyperparameters,
-    readonly seed: number,
+    readonly seeds: readonly number[],
     readonly split: Split,
   ) {
     this.layout = parameterLayout(model);
-    this.#seed = seedWords(seed);
-    this.#batch = new Uint32Array(h.batchSize);
-    this.#program = program;
-    this.#program.write("counts", data.counts_BTN);
+    this.#seeds = seeds.map(seedWords);
+    program.write("counts", data.counts_BTN);
   }
 
+  /** Loads the training plan, for a fit of each seed. */
   static async load(
     executor: Executor,
     data: Dataset,
     h: Hyperparameters,
-    seed: number,
+    seeds: readonly number[],
     split: Split,
   ): Promise<Trainer> {
     const model = architecture(h, data.T, data.N);
-    const program = await executor.load(trainingPlan(model, stepOptions(h), {
+    const plan = trainingPlan(model, stepOptions(h), {
       B: h.batchSize,
       S: 1,
       trials: data.trials,
       counts: data.counts_BTN instanceof Uint16Array ? "u16" : "u8",
       density: density(data.counts_BTN),
+    });
+    const program = await executor.load(plan, seeds.length);
+    return new Trainer(program, executor.runsAtOnce, model, data, h, seeds, split);
+  }
+
+  /** Each fit's parameters before the first step. */
+  starts(): Float64Array[] {
+    const mean_N = meanCounts(this.data, this.split.train);
+    return this.seeds.map((seed) => initialise(this.model, this.h, seed, mean_N));
+  }
+
+  write(fit: number, { params_P, m_P, v_P }: Weights): void {
+    this.program.write("params_P", params_P, 0, fit);
+    this.program.write("m_P", m_P, 0, fit);
+    this.program.write("v_P", v_P, 0, fit);
+  }
+
+  /** A fit's parameters as they stand. */
+  parameters(fit: number): Promise<Float64Array> {
+    return this.program.read("params_P", 0, undefined, fit);
+  }
+
+  /** What every fit holds. */
+  read(): Promise<Weights[]> {
+    return Promise.all(this.seeds.map(async (_, fit) => {
+      const [params_P, m_P, v_P] = await Promise.all(
+        ["params_P", "m_P", "v_P"].map((name) => this.program.read(name, 0, undefined, fit)),
+      );
+      return { params_P, m_P, v_P };
     }));
-    return new Trainer(program, model, data, h, seed, split);
   }
 
-  /** Parameters before the first step. */
-  start(): Float64Array {
-    return initialise(this.model, this.h, this.seed, meanCounts(this.data, this.split.train));
-  }
-
-  write(state: { params_P: Float64Array; m_P: Float64Array; v_P: Float64Array }): void {
-    this.#program.write("params_P", state.params_P);
-    this.#program.write("m_P", state.m_P);
-    this.#program.write("v_P", state.v_P);
-  }
-
-  /** Parameters as they stand. */
-  parameters(): Promise<Float64Array> {
-    return this.#program.read("params_P");
-  }
-
-  async read(): Promise<{ params_P: Float64Array; m_P: Float64Array; v_P: Float64Array }> {
-    return {
-      params_P: await this.parameters(),
-      m_P: await this.#program.read("m_P"),
-      v_P: await this.#program.read("v_P"),
-    };
-  }
-
-  /** Makes step number `step` (from 0) on a fresh minibatch. */
-  step(step: number): Promise<Losses> {
-    return this.#run("step", step);
+  /** Makes steps number `first … first + count - 1` (from 0), each on a fresh minibatch. */
+  steps(first: number, count: number): Promise<Outcome[]> {
+    return this.#train("step", first, count);
   }
 
   /**
    * Shows that step number `step` can be made from here: its losses and gradients, without the update.
-   *
-   * @throws {NonFiniteError} where it cannot; a state that fails here is not worth a checkpoint
+   * A state that fails here is not worth a checkpoint.
    */
-  async prove(step: number): Promise<void> {
-    await this.#run("gradient", step);
+  prove(step: number): Promise<Outcome[]> {
+    return this.#train("gradient", step, 1);
   }
 
-  async #run(recording: "step" | "gradient", step: number): Promise<Losses> {
-    const at = { ...this.#seed, step, stream: STREAMS.minibatch };
-    this.#program.write("trials_B", drawMinibatch(at, this.split.train, this.#batch));
-    const scale = klScale(this.h, step);
-    await this.#program.run(
+  async #train(recording: "step" | "gradient", first: number, count: number): Promise<Outcome[]> {
+    const steps = Array.from({ length: count }, (_, i) => first + i);
+    const scales = steps.map((step) => klScale(this.h, step));
+    const collected = await this.#sequence(
       recording,
-      scalars({
-        B: this.h.batchSize,
-        ...this.#seed,
-        step,
-        purpose: PURPOSES.train,
-        count: step + 1,
-        klScale: scale,
-        learningRate: learningRate(this.h, step),
-      }),
+      steps.map((step, i) => ({
+        writes: {
+          trials_B: this.#seeds.map((seed) =>
+            drawMinibatch(
+              { ...seed, step, stream: STREAMS.minibatch },
+              this.split.train,
+              new Uint32Array(this.h.batchSize),
+            )
+          ),
+        },
+        scalars: this.#scalars({
+          B: this.h.batchSize,
+          step,
+          purpose: PURPOSES.train,
+          count: step + 1,
+          klScale: scales[i],
+          learningRate: learningRate(this.h, step),
+        }),
+      })),
     );
-    const losses = await this.#losses(scale);
-    await this.#refuseNonFinite(losses, step);
-    return losses;
+    return Promise.all(this.seeds.map(async (_, fit) => {
+      const losses = collected.map((values, i) => lossesOf(values[fit], scales[i]));
+      const end = losses.findIndex((one) => brokenTerm(one) !== null);
+      if (end < 0) return { losses, failure: null };
+      const failure = await this.#explain(losses[end], steps[end], fit, end === count - 1);
+      return { losses: losses.slice(0, end), failure };
+    }));
   }
 
   /** Losses of all evaluation trials, once each, without dropout; the same noise every time. */
-  async evaluate(step: number): Promise<Losses> {
+  async evaluate(step: number): Promise<Outcome[]> {
     const { evaluation } = this.split;
     const scale = klScale(this.h, step);
-    const sums = new Float64Array(LOSSES.length);
+    const batches: Uint32Array[] = [];
     for (let first = 0; first < evaluation.length; first += this.h.batchSize) {
-      const trials = evaluation.subarray(first, first + this.h.batchSize);
-      this.#program.write("trials_B", trials);
-      await this.#program.run(
-        "evaluate",
-        scalars({
-          B: trials.length,
-          ...this.#seed,
+      batches.push(evaluation.subarray(first, first + this.h.batchSize));
+    }
+    const collected = await this.#sequence(
+      "evaluate",
+      batches.map((trials_B, i) => ({
+        writes: { trials_B },
+        scalars: this.#scalars({
+          B: trials_B.length,
           purpose: PURPOSES.evaluate,
-          firstTrial: first,
+          firstTrial: i * this.h.batchSize,
           klScale: scale,
         }),
-      );
-      const values = await this.#program.read("losses");
-      for (let i = 0; i < sums.length; i++) sums[i] += values[i] * trials.length;
+      })),
+    );
+    return Promise.all(this.seeds.map(async (_, fit) => {
+      const sums = new Float64Array(LOSSES.length);
+      collected.forEach((values, batch) => {
+        const { length } = batches[batch];
+        for (let i = 0; i < sums.length; i++) sums[i] += values[fit][i] * length;
+      });
+      const losses = lossesOf(sums.map((sum) => sum / evaluation.length), scale);
+      const failure = await this.#explain(losses, step, fit, true);
+      return { losses: failure ? [] : [losses], failure };
+    }));
+  }
+
+  /** Each fit's own seed, else the same scalars. */
+  #scalars(given: Partial<Scalars>): Scalars[] {
+    return this.#seeds.map((seed) => scalars({ ...seed, ...given }));
+  }
+
+  /** Runs a recording in as few sequences as the device takes; `[run][fit]`: the losses. */
+  async #sequence(recording: string, runs: readonly Run[]): Promise<Float64Array[][]> {
+    const collected: Float64Array[][] = [];
+    for (let from = 0; from < runs.length; from += this.runsAtOnce) {
+      const some = runs.slice(from, from + this.runsAtOnce);
+      collected.push(...await this.program.sequence(recording, some, "losses"));
     }
-    const losses = named(sums.map((sum) => sum / evaluation.length), scale);
-    await this.#refuseNonFinite(losses, step);
-    return losses;
+    return collected;
   }
 
-  async #losses(scale: number): Promise<Losses> {
-    return named(await this.#program.read("losses"), scale);
-  }
-
-  async #refuseNonFinite(losses: Losses, step: number): Promise<void> {
-    const sum = losses.total + losses.gradNorm;
-    if (Number.isFinite(sum)) return;
-    const terms = ["nll", "klIc", "klInputs", "l2", "total", "gradNorm"] as const;
-    const term = terms.find((name) => !Number.isFinite(losses[name])) ?? "total";
-    const grads_P = await this.#program.read("grads_P");
+  /** @param last the fit's gradient is still that of these losses */
+  async #explain(
+    losses: Losses,
+    step: number,
+    fit: number,
+    last: boolean,
+  ): Promise<NonFiniteError | null> {
+    const term = brokenTerm(losses);
+    if (term === null) return null;
+    if (!last) return new NonFiniteError(step, term, null);
+    const grads_P = await this.program.read("grads_P", 0, undefined, fit);
     // Where only the norm overflows, every gradient is finite: the largest is to blame.
     const broken = grads_P.findIndex((g) => !Number.isFinite(g));
     const largest = grads_P.reduce((at, g, i) => Math.abs(g) > Math.abs(grads_P[at]) ? i : at, 0);
     const slice = sliceAt(this.layout, broken < 0 ? largest : broken)?.name ?? "padding";
-    throw new NonFiniteError(step, term, slice, broken < 0);
+    return new NonFiniteError(step, term, slice, broken < 0);
   }
 
   free(): void {
-    this.#program.free();
+    this.program.free();
   }
-}
-
-function named(values: ArrayLike<number>, klScale: number): Losses {
-  const at = (name: typeof LOSSES[number]) => values[LOSSES.indexOf(name)];
-  return {
-    total: at("total"),
-    nll: at("nll"),
-    klIc: at("klIc"),
-    klInputs: at("klInputs"),
-    l2: at("l2"),
-    gradNorm: at("gradNorm"),
-    klScale,
-  };
 }
