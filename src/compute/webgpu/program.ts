@@ -126,6 +126,7 @@ class WebgpuProgram implements TimedProgram {
   readonly #entryBytes: number;
   /** the words as the host wrote them: the device never writes them */
   readonly #mirror: Uint32Array<ArrayBuffer>;
+  readonly #entries: Entries;
   #freed = false;
   #waiting = 0;
 
@@ -141,6 +142,12 @@ class WebgpuProgram implements TimedProgram {
     const { device, capabilities } = gpu;
     const align = capabilities.offsetAlignment;
     this.#entryBytes = Math.ceil(fits * RUN_WORDS * 4 / align) * align;
+    const stride = layout.reals.length;
+    this.#entries = new Entries(
+      this.#entryBytes,
+      (fit) => fit * stride,
+      (fit) => this.#wordsOf(fit),
+    );
     const usage = GPUBufferUsage.COPY_DST;
     this.#arguments = device.createBuffer({
       label: "arguments",
@@ -369,11 +376,8 @@ class WebgpuProgram implements TimedProgram {
     }
     this.gpu.requireAlive(`run recording "${recording}"`);
     let launches: Launch[] = [];
-    const entries = new Entries(
-      this.#entryBytes,
-      (fit) => fit * this.layout.reals.length,
-      (fit) => this.#wordsOf(fit),
-    );
+    const entries = this.#entries;
+    entries.clear();
     const flush = () => {
       this.gpu.device.queue.writeBuffer(this.#runs, 0, entries.bytes(), 0, entries.used);
       submit(launches);
