@@ -95,6 +95,7 @@ export {
   type HistoryEntry,
   type RunState,
   type StartsState,
+  type StartSummary,
   stateFromBytes,
   stateToBytes,
 } from "./train/run_state.ts";
@@ -112,7 +113,6 @@ export {
   newRunRecord,
   readRunRecord,
   type RunRecord,
-  type StartRecord,
 } from "./train/run_record.ts";
 export { infer, type Posterior, type PosteriorOptions } from "./inference/posterior.ts";
 

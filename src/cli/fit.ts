@@ -5,20 +5,22 @@ import {
   countsSha256,
   type Dataset,
   type Executor,
-  fit,
-  type FitResult,
+  fitStarts,
   type Hyperparameters,
   InputError,
+  MOST_STARTS,
   newRunRecord,
   parseHyperparameters,
   requireFreeFolder,
   RUN_FILES,
   RunDirectory,
   type RunRecord,
-  type RunState,
   splitTrials,
+  type StartsResult,
+  type StartsState,
+  type StartSummary,
 } from "../mod.ts";
-import { duration, sizes } from "./format.ts";
+import { duration, number, sizes, table } from "./format.ts";
 import { addHyperparameterOptions, givenHyperparameters } from "./hyperparameter_options.ts";
 import { readData } from "./inputs.ts";
 import { listenForInterrupt } from "./interrupt.ts";
@@ -28,6 +30,7 @@ import {
   type Context,
   openDeviceAloud,
   seedOption,
+  whole,
 } from "./options.ts";
 import { Output } from "./output.ts";
 import { follow } from "./progress.ts";
@@ -36,6 +39,8 @@ import { makeReport, printScores } from "./study.ts";
 interface FitFlags extends ComputeOptions {
   readonly out?: string;
   readonly seed?: number;
+  readonly splitSeed?: number;
+  readonly starts?: number;
   readonly resume?: string;
   readonly report: boolean;
 }
@@ -52,6 +57,11 @@ Losses are in nats per trial, without the constant ln x!: in training with the K
 that step and the L2 penalty, on held-out trials with the KL terms in full. The scores at the end are
 negative log-likelihoods with ln x! and without KL terms, so they are other numbers.
 
+--starts N trains N starts side by side on the same trials, with seeds SEED, SEED+1, …, and keeps the
+one with the best evaluation: model.safetensors, losses.csv and report.html are that one's, starts.csv
+has the losses of all. Each is what --seed SEED+i --split-seed SEED makes alone, bit for bit. A start
+whose numbers run away is left out; the others go on.
+
 A resumed run goes on with the data, hyperparameters, seed and device of its run.json. Data that
 changed are refused, and so are changed hyperparameters, but for more steps, and for stepSize and
 maxGradNorm where the run failed.`;
@@ -62,7 +72,17 @@ export function addFit(program: Command, context: Context): void {
     .option("--out <folder>", "the run's folder (default: runs/<data>-<time>)")
     .option("--resume <folder>", "go on with a run; its data are found by themselves")
     .option("--no-report", "leave out the report at the end (inference and fixed points)")
-    .addOption(seedOption("decides the start, the split, minibatches and noise"));
+    .addOption(seedOption("decides the start, the split, minibatches and noise"))
+    .option(
+      "--split-seed <number>",
+      "decides which trials train and which evaluate (default: the seed)",
+      whole(),
+    )
+    .option(
+      "--starts <number>",
+      "train so many starts side by side and keep the best (default: 1)",
+      whole(1, MOST_STARTS),
+    );
   addHyperparameterOptions(addComputeOptions(command))
     .addHelpText("after", HELP)
     .action(async (dataPath: string | undefined, flags: FitFlags) => {
@@ -80,8 +100,10 @@ interface Session {
   readonly data: Dataset;
   readonly hyperparameters: Hyperparameters;
   readonly seed: number;
+  readonly splitSeed: number;
+  readonly starts: number;
   readonly executor: Executor;
-  readonly state?: RunState;
+  readonly state?: StartsState;
   /** makes the folder of a new run: not before there is a state to save */
   readonly directory: () => Promise<RunDirectory>;
 }
@@ -95,11 +117,13 @@ async function begin(path: string | undefined, flags: FitFlags, output: Output):
   const folder = flags.out ?? join("runs", `${data.name}-${timestamp()}`);
   await requireFreeFolder(folder);
   describe(data, output);
-  const seed = flags.seed ?? 0;
-  const split = splitTrials(data.trials, hyperparameters.evalFraction, seed);
+  const { seed = 0, splitSeed = seed, starts = 1 } = flags;
+  const split = splitTrials(data.trials, hyperparameters.evalFraction, splitSeed);
   const executor = await openDeviceAloud(flags, output);
   const record = await newRunRecord({
     seed,
+    splitSeed,
+    starts,
     hyperparameters,
     device: executor.info,
     reproducible: flags.reproducible ?? false,
@@ -108,7 +132,7 @@ async function begin(path: string | undefined, flags: FitFlags, output: Output):
     split,
   });
   const directory = () => RunDirectory.create(folder, record);
-  return { folder, data, hyperparameters, seed, executor, directory };
+  return { folder, data, hyperparameters, seed, splitSeed, starts, executor, directory };
 }
 
 async function goOn(
@@ -128,16 +152,14 @@ async function goOn(
   const directory = await RunDirectory.open(folder);
   try {
     const { record } = directory;
-    const { seed, dataset, device } = record;
-    if (flags.seed !== undefined && flags.seed !== seed) {
-      throw new InputError(
-        `Cannot resume ${JSON.stringify(folder)}: expected seed ${seed}, as the run began with, ` +
-          `found ${flags.seed}.`,
-      );
-    }
+    const { seed, splitSeed, dataset, device } = record;
+    const starts = record.starts.length;
+    requireAsBegan(folder, "seed", seed, flags.seed);
+    requireAsBegan(folder, "split seed", splitSeed, flags.splitSeed);
+    requireAsBegan(folder, "number of starts", starts, flags.starts);
     const given = await givenHyperparameters({ ...flags });
     const hyperparameters = parseHyperparameters({ ...record.hyperparameters, ...given });
-    const state = await directory.readState();
+    const state = await directory.readStarts();
     const changed = changes(folder, record, hyperparameters);
     const data = await readData(path ?? dataset.path, 2);
     await requireSameData(data, path ?? dataset.path, record);
@@ -168,6 +190,8 @@ async function goOn(
       data,
       hyperparameters,
       seed,
+      splitSeed,
+      starts,
       executor,
       state,
       directory: () => Promise.resolve(directory),
@@ -176,6 +200,15 @@ async function goOn(
     directory.close();
     throw error;
   }
+}
+
+/** @throws {InputError} where a flag asks for something else than the run began with */
+function requireAsBegan(folder: string, what: string, began: number, asked?: number): void {
+  if (asked === undefined || asked === began) return;
+  throw new InputError(
+    `Cannot resume ${JSON.stringify(folder)}: expected ${what} ${began}, as the run began with, ` +
+      `found ${asked}.`,
+  );
 }
 
 /**
@@ -222,13 +255,15 @@ async function run(session: Session, flags: FitFlags, output: Output): Promise<n
   const interrupt = listenForInterrupt(output);
   try {
     const result = await train(session, interrupt.signal, output).finally(interrupt.end);
-    const { state, model, completed } = result;
+    const { state, best, model, completed, starts } = result;
+    if (starts.length > 1) output.result(startsTable(starts));
     output.result(
       `${completed ? "Completed" : "Stopped"} at step ${state.step} of ` +
         `${session.hyperparameters.steps}, ${
           duration(state.seconds)
         } of training. The model is that ` +
-        `of step ${model.step}: ${join(folder, RUN_FILES.model)}`,
+        `of step ${model.step}${starts.length > 1 ? ` of seed ${model.seed}` : ""}: ` +
+        join(folder, RUN_FILES.model),
     );
     if (!completed) output.result(`Go on with: latentd fit --resume ${folder}`);
     const studied = completed && flags.report
@@ -236,13 +271,13 @@ async function run(session: Session, flags: FitFlags, output: Output): Promise<n
         data,
         model,
         split: result.split,
-        history: state.history,
+        history: best.history,
         title: `LFADS fit to ${data.name}`,
         path: join(folder, RUN_FILES.report),
       })
       : null;
     if (studied) printScores(studied, output);
-    const last = state.history.at(-1);
+    const last = best.history.at(-1);
     output.json({
       status: completed ? "completed" : "stopped",
       run: folder,
@@ -250,7 +285,13 @@ async function run(session: Session, flags: FitFlags, output: Output): Promise<n
       seed: session.seed,
       steps: state.step,
       trainSeconds: state.seconds,
-      model: { path: join(folder, RUN_FILES.model), step: model.step, score: state.best.score },
+      model: {
+        path: join(folder, RUN_FILES.model),
+        step: model.step,
+        seed: model.seed,
+        score: best.best.score,
+      },
+      starts,
       losses: last ? { train: last.train, evaluation: last.evaluation } : null,
       scores: studied?.study.scores ?? null,
       report: studied?.path ?? null,
@@ -262,13 +303,21 @@ async function run(session: Session, flags: FitFlags, output: Output): Promise<n
   }
 }
 
-async function train(session: Session, signal: AbortSignal, output: Output): Promise<FitResult> {
-  const { data, hyperparameters, seed, state, executor } = session;
+async function train(session: Session, signal: AbortSignal, output: Output): Promise<StartsResult> {
+  const { data, hyperparameters, seed, splitSeed, starts, state, executor } = session;
   let directory: RunDirectory | null = state ? await session.directory() : null;
+  if (starts > 1) {
+    output.note(
+      `Training ${starts} starts, seeds ${seed} to ${seed + starts - 1}, on the split of seed ` +
+        `${splitSeed}.`,
+    );
+  }
   try {
-    const progress = fit(data, executor, {
+    const progress = fitStarts(data, executor, {
       hyperparameters,
       seed,
+      splitSeed,
+      starts,
       resume: state,
       signal,
       checkpoint: async (state) => {
@@ -289,6 +338,23 @@ async function train(session: Session, signal: AbortSignal, output: Output): Pro
   } finally {
     directory?.close();
   }
+}
+
+/** The starts, the best first, those that failed last. */
+function startsTable(starts: readonly StartSummary[]): string {
+  const rank = ({ best, failure }: StartSummary) => failure ? Infinity : best?.score ?? Infinity;
+  const sorted = [...starts].sort((a, b) =>
+    Number(a.failure !== null) - Number(b.failure !== null) || rank(a) - rank(b)
+  );
+  return table(
+    ["seed", "held-out loss", "of step", ""],
+    sorted.map(({ seed, best, failure }) => [
+      String(seed),
+      best ? number(best.score, 6) : "",
+      best ? String(best.step) : "",
+      failure ? `failed at step ${failure.step}: ${failure.term} is not finite` : "",
+    ]),
+  );
 }
 
 function describe(data: Dataset, output: Output): void {

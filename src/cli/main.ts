@@ -3,7 +3,7 @@
  * check beyond its tolerance); 130 and 143 a run that Ctrl-C or SIGTERM stopped.
  */
 import { Command, CommanderError } from "commander";
-import { InputError, NonFiniteError, VERSION } from "../mod.ts";
+import { InputError, NonFiniteError, StartsFailedError, VERSION } from "../mod.ts";
 import { addCheck } from "./check.ts";
 import { addDemo } from "./demo.ts";
 import { addFit } from "./fit.ts";
@@ -73,7 +73,8 @@ function explain(error: unknown, args: readonly string[], streams: Streams): num
   const usage = error instanceof CommanderError;
   // commander has said it already
   if (!usage) output.note(message);
-  const expected = usage || error instanceof InputError || error instanceof NonFiniteError;
+  const expected = usage || error instanceof InputError || error instanceof NonFiniteError ||
+    error instanceof StartsFailedError;
   if (!expected && error instanceof Error) {
     if (args.includes("--verbose")) output.note(error.stack ?? "");
     else output.note("This is unexpected: --verbose prints where it happened.");

@@ -1,7 +1,7 @@
 /** Shows a fit while it goes on: a bar on a terminal, else a line for every evaluation. */
 // @ts-types="@types/cli-progress"
 import { SingleBar } from "cli-progress";
-import type { Progress } from "../mod.ts";
+import type { StartsProgress } from "../mod.ts";
 import { duration, number } from "./format.ts";
 import type { Output } from "./output.ts";
 
@@ -9,7 +9,7 @@ const FORMAT = "{bar} {value}/{total} | {rate} steps/s | {left} left | " +
   "training loss {train} | held-out loss {held}";
 
 interface Display {
-  show(progress: Progress): void;
+  show(progress: StartsProgress): void;
   end(): void;
 }
 
@@ -19,11 +19,11 @@ interface Display {
  * @param from steps made before, by the run that is resumed
  */
 export async function follow<R>(
-  run: AsyncGenerator<Progress, R, void>,
+  run: AsyncGenerator<StartsProgress, R, void>,
   output: Output,
   from = 0,
 ): Promise<R> {
-  const display = output.streams.interactive ? bar(from) : lines(output);
+  const display = output.streams.interactive ? bar(from, output) : lines(output);
   try {
     let next = await run.next();
     while (!next.done) {
@@ -36,13 +36,16 @@ export async function follow<R>(
   }
 }
 
-function bar(from: number): Display {
+function bar(from: number, output: Output): Display {
   // signals belong to `listenForInterrupt`
   const bar = new SingleBar({ format: FORMAT, barsize: 24, gracefulExit: false });
   let held = "not yet", started = false;
+  // a line between would break the bar
+  const failures: string[] = [];
   return {
     show(progress) {
       if (progress.kind === "evaluation") held = heldOut(progress);
+      if (progress.kind === "failed") failures.push(failed(progress));
       if (progress.kind !== "step") return;
       const { step, of, train, stepsPerSecond, secondsLeft } = progress;
       const payload = {
@@ -55,15 +58,19 @@ function bar(from: number): Display {
       started = true;
       bar.update(step, payload);
     },
-    end: () => bar.stop(),
+    end() {
+      bar.stop();
+      for (const failure of failures) output.note(failure);
+    },
   };
 }
 
 function lines(output: Output): Display {
-  let last: Extract<Progress, { kind: "step" }> | null = null;
+  let last: Extract<StartsProgress, { kind: "step" }> | null = null;
   return {
     show(progress) {
       if (progress.kind === "step") last = progress;
+      if (progress.kind === "failed") output.note(failed(progress));
       if (progress.kind !== "evaluation" || !last) return;
       const { step, train } = progress.entry;
       output.note(
@@ -80,7 +87,11 @@ function lines(output: Output): Display {
  * Negative log-likelihood without ln x! and KL at full scale, by which the best evaluation is chosen:
  * not to be compared with the scores of a finished fit, which have ln x! and no KL.
  */
-function heldOut({ entry, best }: Extract<Progress, { kind: "evaluation" }>): string {
+function heldOut({ entry, best }: Extract<StartsProgress, { kind: "evaluation" }>): string {
   const { nll, klIc, klInputs } = entry.evaluation;
   return `${number(nll + klIc + klInputs)}${best ? " (best)" : ""}`;
+}
+
+function failed({ start: { seed, step, term } }: Extract<StartsProgress, { kind: "failed" }>) {
+  return `The start of seed ${seed} is left out: at step ${step} its loss term "${term}" is not finite.`;
 }

@@ -5,7 +5,14 @@ import { InputError } from "../errors.ts";
 import { architecture, type Hyperparameters } from "../model/hyperparameters.ts";
 import type { Model } from "../model/model.ts";
 import { type LoopOptions, type Progress, type StartsProgress, train } from "./loop.ts";
-import { leader, onlyStart, type RunState, type StartsState } from "./run_state.ts";
+import {
+  leader,
+  onlyStart,
+  type RunState,
+  type StartsState,
+  type StartSummary,
+  summarise,
+} from "./run_state.ts";
 import type { Split } from "./trainer.ts";
 
 export type { Progress, StartsProgress } from "./loop.ts";
@@ -44,8 +51,13 @@ export interface StartsOptions extends Omit<FitOptions, "resume" | "checkpoint">
   readonly checkpoint?: (state: StartsState) => Promise<void>;
 }
 
+/** What came of several starts; the model is that of the best. */
 export interface StartsResult extends Omit<FitResult, "state"> {
   readonly state: StartsState;
+  /** the state of the best start */
+  readonly best: RunState;
+  /** how each start did, in the order of their seeds */
+  readonly starts: readonly StartSummary[];
 }
 
 /**
@@ -91,8 +103,8 @@ export async function* fit(
     if (next.value.kind !== "failed") yield next.value;
     next = await run.next();
   }
-  const { state: { going: [state] }, ...result } = next.value;
-  return { ...result, state };
+  const { model, best: state, split, device, completed } = next.value;
+  return { model, state, split, device, completed };
 }
 
 /**
@@ -124,10 +136,10 @@ export async function* fit(
  * const run = fitStarts(data, device, { hyperparameters, seed: 5, starts: 3 });
  * let next = await run.next();
  * while (!next.done) next = await run.next();
- * const { model, state } = next.value;
- * assert.deepEqual(state.going.map(({ seed }) => seed), [5, 6, 7]);
- * const scores = state.going.map(({ best }) => best.score);
- * assert.equal(model.seed, 5 + scores.indexOf(Math.min(...scores)));
+ * const { model, best, starts } = next.value;
+ * assert.deepEqual(starts.map(({ seed }) => seed), [5, 6, 7]);
+ * assert(starts.every((start) => start.best && best.best.score <= start.best.score));
+ * assert.equal(model.seed, best.seed);
  * ```
  */
 export async function* fitStarts(
@@ -161,7 +173,8 @@ export async function* fitStarts(
     signal,
   };
   const state = yield* train(data, executor, loop);
-  const { best, params_P, step, seed } = leader(state.going);
+  const start = leader(state.going);
+  const { best, params_P, step, seed } = start;
   const evaluated = best.score < Infinity;
   const model: Model = {
     architecture: architecture(h, data.T, data.N),
@@ -171,7 +184,15 @@ export async function* fitStarts(
     seed,
     step: evaluated ? best.step : step,
   };
-  return { model, state, split, device: executor.info, completed: state.step >= h.steps };
+  return {
+    model,
+    state,
+    best: start,
+    starts: summarise(state),
+    split,
+    device: executor.info,
+    completed: step >= h.steps,
+  };
 }
 
 function isSeed(seed: number): boolean {

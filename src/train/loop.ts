@@ -67,6 +67,8 @@ export interface LoopOptions {
   readonly signal?: AbortSignal;
 }
 
+type Happenings = AsyncGenerator<StartsProgress, void, void>;
+
 const BREATH_MS = 50;
 
 /** Lets timers and signals run: everything a CPU executor awaits is already there. */
@@ -115,7 +117,7 @@ export async function* train(
     };
 
     /** Goes on without the starts that failed. */
-    async function* drop(outcomes: readonly Outcome[]): AsyncGenerator<StartsProgress, void, void> {
+    const drop = async function* (outcomes: readonly Outcome[]): Happenings {
       const failures = outcomes.map(({ failure }) => failure);
       if (failures.every((failure) => failure === null)) return;
       for (const [i, failure] of failures.entries()) {
@@ -133,18 +135,18 @@ export async function* train(
       starts = kept.map((i) => starts[i]);
       trainer = await load(starts.map(({ seed }) => seed));
       kept.forEach((i, fit) => trainer.write(fit, weights[i]));
-    }
+    };
 
     let saved = -1;
-    async function* save(): AsyncGenerator<StartsProgress, void, void> {
+    const save = async function* (): Happenings {
       if (!options.checkpoint || saved === step) return;
       // Parameters can be finite and yet beyond saving: keep only what the next step can start from.
       if (step < h.steps) yield* drop(await trainer.prove(step));
       await options.checkpoint(await state());
       saved = step;
-    }
+    };
 
-    async function* evaluate(): AsyncGenerator<StartsProgress, void, void> {
+    const evaluate = async function* (): Happenings {
       const outcomes = await trainer.evaluate(step);
       const now = seconds();
       const before = Math.min(
@@ -162,7 +164,7 @@ export async function* train(
         scoreOf(entry.evaluation) < scoreOf(best.evaluation) ? entry : best
       );
       yield { kind: "evaluation", entry, best: scoreOf(entry.evaluation) < before };
-    }
+    };
 
     const due = (every: number) => step % every === 0;
     const pace = new Pace(executor.runsAtOnce);

@@ -26,7 +26,6 @@ import {
   RECORD_FILE,
   recordToBytes,
   type RunRecord,
-  startRecords,
 } from "./run_record.ts";
 import {
   leader,
@@ -35,6 +34,7 @@ import {
   startsFromBytes,
   type StartsState,
   startsToBytes,
+  summarise,
 } from "./run_state.ts";
 
 export const RUN_FILES = {
@@ -269,7 +269,7 @@ export class RunDirectory {
     await write("losses", historyToCsv(best.history));
     if (this.#record.starts.length > 1) await write("starts", startsToCsv(starts));
     const { step: steps, seconds } = starts;
-    await this.#writeRecord({ steps, seconds, starts: startRecords(starts) });
+    await this.#writeRecord({ steps, seconds, starts: summarise(starts) });
   }
 
   /** Saves the model of a run that is over, and says how it ended. */

@@ -7,8 +7,6 @@ import { readFileOrExplain } from "../data/files.ts";
 import { InputError } from "../errors.ts";
 import { type Hyperparameters, hyperparametersSchema } from "../model/hyperparameters.ts";
 import { VERSION } from "../version.ts";
-import { scoreOf } from "./losses.ts";
-import type { HistoryEntry, StartsState } from "./run_state.ts";
 import type { Split } from "./trainer.ts";
 
 const FORMAT = "latentd run 1";
@@ -55,12 +53,10 @@ export const runRecordSchema = z.strictObject({
   split: z.strictObject({ train: z.array(count), evaluation: z.array(count) }),
   started: instant,
   finished: instant.nullable(),
-  /** how each start stands at the last checkpoint, in the order of their seeds */
+  /** how each start stands at the last checkpoint: `StartSummary`, in the order of their seeds */
   starts: z.array(z.strictObject({
     seed: count,
-    /** smallest evaluation score (nll + KL, nats per trial), and its step; null before the first */
     best: z.strictObject({ step: count, score: z.number() }).nullable(),
-    /** where the start met a number that is not finite, and in which loss term */
     failure: z.strictObject({ step: count, term: z.string(), slice: z.string().nullable() })
       .nullable(),
   })).min(1),
@@ -80,33 +76,6 @@ export const runRecordSchema = z.strictObject({
 });
 
 export type RunRecord = Readonly<z.infer<typeof runRecordSchema>>;
-
-/** How one start stands. */
-export type StartRecord = RunRecord["starts"][number];
-
-/** How the starts of a run stand. */
-export function startRecords({ going, failed }: StartsState): StartRecord[] {
-  return [
-    ...going.map(({ seed, best: { step, score } }) => ({
-      seed,
-      best: score < Infinity ? { step, score } : null,
-      failure: null,
-    })),
-    ...failed.map(({ seed, step, term, slice, history }) => ({
-      seed,
-      best: bestOf(history),
-      failure: { step, term, slice },
-    })),
-  ].sort((a, b) => a.seed - b.seed);
-}
-
-function bestOf(history: readonly HistoryEntry[]): StartRecord["best"] {
-  const scored = history.map(({ step, evaluation }) => ({ step, score: scoreOf(evaluation) }));
-  return scored.reduce<StartRecord["best"]>(
-    (best, one) => best && best.score <= one.score ? best : one,
-    null,
-  );
-}
 
 /**
  * SHA-256 of the counts of a dataset, packed as they are in memory, in hexadecimal.

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { InputError } from "../errors.ts";
 import { readSafetensors, type Tensor, tensor, writeSafetensors } from "../data/safetensors.ts";
-import { type Losses, lossesFrom, TERMS, termsOf } from "./losses.ts";
+import { type Losses, lossesFrom, scoreOf, TERMS, termsOf } from "./losses.ts";
 
 /** One line of a run's history. */
 export interface HistoryEntry {
@@ -59,6 +59,39 @@ export function leader<S extends { readonly best: { readonly score: number } }>(
   starts: readonly S[],
 ): S {
   return starts.reduce((best, start) => start.best.score < best.best.score ? start : best);
+}
+
+/** How one start stands. */
+export interface StartSummary {
+  readonly seed: number;
+  /** smallest evaluation score (nll + KL, nats per trial), and its step; null before an evaluation */
+  readonly best: { readonly step: number; readonly score: number } | null;
+  /** where the start met a number that is not finite */
+  readonly failure: Pick<FailedStart, "step" | "term" | "slice"> | null;
+}
+
+/** How the starts of a run stand, in the order of their seeds. */
+export function summarise({ going, failed }: StartsState): StartSummary[] {
+  return [
+    ...going.map(({ seed, best: { step, score } }) => ({
+      seed,
+      best: score < Infinity ? { step, score } : null,
+      failure: null,
+    })),
+    ...failed.map(({ seed, step, term, slice, history }) => ({
+      seed,
+      best: bestOf(history),
+      failure: { step, term, slice },
+    })),
+  ].sort((a, b) => a.seed - b.seed);
+}
+
+function bestOf(history: readonly HistoryEntry[]): StartSummary["best"] {
+  const scored = history.map(({ step, evaluation }) => ({ step, score: scoreOf(evaluation) }));
+  return scored.reduce<StartSummary["best"]>(
+    (best, one) => best && best.score <= one.score ? best : one,
+    null,
+  );
 }
 
 /** The state of several starts where there is one. */
