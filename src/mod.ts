@@ -159,6 +159,29 @@ export {
 export { type ReportData } from "./report/data.ts";
 export { renderReport } from "./report/report.ts";
 
+// serving: inference for many callers on one device in a worker
+export { ServingError, type ServingProblem } from "./serving/errors.ts";
+export { type Outcome, type ServingEvent, type ServingStatistics } from "./serving/events.ts";
+export { type FixedPointsRequest, type SearchProgress } from "./serving/jobs.ts";
+export {
+  type InferAnswer,
+  type InferenceService,
+  type InferRequest,
+  type ModelDescription,
+  type NamedArray,
+  OUTPUT_NAMES,
+  type OutputName,
+  type Readiness,
+  type RequestOptions,
+} from "./serving/service.ts";
+export {
+  createServing,
+  type JobOptions,
+  type ModelSource,
+  type Serving,
+  type ServingOptions,
+} from "./serving/serving.ts";
+
 // checks of what a device computes
 export { checkFile } from "./check/files.ts";
 export { checkJson, printCheck } from "./check/print.ts";

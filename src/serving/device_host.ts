@@ -67,7 +67,13 @@ export class DeviceHost {
     return number;
   }
 
-  write(number: number, buffer: string, values: number[], offset?: number, fit?: number): void {
+  write(
+    number: number,
+    buffer: string,
+    values: ArrayLike<number>,
+    offset?: number,
+    fit?: number,
+  ): void {
     this.#program(number).write(buffer, values, offset, fit);
   }
 

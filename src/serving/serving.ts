@@ -6,11 +6,17 @@ import * as Comlink from "comlink";
 import type { DeviceOptions } from "../compute/devices.ts";
 import type { DeviceInfo } from "../compute/executor.ts";
 import { InputError } from "../errors.ts";
-import { DeviceClient, startDeviceWorker, type StartWorker } from "./device_client.ts";
+import type { FixedPointResult } from "../analysis/fixed_points.ts";
+import type { Dataset } from "../data/dataset.ts";
+import type { GenerateOptions } from "../study/generate.ts";
 import { ServingError } from "./errors.ts";
 import type { Outcome, ServingEvent, ServingStatistics } from "./events.ts";
 import { type Launch, launchTrials, layOutAnswer, viewAnswer, type Width } from "./launch.ts";
 import { Schedule, type Waiting } from "./schedule.ts";
+import type { DeviceHost } from "./device_host.ts";
+import { startDeviceWorker, type StartWorker, WorkerClient } from "./worker_client.ts";
+import { JobQueue } from "./job_queue.ts";
+import { FIXED_POINTS_DEFAULTS, type FixedPointsRequest, type SearchProgress } from "./jobs.ts";
 import {
   checkRequest,
   type InferAnswer,
@@ -47,13 +53,22 @@ export interface ServingOptions {
   readonly maxWaitingBytes?: number;
   /** bytes of one answer: 1 GiB */
   readonly maxAnswerBytes?: number;
+  /** jobs (fixed points, generated trials) that may run or wait: 16 */
+  readonly maxJobs?: number;
   /** how long a request may take: 60 000 ms */
   readonly timeoutMs?: number;
+  /** how long a job may take: 600 000 ms */
+  readonly jobTimeoutMs?: number;
   /** a device that works longer on one launch is lost: 120 000 ms */
   readonly launchLimitMs?: number;
   readonly onEvent?: (event: ServingEvent) => void;
   /** for tests: another worker in place of the device's */
   readonly startWorker?: StartWorker;
+}
+
+/** How a job may end before its answer, and who hears where a search is. */
+export interface JobOptions extends RequestOptions {
+  readonly onProgress?: (progress: SearchProgress) => void;
 }
 
 const DEFAULTS = {
@@ -65,7 +80,9 @@ const DEFAULTS = {
   maxWaiting: 1024,
   maxWaitingBytes: 512 * 2 ** 20,
   maxAnswerBytes: 2 ** 30,
+  maxJobs: 16,
   timeoutMs: 60_000,
+  jobTimeoutMs: 600_000,
   launchLimitMs: 120_000,
   onEvent: () => {},
   startWorker: startDeviceWorker,
@@ -75,6 +92,8 @@ const DEFAULTS = {
 const RETRY_MS = 1000;
 /** Descriptions that are remembered. */
 const MOST_DESCRIPTIONS = 10_000;
+
+type Device = WorkerClient<DeviceHost>;
 
 /** A request that waits for its launches. */
 interface InferTask extends Waiting {
@@ -98,7 +117,7 @@ interface InferTask extends Waiting {
 /** A slice of a job. */
 interface SliceTask extends Waiting {
   readonly kind: "slice";
-  run(client: DeviceClient): Promise<void>;
+  run(client: Device): Promise<void>;
   reject(error: unknown): void;
 }
 
@@ -148,11 +167,12 @@ export function createServing(options: ServingOptions): Serving {
 /** A device that serves; see `createServing`. */
 export class Serving implements InferenceService {
   readonly #schedule = new Schedule<InferTask | SliceTask>();
+  readonly #jobs: JobQueue;
   readonly #descriptions = new Map<string, ModelDescription>();
   readonly #describing = new Map<string, Promise<ModelDescription>>();
-  #client: DeviceClient | null = null;
+  #client: Device | null = null;
   #device: DeviceInfo | null = null;
-  #opening: Promise<DeviceClient> | null = null;
+  #opening: Promise<Device> | null = null;
   #reason = "the device is being opened";
   #retryAt = 0;
   #pumping = false;
@@ -170,6 +190,13 @@ export class Serving implements InferenceService {
   readonly opened: Promise<DeviceInfo>;
 
   constructor(private readonly options: Required<ServingOptions>) {
+    this.#jobs = new JobQueue(
+      {
+        connect: async () => ({ client: await this.#connect(), info: this.#device! }),
+        slice: (work) => this.#slice(work),
+      },
+      options.maxJobs,
+    );
     this.opened = this.#connect().then(() => this.#device!);
     this.opened.catch(() => {});
   }
@@ -190,7 +217,7 @@ export class Serving implements InferenceService {
       waiting: sizes,
       waitingTrials: this.#waitingTrials,
       waitingBytes: this.#waitingBytes,
-      jobs: 0,
+      jobs: this.#jobs.size,
       launches: this.#launches,
       modelBytes: this.#modelBytes,
       restarts: this.#restarts,
@@ -237,6 +264,67 @@ export class Serving implements InferenceService {
     return await this.#enqueue(model, request, outputs, { signal, timeoutMs: left });
   }
 
+  /**
+   * Fixed points of a model's generator, as the command line finds them. The search runs in a helper's
+   * thread and takes the device in short slices, so that inference goes on.
+   *
+   * @throws {InputError} where the request does not fit the model
+   * @throws {ServingError} where it is not served
+   */
+  async fixedPoints(
+    id: string,
+    request: FixedPointsRequest = {},
+    options: JobOptions = {},
+  ): Promise<FixedPointResult> {
+    return await this.#job("fixed-points", id, options, async (signal, file) => {
+      const { data, seed = 0, samples = FIXED_POINTS_DEFAULTS.samples } = request;
+      if (data && request.trials !== undefined) {
+        throw new InputError(
+          `Cannot find fixed points: expected trials to generate only without data, found both.`,
+        );
+      }
+      let gen_BTG: Float64Array | null = null;
+      if (data) {
+        const outputs = ["gen_states"] as const;
+        const limits = { signal, timeoutMs: this.options.jobTimeoutMs };
+        const { arrays } = await this.infer(id, { ...data, samples, seed, outputs }, limits);
+        gen_BTG = Float64Array.from(arrays.get("gen_states")!.data);
+      }
+      return await this.#jobs.fixedPoints(
+        { id, file },
+        request,
+        gen_BTG,
+        signal,
+        options.onProgress ?? (() => {}),
+      );
+    });
+  }
+
+  /**
+   * Trials that a model generates from its prior, with their true rates, as the command line does.
+   *
+   * @throws {InputError} for options out of range
+   * @throws {ServingError} where it is not served
+   */
+  async generate(
+    id: string,
+    request: GenerateOptions = {},
+    options: JobOptions = {},
+  ): Promise<Dataset> {
+    return await this.#job("generate", id, options, async (signal, file, { dims }) => {
+      const { trials = 100, T = dims.T } = request;
+      // counts, and rates and states in float64
+      const bytes = trials * T * (9 * dims.N + 8 * dims.G);
+      if (bytes > this.options.maxAnswerBytes) {
+        throw new InputError(
+          `Cannot generate: expected trials and bins that take at most ` +
+            `${this.options.maxAnswerBytes} bytes, found ${bytes} for ${trials} trials of ${T} bins.`,
+        );
+      }
+      return await this.#jobs.generate({ id, file }, request, signal);
+    });
+  }
+
   /** Fails what waits, lets the device's worker close the device, and ends it. */
   async close(): Promise<void> {
     if (this.#closed) return;
@@ -245,8 +333,58 @@ export class Serving implements InferenceService {
     const error = new ServingError("closed", "Cannot answer: the server is shutting down.");
     for (const task of this.#schedule.all()) task.reject(error);
     this.#wake?.();
+    await this.#jobs.close();
     const client = this.#client ?? await this.#opening?.catch(() => null);
-    await client?.close();
+    await client?.close((host) => host.close());
+  }
+
+  /** Runs a job with its limits, and tells how it ended. */
+  async #job<X>(
+    job: "fixed-points" | "generate",
+    id: string,
+    { signal, timeoutMs = this.options.jobTimeoutMs }: JobOptions,
+    work: (signal: AbortSignal, file: Uint8Array, model: ModelDescription) => Promise<X>,
+  ): Promise<X> {
+    const start = performance.now();
+    const own = new AbortController();
+    const abort = () => own.abort(signal?.reason);
+    signal?.addEventListener("abort", abort);
+    const action = job === "generate" ? "Cannot generate" : "Cannot find fixed points";
+    const timer = setTimeout(() => own.abort(timeout(action, timeoutMs)), timeoutMs);
+    let outcome: Outcome = "ok";
+    try {
+      signal?.throwIfAborted();
+      const model = await this.describe(id, { signal: own.signal });
+      const file = await this.#read(id);
+      return await work(own.signal, file, model);
+    } catch (error) {
+      outcome = signal?.aborted ? "aborted" : outcomeOf(error);
+      throw error;
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
+      const totalMs = performance.now() - start;
+      this.#event({ kind: "job", job, model: id, outcome, totalMs });
+    }
+  }
+
+  /** Lets a slice of a job wait for its turn. */
+  #slice(work: (client: Device) => Promise<number>): Promise<number> {
+    this.#requireOpen();
+    return new Promise((resolve, reject) => {
+      this.#schedule.add({
+        kind: "slice",
+        class: "job",
+        since: performance.now(),
+        run: async (client) => {
+          const computeMs = await work(client);
+          this.#event({ kind: "slice", computeMs });
+          resolve(computeMs);
+        },
+        reject,
+      });
+      void this.#pump();
+    });
   }
 
   get #width(): Width {
@@ -258,17 +396,17 @@ export class Serving implements InferenceService {
     throw new ServingError("closed", "Cannot answer: the server is shutting down.");
   }
 
+  /** A model's file, to keep: it is a copy. */
+  async #read(id: string): Promise<Uint8Array> {
+    const file = await this.options.models.read(id);
+    if (file !== null) return file.slice();
+    throw new ServingError("unknown-model", `Cannot find a model ${JSON.stringify(id)}.`);
+  }
+
   /** Reads a model and hands it to the device. */
   async #hold(id: string): Promise<ModelDescription> {
-    const file = await this.options.models.read(id);
-    if (file === null) {
-      throw new ServingError("unknown-model", `Cannot find a model ${JSON.stringify(id)}.`);
-    }
+    const own = await this.#read(id);
     const client = await this.#connect();
-    // a view may be part of something larger
-    const own = file.byteLength === file.buffer.byteLength && file.buffer instanceof ArrayBuffer
-      ? file
-      : file.slice();
     const description = await client.call((host) =>
       host.hold(id, Comlink.transfer(own, [own.buffer as ArrayBuffer]))
     );
@@ -278,23 +416,27 @@ export class Serving implements InferenceService {
   }
 
   /** The open device; starts it where it is not, and not too often where that fails. */
-  async #connect(): Promise<DeviceClient> {
+  async #connect(): Promise<Device> {
     this.#requireOpen();
     if (this.#client && !this.#client.lost) return this.#client;
     this.#opening ??= this.#open().finally(() => this.#opening = null);
     return await this.#opening;
   }
 
-  async #open(): Promise<DeviceClient> {
+  async #open(): Promise<Device> {
     const wait = this.#retryAt - performance.now();
     if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
     this.#requireOpen();
     this.#retryAt = performance.now() + RETRY_MS;
     const start = performance.now();
-    const client = new DeviceClient(this.options.startWorker, (error) => this.#lost(client, error));
+    const client: Device = new WorkerClient<DeviceHost>(
+      this.options.startWorker,
+      "the device's thread",
+      (error) => this.#lost(client, error),
+    );
     const { device, maxBatch, maxModelBytes } = this.options;
     try {
-      this.#device = await client.open({ device, maxBatch, maxModelBytes });
+      this.#device = await client.call((host) => host.open({ device, maxBatch, maxModelBytes }));
     } catch (error) {
       this.#reason = error instanceof Error ? error.message : String(error);
       client.abandon("it could not be opened");
@@ -312,7 +454,7 @@ export class Serving implements InferenceService {
   }
 
   /** Starts the device again after its worker ended. */
-  #lost(client: DeviceClient, { message }: Error): void {
+  #lost(client: Device, { message }: Error): void {
     if (this.#closed || this.#client !== client) return;
     this.#client = null;
     this.#restarts++;
@@ -408,7 +550,7 @@ export class Serving implements InferenceService {
         next && !this.#closed;
         next = this.#schedule.first()
       ) {
-        let client: DeviceClient;
+        let client: Device;
         try {
           client = await this.#connect();
         } catch (error) {
@@ -493,7 +635,7 @@ export class Serving implements InferenceService {
     return shares;
   }
 
-  async #launch(client: DeviceClient, shares: readonly Share[]): Promise<void> {
+  async #launch(client: Device, shares: readonly Share[]): Promise<void> {
     const [{ task: head, from }] = shares;
     const { id, dims } = head.model;
     const width = this.#width;
@@ -572,7 +714,7 @@ export class Serving implements InferenceService {
 
   /** Waits for work on the device; where it fails, all who share it fail with it. */
   async #guarded(
-    client: DeviceClient,
+    client: Device,
     tasks: readonly (InferTask | SliceTask)[],
     work: Promise<void>,
   ): Promise<void> {

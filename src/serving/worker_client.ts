@@ -1,0 +1,107 @@
+/** A worker as the thread that started it sees it: calls that fail when the worker is gone. */
+import * as Comlink from "comlink";
+import { InputError } from "../errors.ts";
+import type { DeviceHost } from "./device_host.ts";
+import { ServingError } from "./errors.ts";
+import type { HelperHost } from "./helper_host.ts";
+
+/** Starts a worker; a test may start another one. */
+export type StartWorker = () => Worker;
+
+export const startDeviceWorker: StartWorker = () =>
+  new Worker(new URL("./device_worker.ts", import.meta.url), { type: "module", name: "device" });
+
+export const startHelperWorker: StartWorker = () =>
+  new Worker(new URL("./helper_worker.ts", import.meta.url), { type: "module", name: "helper" });
+
+/** How long a worker may take to close what it has before it is ended anyway, in milliseconds. */
+const CLOSE_LIMIT = 5000;
+
+/** One worker that exposes a host, from its start to its end. */
+export class WorkerClient<Host extends DeviceHost | HelperHost> {
+  readonly #worker: Worker;
+  readonly #remote: Comlink.Remote<Host>;
+  /** rejects when the worker is gone */
+  readonly #gone: Promise<never>;
+  #lose!: (error: Error) => void;
+  #lost: Error | null = null;
+
+  /** @param what names the worker in messages: "the device's thread" */
+  constructor(
+    start: StartWorker,
+    private readonly what: string,
+    private readonly onLost: (error: Error) => void,
+  ) {
+    this.#worker = start();
+    this.#remote = Comlink.wrap<Host>(this.#worker);
+    this.#gone = new Promise((_, reject) => this.#lose = reject);
+    this.#gone.catch(() => {});
+    this.#worker.addEventListener("error", (event) => {
+      event.preventDefault();
+      this.abandon(event.message);
+    });
+    this.#worker.addEventListener(
+      "messageerror",
+      () => this.abandon("a message could not be read"),
+    );
+  }
+
+  /** Why the worker is gone; null while it lives. */
+  get lost(): Error | null {
+    return this.#lost;
+  }
+
+  /**
+   * Calls the host.
+   *
+   * @throws {InputError} where the host found fault with what the user gave
+   * @throws {ServingError} `device` where the worker is gone
+   */
+  async call<X>(work: (host: Comlink.Remote<Host>) => Promise<X>): Promise<X> {
+    if (this.#lost) throw this.#lost;
+    try {
+      return await Promise.race([work(this.#remote), this.#gone]);
+    } catch (error) {
+      throw revived(error);
+    }
+  }
+
+  /** Gives the worker up: everything that waits for it fails. */
+  abandon(why: string): void {
+    if (this.#lost) return;
+    this.#lost = new ServingError(
+      "device",
+      `Cannot answer: ${this.what} ended while it worked (${why}). It is being started again.`,
+      1000,
+    );
+    this.#lose(this.#lost);
+    this.#worker.terminate();
+    this.onLost(this.#lost);
+  }
+
+  /** Lets the worker close what it has, then ends it. */
+  async close(closing: (host: Comlink.Remote<Host>) => Promise<unknown>): Promise<void> {
+    if (this.#lost) return;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const limit = new Promise<void>((resolve) => timer = setTimeout(resolve, CLOSE_LIMIT));
+    await Promise.race([this.call(closing).catch(() => {}), limit]);
+    clearTimeout(timer);
+    this.#lost ??= new ServingError("closed", "Cannot answer: the server is shutting down.");
+    this.#lose(this.#lost);
+    this.#remote[Comlink.releaseProxy]();
+    this.#worker.terminate();
+  }
+}
+
+/** An error that came through Comlink, which keeps of it name and message, as what it was. */
+export function revived(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  if (error.name === "InputError" && !(error instanceof InputError)) {
+    return new InputError(error.message);
+  }
+  if (error.name === "ServingError" && !(error instanceof ServingError)) {
+    const { problem = "device", retryAfterMs = null } = error as Partial<ServingError>;
+    return new ServingError(problem, error.message, retryAfterMs);
+  }
+  return error;
+}
