@@ -3,26 +3,22 @@
  * all. PYTHON names an interpreter with JAX or PyTorch; what it lacks is skipped.
  */
 import { Command, InvalidArgumentError, Option } from "commander";
-import {
-  createReferenceExecutor,
-  createWasmExecutor,
-  type Executor,
-  InputError,
-  RECIPES,
-} from "../src/mod.ts";
+import { type Executor, InputError, openDevice, RECIPES } from "../src/mod.ts";
 import { fixedPointsTask } from "./fixed_points.ts";
+import { benchGpu } from "./gpu.ts";
 import { inferTask } from "./infer.ts";
 import { ALL_PEERS, Disagreement, measure, type Outcome } from "./measure.ts";
 import type { PeerName } from "./peers.ts";
 import { benchRecipes } from "./recipes.ts";
-import { record } from "./record.ts";
+import { record, recordText } from "./record.ts";
 import { type Shape, type ShapeName, SHAPES } from "./shapes.ts";
+import { benchStarts } from "./starts.ts";
 import type { Task } from "./task.ts";
 import { trainTask } from "./train.ts";
 
 interface Options {
   readonly shape?: ShapeName;
-  readonly device: "wasm" | "reference";
+  readonly device: typeof DEVICES[number];
   readonly threads: number;
   readonly peers: PeerName[];
   readonly rounds: number;
@@ -30,6 +26,13 @@ interface Options {
   readonly samples?: number;
   readonly json?: true;
   readonly record?: true;
+}
+
+const DEVICES = ["wasm", "webgpu", "reference"] as const;
+
+/** The device of a bench; `--threads` is for wasm and the peers. */
+function open({ device, threads }: Options): Promise<Executor> {
+  return openDevice({ device, threads: device === "wasm" ? threads : undefined });
 }
 
 type Make = (shape: Shape, executor: Executor, options: Options) => Task;
@@ -47,9 +50,7 @@ const milliseconds = (ms: number) => ms.toPrecision(3).padStart(9);
 
 /** One task at one shape; prints a table row, or one JSON object as the last line. */
 async function bench(name: string, shape: Shape, options: Options): Promise<void> {
-  const executor = options.device === "wasm"
-    ? await createWasmExecutor({ threads: options.threads })
-    : createReferenceExecutor();
+  const executor = await open(options);
   const say = (line: string) => console.error(`  ${line}`);
   try {
     console.error(`${name} ${shape.name} (${shape.title})`);
@@ -103,8 +104,7 @@ function addOptions(command: Command): Command {
   return command
     .addOption(new Option("--shape <name>", "only this shape").choices(Object.keys(SHAPES)))
     .addOption(
-      new Option("--device <name>", "what we compute on").choices(["wasm", "reference"])
-        .default("wasm"),
+      new Option("--device <name>", "what we compute on").choices(DEVICES).default("wasm"),
     )
     .option(
       "--threads <n>",
@@ -140,6 +140,40 @@ for (const [name, { description }] of Object.entries(TASKS)) {
     for (const shape of shapesOf(options)) await bench(name, shape, options);
   });
 }
+addOptions(program.command("gpu"))
+  .description("the dispatches of a train step on a GPU, by its clock, against its limits")
+  .action(async (options: Options) => {
+    const executor = await open({ ...options, device: "webgpu" });
+    try {
+      for (const shape of shapesOf(options)) {
+        const title = `dispatches of a train step, ${shape.name}`;
+        const table = await benchGpu(shape, executor);
+        console.log(`${title}\n${table}`);
+        if (options.record) await recordText(title, `${shape.title}.\n\n${table}`);
+      }
+    } finally {
+      executor.close();
+    }
+  });
+addOptions(program.command("starts"))
+  .description("a train step of many starts side by side, beside a step of one")
+  .option("--starts <n>", "starts", whole(2, 256), 16)
+  .action(async (options: Options & { readonly starts: number }) => {
+    const executor = await open(options);
+    try {
+      for (const shape of shapesOf(options)) {
+        const times = await benchStarts(shape, executor, options.starts, options.seconds);
+        const [one, many] = times;
+        const text = `${shape.name}, ${executor.info.adapter ?? executor.info.arithmetic}: ` +
+          `${one.ms.toPrecision(3)} ms for one start, ${many.ms.toPrecision(3)} ms for ` +
+          `${many.starts}: ${(many.ms / one.ms).toFixed(2)} times one`;
+        console.log(text);
+        if (options.record) await recordText(`starts ${shape.name}`, `${text}.\n`);
+      }
+    } finally {
+      executor.close();
+    }
+  });
 program.command("recipes")
   .description("how well each recipe fits the tutorial's data: one JSON line for each")
   .option("--seeds <n>", "seeds 0 … n - 1", whole(1, 1000), 20)

@@ -147,7 +147,9 @@ async function interleave(
   const counts: number[] = [];
   for (const { name, run } of runners) {
     await run(1);
-    const probe = Math.min(...await run(2));
+    // enough for a device that makes many steps at once to show what one costs
+    const first = Math.min(...await run(2));
+    const probe = first > 20 ? first : Math.min(...await run(Math.ceil(200 / first)));
     const steps = Math.max(1, Math.min(1000, Math.round(seconds * 1000 / probe)));
     counts.push(steps);
     say(`${name}: warm, ${steps} steps a turn.`);

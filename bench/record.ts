@@ -16,7 +16,11 @@ export async function record(
   const processors = cpus();
   const memory = Math.round(totalmem() / 2 ** 30);
   const rows = [
-    ["latentd", ours, `${task.device.arithmetic}, Deno ${Deno.version.deno}`] as const,
+    [
+      "latentd",
+      ours,
+      `${task.device.adapter ?? task.device.arithmetic}, Deno ${Deno.version.deno}`,
+    ] as const,
     ...peers.map((peer) =>
       [peer.name, peer, [peer.info.versions, peer.info.settings].map(words).join("; ")] as const
     ),
@@ -37,6 +41,12 @@ export async function record(
     "",
   ].join("\n");
   await Deno.writeTextFile(RESULTS, text, { append: true });
+}
+
+/** Adds a section of text under a title with today's date. */
+export async function recordText(title: string, text: string): Promise<void> {
+  const date = new Date().toISOString().slice(0, 10);
+  await Deno.writeTextFile(RESULTS, `\n### ${title}, ${date}\n\n${text}`, { append: true });
 }
 
 function words(values: Readonly<Record<string, unknown>>): string {

@@ -75,34 +75,35 @@ export function trainTask(shape: Shape, executor: Executor): Task {
   let program: Program | null = null;
   let step = 0;
   const next = uniforms(SEED);
-  const trials_B = new Uint32Array(B);
-  /** What `fit` does at each step. */
-  async function makeStep(program: Program): Promise<void> {
-    for (let b = 0; b < B; b++) trials_B[b] = Math.floor(next() * data.trials);
-    program.write("trials_B", trials_B);
-    await program.run(
-      "step",
-      scalars({
+  /** What `fit` does: a step at a time, or as many as the device gains from. */
+  async function makeSteps(program: Program, count: number): Promise<void> {
+    const runs = Array.from({ length: count }, () => {
+      const trials_B = Uint32Array.from({ length: B }, () => Math.floor(next() * data.trials));
+      const run = scalars({
         B,
         seedLo: SEED,
         step,
         count: step + 1,
         klScale: klScale(h, step),
         learningRate: learningRate(h, step),
-      }),
-    );
-    const [total] = await program.read("losses");
-    if (!Number.isFinite(total)) throw new Error(`Cannot time step ${step}: its loss is ${total}.`);
-    step++;
+      });
+      step++;
+      return { scalars: run, writes: { trials_B } };
+    });
+    for (const [[total]] of await program.sequence("step", runs, "losses")) {
+      if (!Number.isFinite(total)) throw new Error(`Cannot time a step: its loss is ${total}.`);
+    }
   }
 
   async function run(steps: number): Promise<number[]> {
     program ??= await load();
     const figures: number[] = [];
-    for (let i = 0; i < steps; i++) {
+    while (figures.length < steps) {
+      const count = Math.min(executor.runsAtOnce, steps - figures.length);
       const start = performance.now();
-      await makeStep(program);
-      figures.push(performance.now() - start);
+      await makeSteps(program, count);
+      const ms = (performance.now() - start) / count;
+      for (let i = 0; i < count; i++) figures.push(ms);
     }
     return figures;
   }

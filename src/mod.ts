@@ -25,7 +25,16 @@ export { VERSION } from "./version.ts";
 export type { CellKind, Dims, Nonlinearity } from "./dims.ts";
 
 // compute: devices and the recordings that they run
-export { type DeviceInfo, type Executor, type Program, scalars } from "./compute/executor.ts";
+export {
+  type DeviceInfo,
+  type DispatchTime,
+  type Executor,
+  isTimed,
+  type Program,
+  type Run,
+  scalars,
+  type TimedProgram,
+} from "./compute/executor.ts";
 export {
   DEVICE_CHOICES,
   type DeviceChoice,

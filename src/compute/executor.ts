@@ -49,6 +49,30 @@ export interface Program {
   free(): void;
 }
 
+/** How long one dispatch took by the device's own clock. */
+export interface DispatchTime {
+  /** e.g. "encoder" or "prepare+encoder_input" */
+  readonly kernels: string;
+  readonly microseconds: number;
+  /** what the algorithm needs: see `Cost` */
+  readonly flops: number;
+  readonly bytes: number;
+}
+
+/** A program that can tell what its dispatches take. */
+export interface TimedProgram extends Program {
+  /**
+   * Runs a recording once, each dispatch between two timestamps; null where the adapter has none.
+   * The dispatches then wait for each other, so their sum may exceed what a run takes.
+   */
+  timed(recording: string, scalars: Scalars): Promise<DispatchTime[] | null>;
+}
+
+/** Whether a program can time its dispatches. */
+export function isTimed(program: Program): program is TimedProgram {
+  return "timed" in program;
+}
+
 /** A device. */
 export interface Executor {
   readonly info: DeviceInfo;

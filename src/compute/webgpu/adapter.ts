@@ -1,6 +1,7 @@
 /** The adapter and its device: asked for with all it can do, watched for loss. */
 import { InputError } from "../../errors.ts";
 import { COMMON_CAPABILITIES } from "./capabilities.ts";
+import { quietly } from "./quiet.ts";
 
 /** An adapter as people know it. */
 export interface AdapterDescription {
@@ -28,11 +29,49 @@ export function describeAdapter(adapter: GPUAdapter): AdapterDescription {
   return { name, software: fallback || SOFTWARE.test(name) };
 }
 
-/** The adapter that this machine offers, or null; never throws. */
+/**
+ * The adapter that this machine offers, the fastest where there are several; null where it has none.
+ * It never throws.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { createWebgpuExecutor, webgpuAdapter } from "latentd";
+ *
+ * const adapter = await webgpuAdapter();
+ * if (adapter) {
+ *   const executor = await createWebgpuExecutor({ adapter });
+ *   assert.equal(executor.info.name, "webgpu");
+ *   executor.close();
+ * }
+ * ```
+ */
 export async function findAdapter(): Promise<GPUAdapter | null> {
+  return await request({ powerPreference: "high-performance" }) ?? await request({});
+}
+
+/** All adapters that WebGPU shows: the fastest, the most frugal and a software one, each once. */
+export async function listAdapters(): Promise<GPUAdapter[]> {
+  const found = new Map<string, GPUAdapter>();
+  for (
+    const wanted of [
+      { powerPreference: "high-performance" },
+      { powerPreference: "low-power" },
+      { forceFallbackAdapter: true },
+    ] as const
+  ) {
+    const adapter = await request(wanted);
+    if (!adapter) continue;
+    const { name } = describeAdapter(adapter);
+    if (!found.has(name)) found.set(name, adapter);
+  }
+  return [...found.values()];
+}
+
+async function request(wanted: GPURequestAdapterOptions): Promise<GPUAdapter | null> {
   if (!navigator.gpu) return null;
-  const wanted = { powerPreference: "high-performance" } as const;
-  return await navigator.gpu.requestAdapter(wanted) ?? await navigator.gpu.requestAdapter();
+  // a platform without a driver may also refuse the question
+  return await quietly(() => navigator.gpu.requestAdapter(wanted)).catch(() => null);
 }
 
 /**

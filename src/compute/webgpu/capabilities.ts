@@ -22,7 +22,9 @@ export interface Capabilities {
 }
 
 /** Trials in one workgroup of a sweep: the lanes of a vector. */
-export type Tile = 1 | 2 | 4;
+export type Tile = typeof TILES[number];
+
+export const TILES = [1, 2, 4] as const;
 
 /** What any WebGPU adapter has at least, without the loop limit: what `trace` plans for. */
 export const COMMON_CAPABILITIES: Capabilities = {

@@ -2,6 +2,7 @@
 import { InputError } from "../../errors.ts";
 import type { Scalars } from "../kernels.ts";
 import type { Capabilities } from "./capabilities.ts";
+import type { Cost } from "./kernel.ts";
 import { SHADERS } from "./kernels/index.ts";
 import type { Stage } from "./stages.ts";
 
@@ -11,6 +12,14 @@ export function stageGroups({ fusion: { how }, variant, parts }: Stage, s: Scala
     SHADERS[kernel].groups(numbers, s, variant, extras.entries ?? 0, how)
   );
   return how === "sideBySide" ? groups.reduce((a, b) => a + b) : Math.max(...groups);
+}
+
+/** Work and traffic of a stage. */
+export function stageCost({ parts }: Stage, s: Scalars): Cost {
+  const costs = parts.map(({ kernel, numbers }) => SHADERS[kernel].cost(numbers, s));
+  const sum = (pick: (cost: Cost) => number) =>
+    costs.reduce((total, cost) => total + pick(cost), 0);
+  return { flops: sum(({ flops }) => flops), bytes: sum(({ bytes }) => bytes) };
 }
 
 /**

@@ -1,13 +1,13 @@
 /** A plan on a GPU: two arenas, the arguments of every stage, and the recordings as dispatches. */
 import { InputError } from "../../errors.ts";
-import { ofFit, type Program, type Run, valuesOfFit } from "../executor.ts";
+import { type DispatchTime, ofFit, type Run, type TimedProgram, valuesOfFit } from "../executor.ts";
 import { SCALARS, type Scalars } from "../kernels.ts";
 import type { Plan } from "../recording.ts";
 import { argumentBytes, writeArguments } from "./arguments.ts";
 import type { Capabilities } from "./capabilities.ts";
 import type { Gpu } from "./gpu.ts";
 import { Layout, type Place, SLOTS } from "./layout.ts";
-import { cuts, stageGroups } from "./dispatches.ts";
+import { cuts, stageCost, stageGroups } from "./dispatches.ts";
 import { Planner, type Stage } from "./stages.ts";
 
 /** 4-byte fields of `Run` in shaders/run.wgsl. */
@@ -16,23 +16,6 @@ const RUN_WORDS = 16;
 const RUN_ENTRIES = 1024;
 /** Submissions that may wait on the device before the host waits for them. */
 const MOST_WAITING = 64;
-
-/** How long one dispatch took by the device's own clock. */
-export interface DispatchTime {
-  /** e.g. "encoder" or "prepare+encoder_input" */
-  readonly kernels: string;
-  readonly stage: Stage;
-  readonly microseconds: number;
-}
-
-/** A program that can tell what its dispatches take. */
-export interface TimedProgram extends Program {
-  /**
-   * Runs a recording once, each dispatch between two timestamps; null where the adapter has none.
-   * The dispatches then wait for each other, so their sum may exceed what a run takes.
-   */
-  timed(recording: string, scalars: Scalars): Promise<DispatchTime[] | null>;
-}
 
 interface LoadedStage {
   readonly stage: Stage;
@@ -264,7 +247,7 @@ class WebgpuProgram implements TimedProgram {
       const nanoseconds = new BigUint64Array(staging.getMappedRange());
       return launches.map(({ loaded: { stage } }, i) => ({
         kernels: stage.fusion.kernels.join("+"),
-        stage,
+        ...stageCost(stage, scalars),
         microseconds: Number(nanoseconds[2 * i + 1] - nanoseconds[2 * i]) / 1000,
       }));
     } finally {
