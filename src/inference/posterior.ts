@@ -2,12 +2,16 @@
  * Inference with a fitted model: single-trial rates and latents, by posterior sample-and-average or
  * from the posterior mean (docs/model.md, section 2).
  */
-import { type Executor, scalars } from "../compute/executor.ts";
+import type { Executor } from "../compute/executor.ts";
 import { InputError } from "../errors.ts";
-import { posteriorPlan } from "../model/choreography.ts";
-import { stepOptions } from "../model/hyperparameters.ts";
 import type { Model } from "../model/model.ts";
-import { PURPOSES, seedWords } from "../random.ts";
+import {
+  loadPosterior,
+  numbersPerTrial,
+  posteriorArrays,
+  type PosteriorName,
+  takeTrials,
+} from "./posterior_program.ts";
 
 /** Counts to infer from: `counts_BTN` of `trials` trials. */
 export interface Counts {
@@ -51,14 +55,6 @@ export interface Posterior {
 }
 
 const DEFAULT_MAX_NUMBERS = 48e6;
-
-/** Numbers that one trial of `S` samples keeps on the device. */
-function numbersPerTrial(model: Model, S: number): number {
-  const { T, N, E, C, U, G, F } = model.architecture.dims;
-  const generator = model.architecture.cell === "gru" ? 5 * G : 2 * G;
-  return T * (3 * N + 10 * E + (U > 0 ? 2 * E + 3 * C : 0)) +
-    S * T * (generator + F + (U > 0 ? 5 * C + 4 * U : 0));
-}
 
 /**
  * Infers rates and latents of every trial. All samples of all trials run in one batched call, unless
@@ -113,16 +109,10 @@ export async function infer(
   const which = options.trials ?? Array.from({ length: data.trials }, (_, i) => i);
   const total = which.length;
   const S = Math.max(1, samples);
-  const B = Math.max(1, Math.min(total, Math.floor(maxNumbers / numbersPerTrial(model, S))));
-  const wide = data.counts_BTN instanceof Uint16Array;
-  const program = await executor.load(
-    posteriorPlan(model.architecture, stepOptions(model.hyperparameters), {
-      B,
-      S,
-      trials: data.trials,
-      counts: wide ? "u16" : "u8",
-    }),
-  );
+  const most = Math.floor(maxNumbers / numbersPerTrial(model.architecture, S));
+  const B = Math.max(1, Math.min(total, most));
+  const { trials, counts_BTN } = data;
+  const counts = counts_BTN instanceof Uint16Array ? "u16" : "u8";
   const out = {
     rates_BTN: new Float64Array(total * T * N),
     logRates_BTN: new Float64Array(total * T * N),
@@ -135,50 +125,17 @@ export async function infer(
     inputMean_BTU: new Float64Array(total * T * U),
     inputLogVar_BTU: new Float64Array(total * T * U),
   };
+  const arrays = posteriorArrays(dims);
+  const program = await loadPosterior(executor, model, { B, S, trials, counts });
   try {
-    program.write("params_P", model.params_P);
-    program.write("counts", data.counts_BTN);
+    program.write(counts_BTN);
     for (let first = 0; first < total; first += B) {
       const now = Math.min(B, total - first);
-      program.write("trials_B", Array.from({ length: now }, (_, b) => which[first + b]));
-      await program.run(
-        samples > 0 ? "sample" : "mean",
-        scalars({
-          B: now,
-          S,
-          ...seedWords(seed),
-          purpose: PURPOSES.posterior,
-          firstTrial: first,
-        }),
-      );
-      /** `[T][now][width]` from `slot` on, columns `skip … skip + n`, into `[trial][T][n]`. */
-      const move = async (
-        buffer: string,
-        to: Float64Array,
-        n: number,
-        { slot = 0, width = n, skip = 0, bins = T } = {},
-      ) => {
-        const values = await program.read(buffer, slot * now * width, bins * now * width);
-        for (let b = 0; b < now; b++) {
-          let at = (first + b) * bins * n;
-          for (let t = 0; t < bins; t++) {
-            const from = (t * now + b) * width + skip;
-            for (let i = 0; i < n; i++) to[at++] = values[from + i];
-          }
-        }
-      };
-      await move("rates_TBN", out.rates_BTN, N);
-      await move("logRates_TBN", out.logRates_BTN, N);
-      await move("mean_factors_HBF", out.factors_BTF, F, { slot: 1 });
-      await move("mean_gen_HBG", out.gen_BTG, G, { slot: 1 });
-      await move("mean_gen_HBG", out.g0_BG, G, { bins: 1 });
-      await move("ic_B2G", out.icMean_BG, G, { bins: 1, width: 2 * G });
-      await move("ic_B2G", out.icLogVar_BG, G, { bins: 1, width: 2 * G, skip: G });
-      if (U > 0) {
-        const params = "mean_inputParams_TB2U";
-        await move("mean_inputs_TBU", out.inputs_BTU, U);
-        await move(params, out.inputMean_BTU, U, { width: 2 * U });
-        await move(params, out.inputLogVar_BTU, U, { width: 2 * U, skip: U });
+      const trials_B = Uint32Array.from({ length: now }, (_, b) => which[first + b]);
+      await program.run({ trials_B, samples, seed, firstTrial: first });
+      const fetched = await program.fetch(arrays, now);
+      for (const array of arrays) {
+        takeTrials(fetched, array, now, 0, now, out[FIELDS[array.name]], first);
       }
     }
   } finally {
@@ -186,3 +143,17 @@ export async function infer(
   }
   return { B: total, samples, ...out };
 }
+
+/** Where each array goes. */
+const FIELDS = {
+  rates: "rates_BTN",
+  log_rates: "logRates_BTN",
+  factors: "factors_BTF",
+  gen_states: "gen_BTG",
+  gen_init: "g0_BG",
+  ic_mean: "icMean_BG",
+  ic_logvar: "icLogVar_BG",
+  gen_inputs: "inputs_BTU",
+  input_mean: "inputMean_BTU",
+  input_logvar: "inputLogVar_BTU",
+} as const satisfies Record<PosteriorName, keyof Posterior>;
