@@ -43,6 +43,9 @@ export {
 } from "./compute/devices.ts";
 export { createReferenceExecutor } from "./compute/reference.ts";
 export { createWasmExecutor } from "./compute/wasm.ts";
+export { createWebgpuExecutor, type WebgpuOptions } from "./compute/webgpu.ts";
+export { findAdapter as webgpuAdapter } from "./compute/webgpu/adapter.ts";
+export { GpuError } from "./compute/webgpu/errors.ts";
 export { KERNELS, LOSSES, NONLINEARITY_CODES } from "./compute/kernels.ts";
 export { type Plan, PlanBuilder } from "./compute/recording.ts";
 

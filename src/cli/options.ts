@@ -73,7 +73,7 @@ export function addComputeOptions(command: Command): Command {
       )
       .option(
         "--reproducible",
-        "the same bits on every machine, somewhat slower",
+        "wasm: the same bits on every machine, somewhat slower",
       ),
   );
 }
@@ -84,11 +84,8 @@ export async function openDeviceAloud(
   output: Output,
 ): Promise<Executor> {
   const executor = await openDevice(options);
-  const { name, threads, arithmetic, reason } = executor.info;
-  output.note(
-    `Device: ${name}, ${threads} ${
-      threads === 1 ? "thread" : "threads"
-    }, ${arithmetic} (${reason}).`,
-  );
+  const { name, adapter, threads, arithmetic, reason } = executor.info;
+  const who = adapter ?? `${threads} ${threads === 1 ? "thread" : "threads"}`;
+  output.note(`Device: ${name}, ${who}, ${arithmetic} (${reason}).`);
   return executor;
 }

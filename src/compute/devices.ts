@@ -3,19 +3,21 @@ import { InputError } from "../errors.ts";
 import type { Executor } from "./executor.ts";
 import { createReferenceExecutor } from "./reference.ts";
 import { createWasmExecutor } from "./wasm.ts";
+import { createWebgpuExecutor } from "./webgpu.ts";
+import { describeAdapter, findAdapter } from "./webgpu/adapter.ts";
 
 /** What can be asked for: a device, or `auto` for the fastest that this machine has. */
-export const DEVICE_CHOICES = ["auto", "wasm", "reference"] as const;
+export const DEVICE_CHOICES = ["auto", "webgpu", "wasm", "reference"] as const;
 
 export type DeviceChoice = typeof DEVICE_CHOICES[number];
 
 /** Which device, and how it computes. */
 export interface DeviceOptions {
-  /** `auto` (the default), `wasm` or `reference` */
+  /** `auto` (the default), `webgpu`, `wasm` or `reference` */
   readonly device?: string;
   /** worker threads of the wasm device; by default one for each processor, at most 16 */
   readonly threads?: number;
-  /** the same bits on every machine; somewhat slower */
+  /** the same bits on every machine; somewhat slower. The wasm device's, too; `reference` always is. */
   readonly reproducible?: boolean;
   /** why a device that is named was named; "asked for by name" by default */
   readonly reason?: string;
@@ -26,15 +28,16 @@ export function parseDeviceChoice(name: string): DeviceChoice {
   const known = DEVICE_CHOICES.find((choice) => choice === name);
   if (known) return known;
   throw new InputError(
-    `Cannot open a device: expected ${DEVICE_CHOICES.join(", ")}, found ${JSON.stringify(name)}` +
-      `${name === "webgpu" ? ", which is not built yet: use auto, wasm or reference" : ""}.`,
+    `Cannot open a device: expected ${DEVICE_CHOICES.join(", ")}, found ${JSON.stringify(name)}.`,
   );
 }
 
 /**
- * Opens a device. It never falls back to another one: what cannot be opened is an error.
+ * Opens a device. One that is named is never replaced by another: what cannot be opened is an error.
+ * `auto` takes a GPU where there is one, else wasm: a software adapter is slower than wasm, and runs
+ * only when it is named. `threads` and `reproducible` are wasm's, so `auto` with them takes wasm.
  *
- * @throws {InputError} for an unknown device, or a number of threads that it cannot have
+ * @throws {InputError} for an unknown device, one that this machine lacks, or options that it cannot have
  * @throws {Error} when the wasm kernels are not built
  *
  * @example
@@ -49,19 +52,62 @@ export function parseDeviceChoice(name: string): DeviceChoice {
  * ```
  */
 export async function openDevice(options: DeviceOptions = {}): Promise<Executor> {
-  const { threads, reproducible, reason: named = "asked for by name" } = options;
+  const { threads, reproducible, reason = "asked for by name" } = options;
   const choice = parseDeviceChoice(options.device ?? "auto");
-  if (choice === "reference") {
-    if (threads !== undefined && threads !== 1) {
-      throw new InputError(
-        `Cannot open the reference device: expected 1 thread, as its plain loops have, found ${threads}.`,
-      );
-    }
-    return createReferenceExecutor(named);
+  switch (choice) {
+    case "reference":
+      requireOneThread(choice, threads);
+      return createReferenceExecutor(reason);
+    case "webgpu":
+      requireOneThread(choice, threads);
+      if (reproducible) {
+        throw new InputError(
+          "Cannot open the webgpu device: expected no wish for bits that are the same on every " +
+            "machine, since every GPU and driver rounds in its own way, found reproducible. The wasm " +
+            "and reference devices can.",
+        );
+      }
+      return await createWebgpuExecutor({ reason });
+    case "wasm":
+      return await createWasmExecutor({ threads, reproducible, reason });
+    case "auto":
+      return await openAuto(options);
   }
-  const reason = choice === "wasm"
-    ? named
-    : `auto: WebAssembly is the fastest device built so far; this machine shows ` +
-      `${navigator.hardwareConcurrency} processors`;
-  return await createWasmExecutor({ threads, reproducible, reason });
+}
+
+async function openAuto({ threads, reproducible }: DeviceOptions): Promise<Executor> {
+  const wasm = (why: string) =>
+    createWasmExecutor({ threads, reproducible, reason: `auto: ${why}` });
+  if (threads !== undefined || reproducible) {
+    return await wasm(
+      `${reproducible ? "the same bits on every machine" : "threads"} were asked for, which a GPU ` +
+        `does not have`,
+    );
+  }
+  const choice = await autoChoice();
+  if (!choice.adapter) return await wasm(choice.why);
+  try {
+    return await createWebgpuExecutor({ adapter: choice.adapter, reason: `auto: ${choice.why}` });
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    return await wasm(`the GPU could not be opened. ${error.message}`);
+  }
+}
+
+/** What `auto` takes on this machine: the adapter of a GPU, or wasm where it is null. */
+export async function autoChoice(): Promise<{ adapter: GPUAdapter | null; why: string }> {
+  const adapter = await findAdapter();
+  if (!adapter) return { adapter: null, why: "no GPU was found" };
+  const { name, software } = describeAdapter(adapter);
+  return software
+    ? { adapter: null, why: `no GPU was found, and ${name} computes on the CPU, slower than wasm` }
+    : { adapter, why: "this machine has a GPU" };
+}
+
+function requireOneThread(device: DeviceChoice, threads: number | undefined): void {
+  if (threads === undefined || threads === 1) return;
+  const has = device === "webgpu" ? "whose threads are the GPU's" : "as its plain loops have";
+  throw new InputError(
+    `Cannot open the ${device} device: expected 1 thread, ${has}, found ${threads}.`,
+  );
 }

@@ -58,8 +58,8 @@ export async function createWebgpuExecutor(options: WebgpuOptions = {}): Promise
   const adapter = options.adapter ?? await findAdapter();
   if (!adapter) {
     throw new InputError(
-      "Cannot open the webgpu device: expected a WebGPU adapter (a GPU with its Vulkan, Metal or " +
-        "Direct3D 12 driver), found none.",
+      `Cannot open the webgpu device: expected a WebGPU adapter, that is a GPU with its driver; found ` +
+        `none. ${driverAdvice()} The devices wasm and reference need no GPU.`,
     );
   }
   const description = describeAdapter(adapter);
@@ -87,6 +87,22 @@ export async function createWebgpuExecutor(options: WebgpuOptions = {}): Promise
     reason: options.reason ?? "asked for",
     adapter: description.name,
   });
+}
+
+/** What is missing where there is no adapter. */
+function driverAdvice(): string {
+  const os = typeof Deno === "undefined" ? "browser" : Deno.build.os;
+  switch (os) {
+    case "linux":
+      return "On Linux install libvulkan1 and the GPU's Vulkan driver: NVIDIA's own, or " +
+        "mesa-vulkan-drivers for AMD and Intel (it also brings llvmpipe, which computes on the CPU).";
+    case "darwin":
+      return "On macOS every Mac with Metal has one.";
+    case "windows":
+      return "On Windows install the GPU vendor's driver with Direct3D 12.";
+    default:
+      return "Here WebGPU must be available and enabled.";
+  }
 }
 
 class WebgpuExecutor implements Executor {
