@@ -6,25 +6,29 @@ import { InputError } from "../errors.ts";
 import type { DeviceInfo, Executor, Program } from "./executor.ts";
 import type { Plan } from "./recording.ts";
 import { describeAdapter, findAdapter, openGpu } from "./webgpu/adapter.ts";
-import type { Tile } from "./webgpu/capabilities.ts";
+import type { Capabilities, Tile } from "./webgpu/capabilities.ts";
 import { Gpu } from "./webgpu/gpu.ts";
 import { SLOTS } from "./webgpu/layout.ts";
 import { probeLoopIterations } from "./webgpu/probe.ts";
 import { loadProgram } from "./webgpu/program.ts";
+import { fastestTile, type TuningMemory } from "./webgpu/tune.ts";
 
 /** How to start the executor. */
 export interface WebgpuOptions {
   /** which adapter; by default the fastest that the platform offers */
   readonly adapter?: GPUAdapter;
-  /** trials in one workgroup of a recurrent sweep; by default 4 */
+  /** trials in one workgroup of a recurrent sweep; by default the fastest on this adapter */
   readonly tile?: Tile;
+  /** keeps the fastest tile of an adapter from one process to the next */
+  readonly memory?: TuningMemory;
   /** loop iterations after which an invocation's work is cut; probed by default */
   readonly loopIterations?: number;
   /** why this device: see `DeviceInfo` */
   readonly reason?: string;
 }
 
-const DEFAULT_TILE: Tile = 4;
+/** Software adapters are not timed: their vectors are as wide whatever the tile. */
+const SOFTWARE_TILE: Tile = 4;
 
 /**
  * Starts the webgpu executor.
@@ -65,7 +69,7 @@ export async function createWebgpuExecutor(options: WebgpuOptions = {}): Promise
   const description = describeAdapter(adapter);
   const device = await openGpu(adapter);
   const { limits } = device;
-  const gpu = new Gpu(device, description, {
+  const capabilities: Capabilities = {
     workgroupMemory: limits.maxComputeWorkgroupStorageSize,
     workgroupSize: Math.min(
       limits.maxComputeInvocationsPerWorkgroup,
@@ -78,9 +82,13 @@ export async function createWebgpuExecutor(options: WebgpuOptions = {}): Promise
       limits.minUniformBufferOffsetAlignment,
     ),
     loopIterations: options.loopIterations ?? await probeLoopIterations(device),
-    tile: options.tile ?? DEFAULT_TILE,
-  });
-  return new WebgpuExecutor(gpu, {
+    tile: options.tile ?? SOFTWARE_TILE,
+  };
+  const tile = options.tile ??
+    (description.software
+      ? SOFTWARE_TILE
+      : await fastestTile(device, description, capabilities, options.memory));
+  return new WebgpuExecutor(new Gpu(device, description, { ...capabilities, tile }), {
     name: "webgpu",
     threads: 1,
     arithmetic: `float32 on the ${description.software ? "software adapter" : "GPU"}`,

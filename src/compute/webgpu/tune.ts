@@ -62,3 +62,28 @@ export async function tuneTile(
   const tile = TILES.reduce((a, b) => microseconds[b] < microseconds[a] ? b : a);
   return { tile, microseconds };
 }
+
+/** Where the fastest tile of an adapter is kept. */
+export interface TuningMemory {
+  recall(adapter: string): Promise<Tile | undefined>;
+  keep(adapter: string, tile: Tile): Promise<void>;
+}
+
+/** What was found in this process. */
+const known = new Map<string, Tile>();
+
+/** The fastest tile of an adapter: recalled, or measured once and kept. */
+export async function fastestTile(
+  device: GPUDevice,
+  description: Gpu["adapter"],
+  capabilities: Capabilities,
+  memory?: TuningMemory,
+): Promise<Tile> {
+  const { name } = description;
+  const recalled = known.get(name) ?? await memory?.recall(name);
+  if (recalled) return recalled;
+  const { tile } = await tuneTile(device, description, capabilities);
+  known.set(name, tile);
+  await memory?.keep(name, tile);
+  return tile;
+}
