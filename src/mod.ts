@@ -27,6 +27,7 @@ export type { CellKind, Dims, Nonlinearity } from "./dims.ts";
 // compute: devices and the recordings that they run
 export {
   type DeviceInfo,
+  deviceWords,
   type DispatchTime,
   type Executor,
   isTimed,
@@ -193,6 +194,39 @@ export {
   type Serving,
   type ServingOptions,
 } from "./serving/serving.ts";
+
+// jobs: datasets, runs and models that survive, in one data directory
+export { ConflictError, LimitError, NotFoundError, StorageError } from "./jobs/errors.ts";
+export { type IdKind, idSchema, parseId } from "./jobs/ids.ts";
+export { Jobs, type JobsCounts, openJobs } from "./jobs/jobs.ts";
+export {
+  DEFAULT_LIMITS,
+  type Hardware,
+  type JobsLimits,
+  type JobsOptions,
+} from "./jobs/options.ts";
+export {
+  FINAL_STATES,
+  RUN_STATES,
+  type RunEvent,
+  runEventSchema,
+  type RunRequest,
+  runRequestSchema,
+  type SimulateRequest,
+  simulateRequestSchema,
+  type StoredDataset,
+  storedDatasetSchema,
+  type StoredModel,
+  storedModelSchema,
+  type StoredRun,
+  storedRunSchema,
+  type StoredRunState,
+} from "./jobs/records.ts";
+export { type Datasets } from "./jobs/datasets.ts";
+export { type Models } from "./jobs/models.ts";
+export { type Runs } from "./jobs/runs.ts";
+export { type RunningRun } from "./jobs/scheduler.ts";
+export { type Page, type PageOptions } from "./jobs/store.ts";
 
 // checks of what a device computes
 export { checkFile } from "./check/files.ts";

@@ -207,8 +207,12 @@ Deno.test("devices that do not exist, or not so, are refused by name", () =>
     const data = await writeSmall(join(folder, "data.npz"));
     const fit = (...args: string[]) =>
       latentd("fit", data, "--out", join(folder, "run"), "--steps", "1", ...args);
-    assertRefused(await fit("--device", "webgpu"), /not built yet: use auto, wasm or reference/);
-    assertRefused(await fit("--device", "tpu"), /expected auto, wasm, reference, found "tpu"/);
+    assertRefused(
+      await fit("--device", "tpu"),
+      /expected auto, webgpu, wasm, reference, found "tpu"/,
+    );
+    assertRefused(await fit("--device", "webgpu", "--threads", "2"), /1 thread.*GPU.*found 2/);
+    assertRefused(await fit("--device", "webgpu", "--reproducible"), /rounds in its own way/);
     assertRefused(await fit("--device", "reference", "--threads", "4"), /1 thread.*found 4/);
   }));
 

@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import {
   countsSha256,
   type Dataset,
+  deviceWords,
   type Executor,
   fitStarts,
   type Hyperparameters,
@@ -62,9 +63,10 @@ one with the best evaluation: model.safetensors, losses.csv and report.html are 
 has the losses of all. Each is what --seed SEED+i --split-seed SEED makes alone, bit for bit. A start
 whose numbers run away is left out; the others go on.
 
-A resumed run goes on with the data, hyperparameters, seed and device of its run.json. Data that
-changed are refused, and so are changed hyperparameters, but for more steps, and for stepSize and
-maxGradNorm where the run failed.`;
+A resumed run goes on with the data, hyperparameters, seed and device of its run.json, to the same bits.
+Data that changed are refused, and so are changed hyperparameters, but for more steps, and for stepSize
+and maxGradNorm where the run failed. --device lets it go on on another device, as when a GPU is gone;
+then it rounds differently from there on.`;
 
 export function addFit(program: Command, context: Context): void {
   const command = program.command("fit [data]")
@@ -165,19 +167,14 @@ async function goOn(
     await requireSameData(data, path ?? dataset.path, record);
     describe(data, output);
     if (record.failure) output.note(`The run had failed: ${record.failure}`);
-    const reproducible = flags.reproducible ?? device.reproducible;
-    const executor = await openDeviceAloud({
-      device: flags.device ?? device.name,
-      threads: flags.threads ?? (flags.device === undefined ? device.threads : undefined),
-      reproducible,
-      ...(flags.device === undefined ? { reason: "the run began on it" } : {}),
-    }, output);
-    const { name, arithmetic } = executor.info;
-    // threads change no bit
-    if (name !== device.name || arithmetic !== device.arithmetic) {
+    const executor = await openAgain(record, flags, output);
+    // what a run that goes on on a GPU was before says nothing of the GPU
+    const reproducible = flags.reproducible ??
+      (executor.info.name !== "webgpu" && device.reproducible);
+    if (deviceWords(executor.info) !== deviceWords(device)) {
       output.note(
-        `Warning: the run was computed on ${device.name}, ${device.arithmetic}. From here on it ` +
-          `will round differently.`,
+        `Warning: the run was computed on ${deviceWords(device)}. From here on it will round ` +
+          `differently, so it will not end with the bits that it would have ended with there.`,
       );
     }
     output.note(`Resuming ${folder} at step ${state.step} of ${hyperparameters.steps}.`);
@@ -199,6 +196,42 @@ async function goOn(
   } catch (error) {
     directory.close();
     throw error;
+  }
+}
+
+/**
+ * The device that a run began on, or the one that is asked for in its place.
+ *
+ * @throws {InputError} where there is none such; where it is the run's own, with what else would do
+ */
+async function openAgain(
+  { device }: RunRecord,
+  flags: FitFlags,
+  output: Output,
+): Promise<Executor> {
+  const { threads, reproducible } = flags;
+  if (flags.device !== undefined) {
+    const keeps = flags.device !== "webgpu" && device.reproducible;
+    return await openDeviceAloud({
+      device: flags.device,
+      threads,
+      reproducible: reproducible ?? keeps,
+    }, output);
+  }
+  const wasm = device.name === "wasm";
+  try {
+    return await openDeviceAloud({
+      device: device.name,
+      threads: threads ?? (wasm ? device.threads : undefined),
+      reproducible: reproducible ?? device.reproducible,
+      reason: "the run began on it",
+    }, output);
+  } catch (error) {
+    if (!(error instanceof InputError) || device.name !== "webgpu") throw error;
+    throw new InputError(
+      `${error.message} The run goes on on another device with --device wasm; it then rounds ` +
+        `differently from there on.`,
+    );
   }
 }
 

@@ -80,7 +80,9 @@ async function openAuto({ threads, reproducible }: DeviceOptions): Promise<Execu
     createWasmExecutor({ threads, reproducible, reason: `auto: ${why}` });
   if (threads !== undefined || reproducible) {
     return await wasm(
-      `${reproducible ? "the same bits on every machine" : "threads"} were asked for, which a GPU ` +
+      `${
+        reproducible ? "the same bits on every machine" : "threads"
+      } were asked for, which a GPU ` +
         `does not have`,
     );
   }

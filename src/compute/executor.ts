@@ -18,6 +18,23 @@ export interface DeviceInfo {
   readonly adapter?: string;
 }
 
+/**
+ * A device by what decides its bits: name, adapter and arithmetic. Threads change none.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { createReferenceExecutor, deviceWords } from "latentd";
+ *
+ * assert.equal(deviceWords(createReferenceExecutor().info), "reference, float64, plain loops");
+ * ```
+ */
+export function deviceWords(
+  { name, adapter, arithmetic }: Pick<DeviceInfo, "name" | "adapter" | "arithmetic">,
+): string {
+  return [name, adapter, arithmetic].filter((word) => word !== undefined).join(", ");
+}
+
 /** One of several runs of a recording: its scalars, and what is written before it. */
 export interface Run {
   /** of every fit, or one for each */

@@ -13,6 +13,7 @@
  * | `run.lock` | locked by the process that writes the run |
  */
 import { join } from "node:path";
+import { deviceWords } from "../compute/executor.ts";
 import { makeFolderOrExplain, readFileOrExplain, writeFileAtomic } from "../data/files.ts";
 import { modelToBytes } from "../data/model_file.ts";
 import { InputError } from "../errors.ts";
@@ -246,12 +247,18 @@ export class RunDirectory {
     changed: Record<string, [before: unknown, after: unknown]>,
     update: Partial<Pick<RunRecord, "hyperparameters" | "device">>,
   ): Promise<void> {
+    const before = deviceWords(this.#record.device);
+    const moved = update.device !== undefined && deviceWords(update.device) !== before;
+    const deviceBefore = moved ? { deviceBefore: before } : {};
     await this.#writeRecord({
       ...update,
       status: "running",
       finished: null,
       failure: null,
-      resumed: [...this.#record.resumed, { at: new Date().toISOString(), step, changed }],
+      resumed: [
+        ...this.#record.resumed,
+        { at: new Date().toISOString(), step, changed, ...deviceBefore },
+      ],
     });
   }
 

@@ -70,6 +70,8 @@ export const runRecordSchema = z.strictObject({
     step: count,
     /** hyperparameters that changed: their values before and after */
     changed: z.record(z.string(), z.tuple([z.unknown(), z.unknown()])),
+    /** the device until then, where the run went on on another: see `deviceWords` */
+    deviceBefore: z.string().optional(),
   })),
   /** why the run failed */
   failure: z.string().nullable(),
