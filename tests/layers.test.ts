@@ -7,7 +7,7 @@ const LAYERS = [
   ["bench", "tests"],
   ["src/cli"],
   ["src/mod.ts"],
-  ["src/serving"],
+  ["src/serving", "src/jobs"],
   ["src/check", "src/study"],
   ["src/report"],
   ["src/train"],

@@ -1,0 +1,220 @@
+/** The runs of a data directory. */
+import { InputError } from "../errors.ts";
+import type { DeviceChoice } from "../compute/devices.ts";
+import { parseHyperparameters } from "../model/hyperparameters.ts";
+import { ConflictError, NotFoundError } from "./errors.ts";
+import { removeIfThere } from "./files.ts";
+import type { DataFolder } from "./folder.ts";
+import type { Hub } from "./hub.ts";
+import { newId, parseId } from "./ids.ts";
+import type { Hardware, Settings } from "./options.ts";
+import { parseRequest } from "./request.ts";
+import {
+  FINAL_STATES,
+  type RunEvent,
+  type RunRequest,
+  runRequestSchema,
+  type StoredDataset,
+  type StoredRun,
+} from "./records.ts";
+import { copyRun, hyperparametersToGoOn } from "./resume_from.ts";
+import type { Scheduler } from "./scheduler.ts";
+import type { Page, PageOptions, Store } from "./store.ts";
+import type { Thread } from "./threads.ts";
+
+/** Events that are read at once. */
+const PAGE = 200;
+
+export class Runs {
+  constructor(
+    private readonly folder: DataFolder,
+    private readonly store: Thread<Store>["remote"],
+    private readonly scheduler: Scheduler,
+    private readonly hub: Hub,
+    private readonly settings: Settings,
+  ) {}
+
+  /**
+   * Queues a run.
+   *
+   * @throws {InputError} naming what cannot be used
+   * @throws {NotFoundError} where there is no such dataset, or no such run to go on from
+   * @throws {ConflictError} where it cannot go on from that run
+   * @throws {LimitError} where too many runs wait
+   */
+  async create(request: RunRequest): Promise<StoredRun> {
+    const asked = parseRequest(runRequestSchema, request, "Cannot queue the run");
+    const from = asked.resumeFrom === undefined ? null : await this.#source(asked.resumeFrom);
+    const given = asked.hyperparameters ?? {};
+    const hyperparameters = from ? hyperparametersToGoOn(from, given) : parseHyperparameters(given);
+    const dataset = await this.#dataset(asked.dataset ?? from?.dataset);
+    const run: StoredRun = {
+      id: newId("run"),
+      created: new Date().toISOString(),
+      dataset: dataset.id,
+      datasetName: dataset.name,
+      hyperparameters,
+      device: same(from, "device", asked.device) ?? "auto",
+      seed: same(from, "seed", asked.seed) ?? 0,
+      starts: same(from, "starts", asked.starts) ?? 1,
+      reproducible: same(from, "reproducible", asked.reproducible) ?? false,
+      report: asked.report ?? true,
+      resumeFrom: from?.id ?? null,
+      state: "queued",
+      started: null,
+      finished: null,
+      step: from?.checkpoint ?? 0,
+      checkpoint: from?.checkpoint ?? null,
+      stepsPerSecond: null,
+      secondsLeft: null,
+      deviceInfo: null,
+      evaluation: from?.evaluation ?? null,
+      best: from?.best ?? null,
+      model: null,
+      failure: null,
+      crashes: 0,
+    };
+    const folder = this.folder.run(run.id);
+    try {
+      if (from) await copyRun(from.id, this.folder.run(from.id), folder, dataset);
+      const { auto, limits } = this.settings;
+      await this.store.insertRun(run, hardwareOf(run.device, auto), limits.queuedRuns);
+    } catch (error) {
+      await removeIfThere(folder).catch(() => {});
+      throw error;
+    }
+    this.scheduler.wake();
+    return run;
+  }
+
+  /** @throws {NotFoundError} */
+  async get(id: string): Promise<StoredRun> {
+    return await this.store.run(parseId("run", id));
+  }
+
+  /** Newest first. */
+  async list(page: PageOptions = {}): Promise<Page<StoredRun>> {
+    if (page.before !== undefined) parseId("run", page.before);
+    return await this.store.runs(page);
+  }
+
+  /** Runs that wait, in the order in which they will begin. */
+  async waiting(): Promise<StoredRun[]> {
+    return await this.store.waiting();
+  }
+
+  /**
+   * Asks a run to end. One that never began is cancelled at once; another is `cancelling` until it has
+   * saved what it has trained so far, as a model. Asking again changes nothing.
+   *
+   * @throws {ConflictError} where it is completed or failed
+   */
+  async cancel(id: string): Promise<StoredRun> {
+    const run = await this.store.cancel(parseId("run", id));
+    this.hub.tell(run.id);
+    if (run.state === "cancelling") await this.scheduler.cancel(run);
+    return run;
+  }
+
+  /**
+   * Deletes a run that is over, with its folder and its events. The model that it made stays.
+   *
+   * @throws {ConflictError} where it is not over
+   */
+  async delete(id: string): Promise<void> {
+    await this.store.deleteRun(parseId("run", id));
+    await removeIfThere(this.folder.run(id));
+    this.hub.tell(id);
+  }
+
+  /**
+   * What happens in a run: what is stored after the event `after`, then what comes, without gaps and
+   * without repetition, until the run is over, the signal aborts or the server stops. One who reads
+   * slowly holds nothing up.
+   *
+   * @param after the id of the last event that is known; 0, the default, for all
+   * @throws {NotFoundError}
+   */
+  async subscribe(
+    id: string,
+    after = 0,
+    signal?: AbortSignal,
+  ): Promise<AsyncGenerator<RunEvent, void, void>> {
+    if (!Number.isSafeInteger(after) || after < 0) {
+      throw new InputError(
+        `Cannot follow the run: expected the id of an event, a whole number from 0 on, found ${after}.`,
+      );
+    }
+    await this.get(id);
+    return this.#follow(id, after, signal);
+  }
+
+  async *#follow(
+    id: string,
+    after: number,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<RunEvent, void, void> {
+    const { promise: aborted, resolve: abort } = Promise.withResolvers<void>();
+    signal?.addEventListener("abort", () => abort());
+    while (!signal?.aborted && !this.hub.closed) {
+      const change = this.hub.change(id);
+      let state: StoredRun["state"], events: RunEvent[];
+      try {
+        ({ state } = await this.store.run(id));
+        events = await this.store.events(id, after, PAGE);
+      } catch (error) {
+        if (this.hub.closed || error instanceof NotFoundError) return;
+        throw error;
+      }
+      for (const event of events) {
+        if (signal?.aborted) return;
+        after = event.id;
+        yield event;
+      }
+      if (events.length === PAGE) continue;
+      // it was over before the events were read: there are no more
+      if (FINAL_STATES.includes(state)) return;
+      await Promise.race([change, aborted]);
+    }
+  }
+
+  async #source(id: string): Promise<StoredRun> {
+    const run = await this.get(id);
+    if (FINAL_STATES.includes(run.state)) return run;
+    throw new ConflictError(
+      `Cannot go on from the run ${id}: expected a run that is over, found it ${run.state}.`,
+    );
+  }
+
+  async #dataset(id: string | undefined): Promise<StoredDataset> {
+    if (id === undefined) {
+      throw new InputError(
+        "Cannot queue the run: expected a dataset or resumeFrom, found neither.",
+      );
+    }
+    const dataset = await this.store.dataset(id);
+    if (dataset.spikes > 0) return dataset;
+    throw new InputError(
+      `Cannot queue the run: expected at least one spike in the dataset ${id}, found ` +
+        `${dataset.trials} trials of zeros.`,
+    );
+  }
+}
+
+function hardwareOf(device: DeviceChoice, auto: Hardware): Hardware {
+  return device === "auto" ? auto : "cpu";
+}
+
+/** What a run that goes on from another keeps. */
+function same<K extends "device" | "seed" | "starts" | "reproducible">(
+  from: StoredRun | null,
+  name: K,
+  given: StoredRun[K] | undefined,
+): StoredRun[K] | undefined {
+  if (!from || given === undefined || given === from[name]) return from?.[name] ?? given;
+  throw new ConflictError(
+    `Cannot go on from the run ${from.id}: expected ${name} ${
+      from[name]
+    }, as it has, found ${given}.`,
+  );
+}
