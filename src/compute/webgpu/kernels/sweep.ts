@@ -1,0 +1,43 @@
+/** What the recurrent sweeps have in common: how a workgroup is filled, and which tile fits its memory. */
+import { InputError } from "../../../errors.ts";
+import type { Capabilities, Tile } from "../capabilities.ts";
+
+/** Units of a cell (rounded up) to which a sweep's workgroup is sized, and its invocations. */
+export function sweepWorkgroup(units: number): number {
+  return units <= 4 ? 32 : units <= 16 ? 64 : 256;
+}
+
+/** Into how many parts the sums of a layer are cut, so that few columns keep a workgroup busy. */
+export function partsOf(columns: number, workgroup: number): number {
+  // shorter sums cost more in barriers than they gain
+  if (workgroup < 256) return 1;
+  let parts = 1;
+  while (2 * parts * columns <= workgroup) parts *= 2;
+  return parts;
+}
+
+/** Loop iterations of one part of a sum over `n`, unrolled by 4. */
+export function dotIterations(n: number, parts: number): number {
+  return Math.ceil(n / parts / 4) + 3;
+}
+
+/**
+ * The most trials, at most the adapter's tile, with which a workgroup fits its memory.
+ *
+ * @param bytes what a workgroup of so many trials takes
+ * @throws {InputError} when one trial is too many
+ */
+export function fittingTile(
+  kernel: string,
+  bytes: (tile: Tile) => number,
+  { tile, workgroupMemory }: Capabilities,
+): Tile {
+  for (const fewer of [4, 2, 1] as const) {
+    if (fewer <= tile && bytes(fewer) <= workgroupMemory) return fewer;
+  }
+  throw new InputError(
+    `Cannot run ${kernel} on this adapter: expected at most ${workgroupMemory} bytes of workgroup ` +
+      `memory (maxComputeWorkgroupStorageSize), found ${bytes(1)} for a single trial. Use fewer ` +
+      `units, or --device wasm.`,
+  );
+}
