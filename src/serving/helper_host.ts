@@ -3,6 +3,9 @@ import type { FixedPointResult } from "../analysis/fixed_points.ts";
 import type { DeviceInfo } from "../compute/executor.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { GenerateOptions } from "../study/generate.ts";
+import { type BodyHead, decodeInfer, type DecodeLimits } from "./arrays/decode.ts";
+import { encodeArrays, type Encoded, type Facts } from "./arrays/encode.ts";
+import type { ArrayFormat } from "./arrays/types.ts";
 import {
   type FixedPointsRequest,
   type JobModel,
@@ -10,7 +13,9 @@ import {
   runGenerate,
   type SearchProgress,
 } from "./jobs.ts";
+import { decodeOip, encodeOip, type OipFacts, type OipHead, type OipRequest } from "./oip.ts";
 import { createRemoteExecutor, type RemoteDevice } from "./remote_executor.ts";
+import type { InferRequest, ModelDescription, NamedArray, OutputName } from "./service.ts";
 
 export class HelperHost {
   fixedPoints(
@@ -23,6 +28,35 @@ export class HelperHost {
   ): Promise<FixedPointResult> {
     const executor = createRemoteExecutor(device, info);
     return runFixedPoints(executor, model, request, gen_BTG, onProgress);
+  }
+
+  decodeInfer(
+    body: Uint8Array,
+    head: BodyHead,
+    dims: ModelDescription["dims"],
+    limits: DecodeLimits,
+  ): InferRequest {
+    return decodeInfer(body, head, dims, limits);
+  }
+
+  encodeArrays(
+    arrays: ReadonlyMap<OutputName, NamedArray>,
+    facts: Facts,
+    format: ArrayFormat,
+  ): Encoded {
+    return encodeArrays(arrays, facts, format);
+  }
+
+  decodeOip(body: Uint8Array, head: OipHead, model: ModelDescription): OipRequest {
+    return decodeOip(body, head, model);
+  }
+
+  encodeOip(
+    arrays: ReadonlyMap<OutputName, NamedArray>,
+    wanted: Pick<OipRequest, "id" | "outputs">,
+    facts: OipFacts,
+  ): Encoded {
+    return encodeOip(arrays, wanted, facts);
   }
 
   generate(model: JobModel, options: GenerateOptions): Dataset {

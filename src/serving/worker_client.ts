@@ -1,6 +1,7 @@
 /** A worker as the thread that started it sees it: calls that fail when the worker is gone. */
 import * as Comlink from "comlink";
 import { InputError } from "../errors.ts";
+import { NotAcceptableError, TooLargeError, UnsupportedTypeError } from "./arrays/errors.ts";
 import type { DeviceHost } from "./device_host.ts";
 import { ServingError } from "./errors.ts";
 import type { HelperHost } from "./helper_host.ts";
@@ -93,12 +94,13 @@ export class WorkerClient<Host extends DeviceHost | HelperHost> {
   }
 }
 
+const INPUT_ERRORS = [InputError, UnsupportedTypeError, NotAcceptableError, TooLargeError];
+
 /** An error that came through Comlink, which keeps of it name and message, as what it was. */
 export function revived(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
-  if (error.name === "InputError" && !(error instanceof InputError)) {
-    return new InputError(error.message);
-  }
+  const Kind = INPUT_ERRORS.find((kind) => kind.name === error.name);
+  if (Kind && !(error instanceof InputError)) return new Kind(error.message);
   if (error.name === "ServingError" && !(error instanceof ServingError)) {
     const { problem = "device", retryAfterMs = null } = error as Partial<ServingError>;
     return new ServingError(problem, error.message, retryAfterMs);

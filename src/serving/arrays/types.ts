@@ -1,0 +1,32 @@
+/** The formats in which arrays travel. */
+import type { MediaType } from "./media.ts";
+
+export const MEDIA_TYPES = {
+  npz: "application/x-npz",
+  safetensors: "application/x-safetensors",
+  json: "application/json",
+  npy: "application/x-npy",
+  /** one tensor, little-endian, C order; name, shape and dtype in headers */
+  raw: "application/octet-stream",
+} as const;
+
+export type ArrayFormat = keyof typeof MEDIA_TYPES;
+
+/** Headers of a raw tensor. */
+export const TENSOR_HEADERS = {
+  name: "x-tensor-name",
+  shape: "x-tensor-shape",
+  dtype: "x-tensor-dtype",
+} as const;
+
+/** Formats that hold one array only. */
+export const SINGLE: readonly ArrayFormat[] = ["npy", "raw"];
+
+/** The format of a content type; `application/zip` is read as .npz. Null for others. */
+export function formatOf({ type, parameters }: MediaType): ArrayFormat | null {
+  if (type === "application/zip") return "npz";
+  const formats = Object.keys(MEDIA_TYPES) as ArrayFormat[];
+  const format = formats.find((name) => MEDIA_TYPES[name] === type) ?? null;
+  const charset = parameters.get("charset")?.toLowerCase() ?? "utf-8";
+  return format === "json" && charset !== "utf-8" && charset !== "utf8" ? null : format;
+}

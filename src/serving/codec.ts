@@ -1,0 +1,44 @@
+/** Bodies to requests, and answers to bodies. */
+import { type BodyHead, decodeInfer, type DecodeLimits } from "./arrays/decode.ts";
+import { encodeArrays, type Encoded, type Facts } from "./arrays/encode.ts";
+import type { ArrayFormat } from "./arrays/types.ts";
+import { decodeOip, encodeOip, type OipFacts, type OipHead, type OipRequest } from "./oip.ts";
+import type { InferRequest, ModelDescription, NamedArray, OutputName } from "./service.ts";
+
+/** Formats between bytes and arrays. Bytes that are handed in are taken over. */
+export interface ArrayCodec {
+  decodeInfer(
+    body: Uint8Array<ArrayBuffer>,
+    head: BodyHead,
+    model: ModelDescription,
+    limits: DecodeLimits,
+  ): Promise<InferRequest>;
+  encodeArrays(
+    arrays: ReadonlyMap<OutputName, NamedArray>,
+    facts: Facts,
+    format: ArrayFormat,
+  ): Promise<Encoded>;
+  decodeOip(
+    body: Uint8Array<ArrayBuffer>,
+    head: OipHead,
+    model: ModelDescription,
+  ): Promise<OipRequest>;
+  encodeOip(
+    arrays: ReadonlyMap<OutputName, NamedArray>,
+    wanted: Pick<OipRequest, "id" | "outputs">,
+    facts: OipFacts,
+  ): Promise<Encoded>;
+}
+
+/** Does everything where it is called: for small bodies, and where there are no threads. */
+export const inlineCodec: ArrayCodec = {
+  // async, so that what is wrong rejects
+  // deno-lint-ignore require-await
+  decodeInfer: async (body, head, { dims }, limits) => decodeInfer(body, head, dims, limits),
+  // deno-lint-ignore require-await
+  encodeArrays: async (arrays, facts, format) => encodeArrays(arrays, facts, format),
+  // deno-lint-ignore require-await
+  decodeOip: async (body, head, model) => decodeOip(body, head, model),
+  // deno-lint-ignore require-await
+  encodeOip: async (arrays, wanted, facts) => encodeOip(arrays, wanted, facts),
+};
