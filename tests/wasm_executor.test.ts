@@ -175,6 +175,28 @@ for (const threads of [1, 2, 3]) {
   });
 }
 
+for (const threads of [1, 2, 3]) {
+  Deno.test(`fits that fail on ${threads} threads are an error, and the fits of the next run work`, async () => {
+    await withExecutor(threads, async (executor) => {
+      const fits = 5;
+      const broken = await executor.load(tooWidePlan(3_000_000), fits);
+      const program = await executor.load(normsPlan(2, 1), fits);
+      for (let fit = 0; fit < fits; fit++) program.write("w_GF", [3 * fit, 4 * fit], 0, fit);
+      for (let i = 0; i < 20; i++) {
+        await assert.rejects(
+          broken.run("readout", scalars({ B: 1 })),
+          /Kernel readout failed on the wasm device, thread \d.*48000000 bytes of working memory/,
+        );
+        await program.run("prepare", scalars({}));
+        for (let fit = 0; fit < fits; fit++) {
+          assert.deepEqual([...await program.read("norms_F", 0, 1, fit)], [5 * fit]);
+          program.write("norms_F", [-1], 0, fit);
+        }
+      }
+    });
+  });
+}
+
 Deno.test("a fault inside a kernel is an error that names it, not a hang", async () => {
   for (const threads of [1, 3]) {
     await withExecutor(threads, async (executor) => {

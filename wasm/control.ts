@@ -24,10 +24,18 @@ export const ERROR_THREAD: usize = 460;
 export const PROGRAM: usize = 512;
 export const SCALARS: usize = 516;
 /**
+ * 0: all threads share one program. Else so many fits, each of which one thread runs from front to
+ * back; the programs and the scalars of each stand STRIDE bytes after those of the fit before.
+ */
+export const FITS: usize = 520;
+export const STRIDE: usize = 524;
+/**
  * The next piece of work, for a kernel whose threads take pieces as they come. A kernel leaves it at 0,
  * and so does a failure.
  */
 export const NEXT_PIECE: usize = 576;
+/** The next of FITS that nobody has taken. */
+export const NEXT_FIT: usize = 640;
 
 /** Reasons to fail, as `ERROR` holds them. */
 export const TRAPPED: i32 = 1;

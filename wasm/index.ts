@@ -12,7 +12,9 @@ import {
   ARRIVED,
   ERROR,
   fail,
+  FITS,
   GENERATION,
+  NEXT_FIT,
   NEXT_PIECE,
   PROGRAM,
   report,
@@ -21,6 +23,7 @@ import {
   setCurrentKernel,
   setThisThread,
   STOP,
+  STRIDE,
   TRAPPED,
   UNKNOWN_KERNEL,
 } from "./control";
@@ -86,30 +89,62 @@ function dispatch(kernel: i32, args: usize, s: Scalars, thread: i32, threads: i3
   }
 }
 
-/** A program is a count, then for each dispatch the kernel and the address of its arguments. */
-function runProgram(program: usize, scalars: usize, thread: i32, threads: i32): void {
+/**
+ * A program is a count, then for each dispatch the kernel and the address of its arguments.
+ *
+ * @param own whose working memory is used
+ */
+function runProgram(program: usize, scalars: usize, own: i32, thread: i32, threads: i32): void {
   const s = changetype<Scalars>(scalars);
   const end = program + 4 + (<usize> load<i32>(program) << 3);
   for (let at = program + 4; at < end; at += 8) {
     const kernel = load<i32>(at);
     setCurrentKernel(kernel);
-    resetScratch(thread);
+    resetScratch(own);
     dispatch(kernel, load<usize>(at, 4), s, thread, threads);
     barrier();
   }
   setCurrentKernel(-1);
 }
 
+/** Runs whole fits, as a team of one, until none is left; then waits for the other threads. */
+function takeFits(program: usize, scalars: usize, thread: i32, threads: i32): void {
+  const fits = load<i32>(FITS), stride = load<usize>(STRIDE);
+  setTeam(1);
+  while (atomic.load<i32>(ERROR) == 0) {
+    const fit = atomic.add<i32>(NEXT_FIT, 1);
+    if (fit >= fits) break;
+    const offset = <usize> fit * stride;
+    runProgram(program + offset, scalars + offset, thread, 0, 1);
+  }
+  setTeam(threads);
+  barrier();
+}
+
+/** Wakes the threads for a program, or for several fits of it. */
+function start(program: usize, scalars: usize, fits: i32, stride: usize): void {
+  store<usize>(PROGRAM, program);
+  store<usize>(SCALARS, scalars);
+  store<i32>(FITS, fits);
+  store<usize>(STRIDE, stride);
+  atomic.store<i32>(NEXT_FIT, 0);
+  atomic.add<i32>(GENERATION, 1);
+  wake(GENERATION);
+}
+
 /** Runs a program on all threads; the caller's is thread 0. Traps if any thread fails. */
 export function launch(program: usize, scalars: usize, threads: i32): void {
   setTeam(threads);
-  if (threads > 1) {
-    store<usize>(PROGRAM, program);
-    store<usize>(SCALARS, scalars);
-    atomic.add<i32>(GENERATION, 1);
-    wake(GENERATION);
-  }
-  runProgram(program, scalars, 0, threads);
+  if (threads > 1) start(program, scalars, 0, 0);
+  runProgram(program, scalars, 0, 0, threads);
+}
+
+/** Runs the same program of several fits, each on one thread. Traps if any thread fails. */
+export function launchFits(
+  program: usize, scalars: usize, fits: i32, stride: usize, threads: i32,
+): void {
+  start(program, scalars, fits, stride);
+  takeFits(program, scalars, 0, threads);
 }
 
 // The last program that this thread has seen; outlives a trap.
@@ -123,7 +158,9 @@ export function serve(thread: i32, threads: i32): void {
     waitWhile(GENERATION, seen);
     seen = atomic.load<i32>(GENERATION);
     if (atomic.load<i32>(STOP) != 0) return;
-    runProgram(load<usize>(PROGRAM), load<usize>(SCALARS), thread, threads);
+    const program = load<usize>(PROGRAM), scalars = load<usize>(SCALARS);
+    if (load<i32>(FITS) > 0) takeFits(program, scalars, thread, threads);
+    else runProgram(program, scalars, thread, thread, threads);
     atomic.add<i32>(RETURNED, 1);
   }
 }

@@ -120,8 +120,10 @@ export function weight_gradients(
   const sums = adoptions(args);
   let job = changetype<Job>(args.jobs);
   if (args.count > 0) end = blocks(args, sums, job, threads, share);
+  let own = 0;
   while (true) {
-    const block = atomic.add<i32>(NEXT_PIECE, 1);
+    // alone, a thread may stand beside others that run other programs
+    const block = threads == 1 ? own++ : atomic.add<i32>(NEXT_PIECE, 1);
     while (index < args.count && block >= end) {
       start = end;
       index++;
@@ -130,7 +132,7 @@ export function weight_gradients(
     }
     if (index == args.count) {
       // every thread gets exactly one number past the end, and the last of them rewinds
-      if (block == end + threads - 1) atomic.store<i32>(NEXT_PIECE, 0);
+      if (threads > 1 && block == end + threads - 1) atomic.store<i32>(NEXT_PIECE, 0);
       return;
     }
     const columns = blockN(job, threads, share), lines = blockM(job, share);

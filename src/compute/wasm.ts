@@ -128,11 +128,24 @@ class WasmExecutor implements Executor {
     return new WasmProgram(this, layout, region, this.memory.buffer);
   }
 
-  /** Runs a program at an address. Throws, with the kernel's name, when one of the threads fails. */
-  launch(program: number, scalars: number): void {
+  /** Runs the program of each fit: whole fits on each thread while there are enough, then together. */
+  launchFits(program: number, scalars: number, fits: number, stride: number): void {
+    const { threads } = this.info;
+    const whole = threads > 1 ? fits - fits % threads : 0;
+    if (whole > 0) {
+      this.#attempt(() => this.wasm.launchFits(program, scalars, whole, stride, threads));
+    }
+    for (let fit = whole; fit < fits; fit++) {
+      const offset = fit * stride;
+      this.#attempt(() => this.wasm.launch(program + offset, scalars + offset, threads));
+    }
+  }
+
+  /** Throws, with the kernel's name, when one of the threads fails. */
+  #attempt(launch: () => void): void {
     if (this.#closed) throw new Error("Cannot run: the wasm device is closed.");
     try {
-      this.wasm.launch(program, scalars, this.info.threads);
+      launch();
     } catch (cause) {
       throw this.#failure(cause);
     }
@@ -196,9 +209,6 @@ function view(element: Element, memory: ArrayBufferLike, start: number, length: 
 }
 
 class WasmProgram implements Program {
-  readonly #scalars: number;
-  readonly #ints: Int32Array;
-  readonly #floats: Float32Array;
   #freed = false;
 
   constructor(
@@ -206,11 +216,7 @@ class WasmProgram implements Program {
     private readonly layout: Layout,
     private readonly region: Region,
     private readonly memory: ArrayBufferLike,
-  ) {
-    this.#scalars = region.start + layout.scalars;
-    this.#ints = new Int32Array(memory, this.#scalars, SCALARS.length);
-    this.#floats = new Float32Array(memory, this.#scalars, SCALARS.length);
-  }
+  ) {}
 
   get fits(): number {
     return this.layout.fits;
@@ -229,13 +235,17 @@ class WasmProgram implements Program {
           (this.#freed ? "its program is freed." : "the plan does not have it."),
       );
     }
+    const { stride } = this.layout;
+    const at = this.region.start + this.layout.scalars;
     scalarsOfFits(recording, scalars, this.fits).forEach((own, fit) => {
+      const ints = new Int32Array(this.memory, at + fit * stride, SCALARS.length);
+      const floats = new Float32Array(this.memory, at + fit * stride, SCALARS.length);
       for (let i = 0; i < SCALARS.length; i++) {
         const [name, kind] = SCALARS[i];
-        (kind === "int" ? this.#ints : this.#floats)[i] = own[name];
+        (kind === "int" ? ints : floats)[i] = own[name];
       }
-      this.executor.launch(this.region.start + start + fit * this.layout.stride, this.#scalars);
     });
+    this.executor.launchFits(this.region.start + start, at, this.fits, stride);
   }
 
   sequence(recording: string, runs: readonly Run[], collect: string): Promise<Float64Array[][]> {

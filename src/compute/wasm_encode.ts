@@ -28,6 +28,7 @@ export interface Layout {
   readonly fits: number;
   /** from one fit's block to the next's */
   readonly stride: number;
+  /** at the front of each fit's block */
   readonly scalars: number;
   readonly buffers: ReadonlyMap<string, { readonly spec: BufferSpec; readonly start: number }>;
   readonly programs: ReadonlyMap<string, number>;
@@ -45,9 +46,9 @@ function argumentWords(kernel: KernelName): number {
   return buffers.length + ints.length + floats.length;
 }
 
-/** Lays a plan out: scalars, shared buffers, then for each fit its buffers and programs. */
+/** Lays a plan out: shared buffers, then for each fit its scalars, buffers and programs. */
 export function layOut(plan: Plan, fits = 1): Layout {
-  let bytes = alignUp(SCALARS.length * WORD);
+  let bytes = 0;
   const buffers = new Map<string, { spec: BufferSpec; start: number }>();
   const place = (specs: readonly BufferSpec[]) => {
     for (const spec of specs) {
@@ -56,7 +57,8 @@ export function layOut(plan: Plan, fits = 1): Layout {
     }
   };
   place(plan.buffers.filter(({ shared }) => shared));
-  const shared = bytes;
+  const scalars = bytes;
+  bytes += alignUp(SCALARS.length * WORD);
   place(plan.buffers.filter(({ shared }) => !shared));
   const programs = new Map<string, number>();
   for (const [name, dispatches] of Object.entries(plan.recordings)) {
@@ -67,8 +69,8 @@ export function layOut(plan: Plan, fits = 1): Layout {
     }
     bytes += alignUp(words * WORD);
   }
-  const stride = bytes - shared;
-  return { bytes: shared + fits * stride, fits, stride, scalars: 0, buffers, programs };
+  const stride = bytes - scalars;
+  return { bytes: scalars + fits * stride, fits, stride, scalars, buffers, programs };
 }
 
 /** Writes the programs of a plan whose region starts at `base`. Throws on arguments that do not fit. */

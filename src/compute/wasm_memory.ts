@@ -75,8 +75,8 @@ export class Regions {
         const mega = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
         throw new Error(
           `Cannot allocate ${mega(size)} on the wasm device: ${mega(start)} are in use, and this ` +
-            `memory cannot grow by what is missing (WebAssembly ends at 4096 MiB). Use smaller ` +
-            `batches, fewer posterior samples, or a smaller model.`,
+            `memory cannot grow by what is missing (WebAssembly ends at 4096 MiB). Use fewer ` +
+            `starts, smaller batches, fewer posterior samples, or a smaller model.`,
           { cause },
         );
       }

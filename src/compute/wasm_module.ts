@@ -7,6 +7,13 @@ export interface WasmExports {
   readonly ERROR_KERNEL: WebAssembly.Global;
   readonly ERROR_THREAD: WebAssembly.Global;
   launch(program: number, scalars: number, threads: number): void;
+  launchFits(
+    program: number,
+    scalars: number,
+    fits: number,
+    stride: number,
+    threads: number,
+  ): void;
   serve(thread: number, threads: number): void;
   reportTrap(): void;
   leaveProgram(): void;
