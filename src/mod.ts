@@ -47,6 +47,7 @@ export { createWasmExecutor } from "./compute/wasm.ts";
 export { createWebgpuExecutor, type WebgpuOptions } from "./compute/webgpu.ts";
 export { findAdapter as webgpuAdapter } from "./compute/webgpu/adapter.ts";
 export { GpuError } from "./compute/webgpu/errors.ts";
+export { type Trace, type TracedStage, traceRecording } from "./compute/webgpu/trace.ts";
 export { KERNELS, LOSSES, NONLINEARITY_CODES } from "./compute/kernels.ts";
 export { type Plan, PlanBuilder } from "./compute/recording.ts";
 
@@ -160,6 +161,7 @@ export {
   generateTrials,
 } from "./study/generate.ts";
 export { recipe, type RecipeName, RECIPES } from "./study/recipes.ts";
+export { type ModelShape, type ShapeName, SHAPES } from "./study/shapes.ts";
 export { fixedPointView, reportData, type Study, truthView } from "./study/report.ts";
 export { score, type Scores } from "./study/scores.ts";
 export { study } from "./study/study.ts";
