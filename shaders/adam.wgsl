@@ -1,12 +1,5 @@
 // Clip by the gradient's norm, then Adam.
 
-// 1 - b^n for n >= 1, without the cancellation of a power near 1.
-fn correction(b: f32, n: u32) -> f32 {
-  let x = f32(n) * log_(b);
-  // -expm1(x): by its series where x is small
-  return select(1.0 - exp_(x), -expm1_core(x), x > -0.3);
-}
-
 fn adam_run(group: vec3<u32>, lane: u32) {
   var norm: f32;
   if (IN_TURN) {

@@ -66,6 +66,13 @@ fn log_(x: f32) -> f32 {
   return fma(n, LN2_HI, (q + q) + tail);
 }
 
+// 1 - b^n for n >= 1, without the cancellation of a power near 1.
+fn correction(b: f32, n: u32) -> f32 {
+  let x = f32(n) * log_(b);
+  // -expm1(x): by its series where x is small
+  return select(1.0 - exp_(x), -expm1_core(x), x > -0.3);
+}
+
 // sin of (r + place) quarter turns, |r| <= 1/2.
 fn quarter_turn(r: f32, place: i32) -> f32 {
   let z = r * r;

@@ -17,9 +17,10 @@ export const EXTRAS = [
   /** where the table of jobs starts in `words`, and how many entries it has */
   "table",
   "entries",
-  /** elements of one run's copy in `trials_B` and in `losses` */
+  /** elements of one run's copy in `trials_B`, in `losses` and in `speeds_K` */
   "trialsSlot",
   "lossesSlot",
+  "speedsSlot",
 ] as const;
 
 export type Extras = Readonly<Partial<Record<typeof EXTRAS[number], number>>>;
@@ -49,6 +50,10 @@ export const TRANSPOSED: Partial<
     wConGates_C2C: ({ C }) => [C, 2 * C],
     wConCandidate_CC: ({ C }) => [C, C],
     wOut_C2U: ({ C, U }) => [C, 2 * U],
+    wGenRecurrent: ({ G, cell }) => [G, cell === 1 ? 2 * G : G],
+    wGenCandidate_GG: ({ G }) => [G, G],
+  },
+  fixed_points: {
     wGenRecurrent: ({ G, cell }) => [G, cell === 1 ? 2 * G : G],
     wGenCandidate_GG: ({ G }) => [G, G],
   },

@@ -151,6 +151,7 @@ export class Planner {
       starts[name] = ref ? this.#start(ref) : ABSENT;
       if (ref && name === "trials_B") extras.trialsSlot = this.layout.place(ref.buffer).words;
       if (ref && name === "losses") extras.lossesSlot = this.layout.place(ref.buffer).words;
+      if (ref && name === "speeds_K") extras.speedsSlot = this.layout.place(ref.buffer).words;
     }
     for (const name of Object.keys(TRANSPOSED[kernel] ?? {})) {
       const ref = buffers[name];
