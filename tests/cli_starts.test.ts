@@ -118,6 +118,8 @@ Deno.test("a start whose numbers run away is told, recorded and left out; the ot
     assert.equal(status, "completed");
     assert.ok(failed.length > 0 && failed.length < 12, `${failed.length} of 12 failed`);
     const table = await rows(join(run, "starts.csv"));
+    const seeds = table.slice(1).map(([seed]) => Number(seed));
+    assert.deepEqual(seeds, seeds.toSorted((a, b) => a - b));
     for (const { seed, failure } of failed) {
       assert.ok(failure);
       const told = new RegExp(

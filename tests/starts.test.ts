@@ -12,13 +12,16 @@ import {
   parseHyperparameters,
   type RunState,
   simulateRotation,
+  splitTrials,
   StartsFailedError,
   type StartsOptions,
   type StartsProgress,
   type StartsResult,
   type StartsState,
 } from "../src/mod.ts";
+import { termsOf } from "../src/train/losses.ts";
 import { startsFromBytes, startsToBytes, stateFromBytes } from "../src/train/run_state.ts";
+import { Trainer } from "../src/train/trainer.ts";
 import { withExecutors } from "./executors.ts";
 
 const data = simulateRotation({ trials: 20, T: 6, N: 5, seed: 1 });
@@ -119,6 +122,35 @@ Deno.test("a fit's split is that of its seed, unless another is asked for", asyn
   assert.notDeepEqual(own.split, other.split);
   assert.deepEqual(own.split, asked.split);
   assert.deepEqual(essence(own.state), essence(asked.state));
+  // a resumed run keeps its split
+  const { result: again } = await follow(
+    fit(data, executor, { hyperparameters, seed: 9, resume: other.state }),
+  );
+  assert.deepEqual(again.split, other.split);
+});
+
+Deno.test("an evaluation in several batches is the evaluation in one", async () => {
+  const split = splitTrials(data.trials, hyperparameters.evalFraction, SEED);
+  const evaluation = async (executor: Executor, batchSize: number) => {
+    const h = { ...hyperparameters, batchSize };
+    const trainer = await Trainer.load(executor, data, h, SEEDS, split);
+    trainer.starts().forEach((params_P, fit) => {
+      const zeros = () => new Float64Array(params_P.length);
+      trainer.write(fit, { params_P, m_P: zeros(), v_P: zeros() });
+    });
+    return (await trainer.evaluate(3)).map(({ losses: [losses] }) => termsOf(losses));
+  };
+  const executor = createReferenceExecutor();
+  const whole = await evaluation(executor, 4);
+  for (const batchSize of [1, 3]) {
+    const found = await evaluation(executor, batchSize);
+    whole.forEach((terms, fit) =>
+      terms.forEach((term, i) => {
+        // only the order of 4 trials' sums differs: some roundings of 2^-53
+        assert.ok(Math.abs(found[fit][i] - term) <= 16 * 2 ** -53 * Math.abs(term));
+      })
+    );
+  }
 });
 
 Deno.test("the model is that of the start with the smallest evaluation score", async () => {
