@@ -22,9 +22,12 @@ export function advance(run: StoredRun, happening: Happening, at: string): Store
     }
     case "checkpoint":
       return { ...run, checkpoint: happening.step, crashes: 0 };
-    case "start-failed":
+    case "start-failed": {
+      const { seed, step, term } = happening;
+      return { ...run, failedStarts: [...run.failedStarts, { seed, step, term }] };
+    }
     case "report":
-      return run;
+      return { ...run, reported: run.reported || happening.made };
     case "state": {
       const { state, step, model, reason } = happening;
       return {

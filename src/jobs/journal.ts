@@ -1,28 +1,18 @@
-/** What a process tells is stored in batches, in order; then those who follow the run hear of it. */
+/** What a process tells is stored in batches, in order. */
 import type { Happening, StoredRun } from "./records.ts";
 
 export class Journal {
   #pending: Happening[] = [];
   #writing: Promise<void> | null = null;
-  #evaluation: number;
-  #checkpoint: number;
+  readonly #heard: Heard;
 
   /** @param store stores a batch, and does not return before it is stored */
   constructor(run: StoredRun, private readonly store: (batch: Happening[]) => Promise<void>) {
-    this.#evaluation = run.evaluation?.step ?? -1;
-    this.#checkpoint = run.checkpoint ?? -1;
+    this.#heard = new Heard(run);
   }
 
-  /** A run that goes on from a checkpoint comes by some steps again: what was told is left out. */
   tell(happening: Happening): void {
-    if (happening.kind === "evaluation") {
-      if (happening.entry.step <= this.#evaluation) return;
-      this.#evaluation = happening.entry.step;
-    }
-    if (happening.kind === "checkpoint") {
-      if (happening.step <= this.#checkpoint) return;
-      this.#checkpoint = happening.step;
-    }
+    if (!this.#heard.isNew(happening)) return;
     this.#pending.push(happening);
     this.#writing ??= this.#write();
   }
@@ -39,5 +29,49 @@ export class Journal {
       await this.store(batch);
     }
     this.#writing = null;
+  }
+}
+
+/**
+ * What was heard of a run. One that goes on from a checkpoint comes by some steps again, and tells what
+ * its checkpoint knows, since the server may have missed it.
+ */
+class Heard {
+  #evaluation: number;
+  #checkpoint: number;
+  #reported: boolean;
+  readonly #failed: Set<number>;
+
+  constructor(run: StoredRun) {
+    this.#evaluation = run.evaluation?.step ?? -1;
+    this.#checkpoint = run.checkpoint ?? -1;
+    this.#reported = run.reported;
+    this.#failed = new Set(run.failedStarts.map(({ seed }) => seed));
+  }
+
+  isNew(happening: Happening): boolean {
+    switch (happening.kind) {
+      case "evaluation": {
+        const { step } = happening.entry;
+        if (step <= this.#evaluation) return false;
+        this.#evaluation = step;
+        return true;
+      }
+      case "checkpoint":
+        if (happening.step <= this.#checkpoint) return false;
+        this.#checkpoint = happening.step;
+        return true;
+      case "start-failed":
+        if (this.#failed.has(happening.seed)) return false;
+        this.#failed.add(happening.seed);
+        return true;
+      case "report": {
+        if (this.#reported) return false;
+        this.#reported = happening.made;
+        return true;
+      }
+      default:
+        return true;
+    }
   }
 }

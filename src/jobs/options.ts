@@ -33,8 +33,6 @@ export interface JobsOptions {
   readonly limits?: Partial<JobsLimits>;
   /** runs at a time on the same hardware: 1 */
   readonly runsPerDevice?: number;
-  /** where `auto` computes: "cpu" */
-  readonly auto?: Hardware;
   /** threads of a run on the wasm device; the device's default otherwise */
   readonly threads?: number;
   /** a process that is asked to stop gets SIGTERM after this, and SIGKILL after twice this: 10 000 ms */
@@ -54,7 +52,6 @@ export type Settings =
 export function settings({ limits, threads, ...options }: JobsOptions): Settings {
   return {
     runsPerDevice: 1,
-    auto: "cpu",
     graceMs: 10_000,
     maxCrashes: 3,
     executable: Deno.execPath(),

@@ -3,9 +3,8 @@
  * and then, at most, "stop" from stdin; the end of stdin tells it that the server is gone.
  */
 import { z } from "zod";
-import { DEVICE_CHOICES } from "../compute/devices.ts";
 import { hyperparametersSchema } from "../model/hyperparameters.ts";
-import { happeningSchema } from "./records.ts";
+import { DEVICES, happeningSchema } from "./records.ts";
 
 /** What a run's process is to do. */
 export const orderSchema = z.strictObject({
@@ -14,7 +13,7 @@ export const orderSchema = z.strictObject({
   /** the dataset's file, the name it goes by, and the hash of the file */
   data: z.strictObject({ path: z.string(), name: z.string(), sha256: z.string() }),
   hyperparameters: hyperparametersSchema,
-  device: z.enum(DEVICE_CHOICES),
+  device: z.enum(DEVICES),
   /** of the wasm device; null for the default */
   threads: z.int().min(1).nullable(),
   seed: z.int().min(0),

@@ -3,10 +3,16 @@
  * of its type, of what the database accepts and of what HTTP answers.
  */
 import { z } from "zod";
-import { DEVICE_CHOICES } from "../compute/devices.ts";
+import type { DeviceChoice } from "../compute/devices.ts";
 import { hyperparametersSchema } from "../model/hyperparameters.ts";
-import { MOST_STARTS } from "../train/fit.ts";
 import { idSchema } from "./ids.ts";
+
+/**
+ * `DEVICE_CHOICES` and `MOST_STARTS` again, so that the thread that has the database does not load every
+ * executor; a test compares them.
+ */
+export const DEVICES = ["auto", "webgpu", "wasm", "reference"] as const satisfies DeviceChoice[];
+export const STARTS = 256;
 
 const count = z.int().min(0);
 const instant = z.iso.datetime();
@@ -111,9 +117,9 @@ export const storedRunSchema = z.strictObject({
   dataset: idSchema("dataset"),
   datasetName: nameSchema,
   hyperparameters: hyperparametersSchema,
-  device: z.enum(DEVICE_CHOICES).describe("what was asked for"),
+  device: z.enum(DEVICES).describe("what was asked for"),
   seed,
-  starts: z.int().min(1).max(MOST_STARTS).describe("fits side by side, of which the best is kept"),
+  starts: z.int().min(1).max(STARTS).describe("fits side by side, of which the best is kept"),
   reproducible: z.boolean().describe("the same bits on every machine; somewhat slower"),
   report: z.boolean().describe("whether a report is made at the end"),
   resumeFrom: idSchema("run").nullable().describe(
@@ -130,6 +136,9 @@ export const storedRunSchema = z.strictObject({
   evaluation: historyEntrySchema.nullable().describe("the last evaluation"),
   best: z.strictObject({ step: count, score: z.number() }).nullable()
     .describe("the best evaluation: its nll + KL"),
+  failedStarts: z.array(z.strictObject({ seed, step: count, term: z.string() }))
+    .describe("starts that were left out, each where its loss term is not finite"),
+  reported: z.boolean().describe("whether the report is made"),
   model: idSchema("model").nullable().describe("what it made"),
   failure: z.string().nullable().describe("why it failed"),
   crashes: count.describe("how often in a row its process was lost without a new checkpoint"),
@@ -260,9 +269,9 @@ export const runRequestSchema = z.strictObject({
   dataset: idSchema("dataset").optional().describe("needed unless resumeFrom is given"),
   hyperparameters: z.looseObject({}).optional()
     .describe("hyperparameters that differ from their defaults"),
-  device: z.enum(DEVICE_CHOICES).optional().describe('default "auto"'),
+  device: z.enum(DEVICES).optional().describe('default "auto"'),
   seed: seed.optional().describe("default 0"),
-  starts: z.int().min(1).max(MOST_STARTS).optional()
+  starts: z.int().min(1).max(STARTS).optional()
     .describe("fits side by side, of seeds from `seed` on, of which the best is kept; default 1"),
   reproducible: z.boolean().optional().describe("default false"),
   report: z.boolean().optional().describe("default true"),

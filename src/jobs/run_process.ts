@@ -28,8 +28,11 @@ const lines = readLines(Deno.stdin.readable);
 
 /** Until the server says so, or is gone. */
 async function listen(): Promise<void> {
-  for await (const line of lines) if (line === STOP) break;
-  stop.abort();
+  try {
+    for await (const line of lines) if (line === STOP) break;
+  } finally {
+    stop.abort();
+  }
 }
 
 async function main(): Promise<number> {

@@ -1,13 +1,13 @@
 /** The runs of a data directory. */
 import { InputError } from "../errors.ts";
-import type { DeviceChoice } from "../compute/devices.ts";
 import { parseHyperparameters } from "../model/hyperparameters.ts";
 import { ConflictError, NotFoundError } from "./errors.ts";
 import { removeIfThere } from "./files.ts";
 import type { DataFolder } from "./folder.ts";
+import { slotOf } from "./hardware.ts";
 import type { Hub } from "./hub.ts";
 import { newId, parseId } from "./ids.ts";
-import type { Hardware, Settings } from "./options.ts";
+import type { Settings } from "./options.ts";
 import { parseRequest } from "./request.ts";
 import {
   FINAL_STATES,
@@ -64,21 +64,31 @@ export class Runs {
       started: null,
       finished: null,
       step: from?.checkpoint ?? 0,
-      checkpoint: from?.checkpoint ?? null,
+      // the process tells what its checkpoint knows
+      checkpoint: null,
       stepsPerSecond: null,
       secondsLeft: null,
       deviceInfo: null,
-      evaluation: from?.evaluation ?? null,
-      best: from?.best ?? null,
+      evaluation: null,
+      best: null,
+      failedStarts: [],
+      reported: false,
       model: null,
       failure: null,
       crashes: 0,
     };
+    if (run.device === "webgpu" && run.reproducible) {
+      throw new InputError(
+        `Cannot queue the run: expected device "wasm" or "reference" where reproducible is true, ` +
+          `since every GPU rounds in its own way, found "webgpu".`,
+      );
+    }
     const folder = this.folder.run(run.id);
     try {
       if (from) await copyRun(from.id, this.folder.run(from.id), folder, dataset);
-      const { auto, limits } = this.settings;
-      await this.store.insertRun(run, hardwareOf(run.device, auto), limits.queuedRuns);
+      const { threads, limits } = this.settings;
+      const slot = slotOf(run.device, run.reproducible, threads);
+      await this.store.insertRun(run, slot, limits.queuedRuns);
     } catch (error) {
       await removeIfThere(folder).catch(() => {});
       throw error;
@@ -199,10 +209,6 @@ export class Runs {
         `${dataset.trials} trials of zeros.`,
     );
   }
-}
-
-function hardwareOf(device: DeviceChoice, auto: Hardware): Hardware {
-  return device === "auto" ? auto : "cpu";
 }
 
 /** What a run that goes on from another keeps. */

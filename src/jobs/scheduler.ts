@@ -5,6 +5,7 @@ import type { Arrays } from "./arrays.ts";
 import { StorageError } from "./errors.ts";
 import { sweep, waitForLock } from "./files.ts";
 import { type DataFolder, PROCESS_LOCK } from "./folder.ts";
+import { probe, type Slot } from "./hardware.ts";
 import type { Hub } from "./hub.ts";
 import { newId } from "./ids.ts";
 import { Journal } from "./journal.ts";
@@ -29,6 +30,7 @@ export class Scheduler {
   readonly #closing = new AbortController();
   #filling: Promise<void> = Promise.resolve();
   #started = false;
+  #auto: Hardware | null = null;
 
   constructor(
     private readonly folder: DataFolder,
@@ -79,13 +81,25 @@ export class Scheduler {
   }
 
   async #fill(): Promise<void> {
+    // a GPU is looked for once, and only where it matters
+    if (this.#auto === null && await this.store.autoWaits()) this.#auto = await this.#probe();
     for (const hardware of HARDWARE) {
+      const slots: Slot[] = this.#auto === hardware ? [hardware, "auto"] : [hardware];
       while (!this.#draining) {
-        const run = await this.store.claim(hardware, this.settings.runsPerDevice);
+        const run = await this.store.claim(slots, this.settings.runsPerDevice);
         if (!run) break;
         this.hub.tell(run.id);
         await this.#begin(run);
       }
+    }
+  }
+
+  async #probe(): Promise<Hardware> {
+    try {
+      return await probe(this.settings.executable);
+    } catch (error) {
+      this.settings.onProblem(error);
+      return "cpu";
     }
   }
 

@@ -7,6 +7,7 @@ import type { z } from "zod";
 import { VERSION } from "../version.ts";
 import { advance } from "./advance.ts";
 import { ConflictError, LimitError, NotFoundError, StorageError, storageError } from "./errors.ts";
+import type { Slot } from "./hardware.ts";
 import type { IdKind } from "./ids.ts";
 import {
   FINAL_STATES,
@@ -156,7 +157,7 @@ export class Store {
     });
   }
 
-  insertRun(run: StoredRun, slot: string, most: number): void {
+  insertRun(run: StoredRun, slot: Slot, most: number): void {
     this.#transaction("Cannot queue the run", () => {
       this.#get("dataset", run.dataset);
       const { n } = this.#one(
@@ -235,6 +236,12 @@ export class Store {
     return this.#rows(`SELECT id FROM ${TABLES[kind]}`).map(({ id }) => String(id));
   }
 
+  /** Whether a run waits for `auto` to be decided. */
+  autoWaits(): boolean {
+    const sql = `SELECT 1 FROM runs WHERE state IN (${list(WAITING)}) AND slot = 'auto' LIMIT 1`;
+    return this.#rows(sql).length > 0;
+  }
+
   /** Runs that wait, in the order in which they will run. */
   waiting(): StoredRun[] {
     return this.#rows(
@@ -294,18 +301,18 @@ export class Store {
     });
   }
 
-  /** Lets the next run of a slot begin, where fewer than `most` of it run. */
-  claim(slot: string, most: number): StoredRun | null {
+  /** Lets the next run of some slots begin, where fewer than `most` of theirs run. */
+  claim(slots: readonly Slot[], most: number): StoredRun | null {
     return this.#transaction("Cannot start the next run", () => {
       const { n } = this.#one(
-        `SELECT count(*) AS n FROM runs WHERE state IN (${list(BUSY)}) AND slot = ?`,
-        slot,
+        `SELECT count(*) AS n FROM runs WHERE state IN (${list(BUSY)}) AND slot IN (${
+          list(slots)
+        })`,
       );
       if (Number(n) >= most) return null;
       const [row] = this.#rows(
-        `SELECT id, record FROM runs WHERE state IN (${list(WAITING)}) AND slot = ?
+        `SELECT id, record FROM runs WHERE state IN (${list(WAITING)}) AND slot IN (${list(slots)})
          ORDER BY seq LIMIT 1`,
-        slot,
       );
       if (!row) return null;
       const run = parse("run", row);

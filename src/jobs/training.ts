@@ -9,6 +9,7 @@ import type { Model } from "../model/model.ts";
 import { fitStarts } from "../train/fit.ts";
 import { RunDirectory } from "../train/run_directory.ts";
 import { isRunFolder, newRunRecord } from "../train/run_record.ts";
+import { scoreOf } from "../train/losses.ts";
 import { type HistoryEntry, leader, type StartsState } from "../train/run_state.ts";
 import type { Split } from "../train/trainer.ts";
 import { storageError } from "./errors.ts";
@@ -48,44 +49,35 @@ async function trainAlone(order: Order, say: Say, signal: AbortSignal): Promise<
   const { path, name, sha256 } = order.data;
   const bytes = await readStored(path, sha256, `the dataset ${JSON.stringify(name)}`);
   const data = { ...datasetFromBytes(bytes, `${name}.npz`), name };
-  const begun = await isRunFolder(order.folder) ? await RunDirectory.open(order.folder) : null;
+  let directory = await isRunFolder(order.folder) ? await RunDirectory.open(order.folder) : null;
+  let executor: Executor | null = null;
   try {
-    const executor = await open(order, begun);
-    try {
-      say({ kind: "device", device: executor.info });
-      const directory = begun ?? await create(order, data, executor);
-      try {
-        const result = isOver(order, directory)
-          ? await readTrained(directory)
-          : await goOn(order, data, executor, directory, say, signal);
-        const step = directory.record.steps;
-        if (!result) return { kind: "end", outcome: "stopped", step };
-        if (order.report) await report(executor, data, directory, result, say);
-        return { kind: "end", outcome: "completed", step };
-      } finally {
-        directory.close();
-      }
-    } finally {
-      executor.close();
-    }
+    executor = await open(order, directory);
+    say({ kind: "device", device: executor.info });
+    directory ??= await create(order, data, executor);
+    const result = isOver(order, directory)
+      ? await readTrained(directory, say)
+      : await goOn(order, data, executor, directory, say, signal);
+    const step = directory.record.steps;
+    if (!result) return { kind: "end", outcome: "stopped", step };
+    if (order.report) await report(executor, data, directory, result, say);
+    return { kind: "end", outcome: "completed", step };
   } finally {
-    begun?.close();
+    executor?.close();
+    directory?.close();
   }
 }
 
 /** A run that has begun goes on where it was, to the same bits. */
 function open(order: Order, begun: RunDirectory | null): Promise<Executor> {
+  const known = begun?.record.device;
+  const device = known?.name ?? order.device;
+  const reproducible = known?.reproducible ?? order.reproducible;
   const threads = order.threads ?? undefined;
-  if (begun === null) {
-    const { device, reproducible } = order;
-    return openDevice({ device, reproducible, ...(device === "reference" ? {} : { threads }) });
-  }
-  const { name, reproducible } = begun.record.device;
   return openDevice({
-    device: name,
-    reproducible,
-    reason: "the run began on it",
-    ...(name === "reference" ? {} : { threads }),
+    device,
+    ...(device === "wasm" || device === "auto" ? { threads, reproducible } : {}),
+    ...(known ? { reason: "the run began on it" } : {}),
   });
 }
 
@@ -110,14 +102,33 @@ function isOver({ hyperparameters }: Order, { record }: RunDirectory): boolean {
   return record.status === "completed" && record.steps >= hyperparameters.steps;
 }
 
-async function readTrained(directory: RunDirectory): Promise<Trained> {
+async function readTrained(directory: RunDirectory, say: Say): Promise<Trained> {
   const { train, evaluation } = directory.record.split;
-  const { history } = await directory.readState();
+  const state = await directory.readStarts();
+  tellAgain(state, say);
   return {
     model: await readModel(directory.path("model")),
     split: { train: Uint32Array.from(train), evaluation: Uint32Array.from(evaluation) },
-    history,
+    history: leader(state.going).history,
   };
+}
+
+/** What a server that was killed may not have heard; what it has heard, it leaves out. */
+function tellAgain({ going, failed }: StartsState, say: Say): void {
+  for (const { seed, step, term } of failed) say({ kind: "start-failed", seed, step, term });
+  const entries = Map.groupBy(
+    [...going, ...failed].flatMap(({ history }) => history),
+    ({ step }) => step,
+  );
+  let least = Infinity;
+  for (const [, all] of [...entries].sort(([a], [b]) => a - b)) {
+    const entry = all.reduce((best, one) =>
+      scoreOf(one.evaluation) < scoreOf(best.evaluation) ? one : best
+    );
+    const score = scoreOf(entry.evaluation);
+    say({ kind: "evaluation", entry, best: score < least });
+    least = Math.min(least, score);
+  }
 }
 
 /** Trains from the last checkpoint, or from the start. Null when the signal ended it early. */
@@ -138,6 +149,8 @@ async function goOn(
     const changed = changedHyperparameters(directory.record.hyperparameters, hyperparameters);
     const device = { ...executor.info, reproducible: directory.record.device.reproducible };
     await directory.resume(resume.step, changed, { hyperparameters, device });
+    tellAgain(resume, say);
+    say({ kind: "checkpoint", step: resume.step });
   }
   const checkpoint = async (state: StartsState) => {
     await directory.save(state);
@@ -176,7 +189,8 @@ async function report(
   { model, split, history }: Trained,
   say: Say,
 ): Promise<void> {
-  if (await isFile(directory.path("report"))) return;
+  const made = () => say({ kind: "report", made: true, reason: null });
+  if (await isFile(directory.path("report"))) return made();
   try {
     // what draws the page is not needed to train
     const { study } = await import("../study/study.ts");
@@ -186,7 +200,7 @@ async function report(
     const about = { title: `LFADS fit to ${data.name}`, created: new Date().toISOString() };
     const page = new TextEncoder().encode(renderReport(reportData(done, about)));
     await writeFileAtomic(directory.path("report"), page);
-    say({ kind: "report", made: true, reason: null });
+    made();
   } catch (error) {
     const reason = storageError("Cannot write the report", error);
     say({
