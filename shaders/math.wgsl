@@ -14,6 +14,11 @@ fn expm1_core(r: f32) -> f32 {
   return fma(p * r, r, r);
 }
 
+// Whether x is no number, by its bits: compilers may fold `x != x`, and min, max and clamp lose it.
+fn is_nan(x: f32) -> bool {
+  return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
+}
+
 // x / ln 2 rounded to a whole number.
 fn wholes(x: f32) -> f32 {
   return round(x * 1.4426950408889634);
@@ -28,17 +33,25 @@ fn power2(n: i32) -> f32 {
   return bitcast<f32>((n + 127) << 23u);
 }
 
-// e^x from -87 to 88; e^-87 (2e-38) below, e^88 above: what is exponentiated here is a log-rate or a
-// log-variance, and the host sees a loss that is not finite.
-fn exp_(x: f32) -> f32 {
-  let y = clamp(x, -87.0, 88.0);
-  let n = wholes(y);
+// e^x for x in -87 … 88.
+fn exp_within(x: f32) -> f32 {
+  let n = wholes(x);
   let scale = power2(i32(n));
-  return fma(expm1_core(reduced(y, n)), scale, scale);
+  return fma(expm1_core(reduced(x, n)), scale, scale);
+}
+
+// e^x: infinity above what float32 holds, e^-87 (2e-38, still a normal number) below -87, NaN for NaN.
+fn exp_(x: f32) -> f32 {
+  let y = clamp(x, -87.0, 89.0);
+  let n = wholes(y);
+  // 2^128 is no number: its last factor of two comes last
+  let scale = power2(min(i32(n), 127));
+  let value = fma(expm1_core(reduced(y, n)), scale, scale) * select(1.0, 2.0, n > 127.0);
+  return select(value, x, is_nan(x));
 }
 
 fn sigmoid(x: f32) -> f32 {
-  return 1.0 / (1.0 + exp_(-x));
+  return select(1.0 / (1.0 + exp_within(clamp(-x, -87.0, 87.0))), x, is_nan(x));
 }
 
 // tanh x = -q / (2 + q) with q = e^(-2|x|) - 1: accurate relative to tanh x near 0 too.
@@ -47,11 +60,12 @@ fn tanh_(x: f32) -> f32 {
   let n = wholes(y);
   let scale = power2(i32(n));
   let q = fma(expm1_core(reduced(y, n)), scale, scale - 1.0);
-  let magnitude = -q / (2.0 + q);
-  return select(magnitude, -magnitude, x < 0.0);
+  let magnitude = bitcast<u32>(q / (2.0 + q)) & 0x7fffffffu;
+  return select(bitcast<f32>(magnitude | (bitcast<u32>(x) & 0x80000000u)), x, is_nan(x));
 }
 
-// ln x for positive normal x, near 1 too: x = 2^n m with m in √½ … √2, and ln m = 2 atanh s.
+// ln x for positive normal x, near 1 too: x = 2^n m with m in √½ … √2, and ln m = 2 atanh s. Infinity
+// and NaN stay what they are.
 fn log_(x: f32) -> f32 {
   let bits = bitcast<i32>(x);
   let whole = (bits - 0x3f3504f3) >> 23u;
@@ -63,7 +77,7 @@ fn log_(x: f32) -> f32 {
   p = fma(p, z, 0.4);
   p = fma(p, z, 0.6666666666666666);
   let tail = fma(p * z, q, n * LN2_LO);
-  return fma(n, LN2_HI, (q + q) + tail);
+  return select(fma(n, LN2_HI, (q + q) + tail), x, bitcast<u32>(x) >= 0x7f800000u);
 }
 
 // 1 - b^n for n >= 1, without the cancellation of a power near 1.

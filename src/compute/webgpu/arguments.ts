@@ -39,6 +39,7 @@ const AS: Partial<Record<GpuKernel, Signature>> = {
 export const TRANSPOSED: Partial<
   Record<GpuKernel, Readonly<Record<string, (n: Numbers) => readonly [number, number]>>>
 > = {
+  readout: { w_FN: ({ F, N }) => [F, N] },
   encoder_backward: {
     wGates_DE2E: ({ E }) => [E, 2 * E],
     wCandidate_DEE: ({ E }) => [E, E],

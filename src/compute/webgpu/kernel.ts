@@ -65,6 +65,7 @@ export type Library =
   | "gru"
   | "gaussian"
   | "gemm"
+  | "log_rates"
   | "sum"
   | "transposes";
 

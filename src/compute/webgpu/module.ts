@@ -2,6 +2,7 @@
 import gaussian from "../../../shaders/gaussian.wgsl" with { type: "text" };
 import gemm from "../../../shaders/gemm.wgsl" with { type: "text" };
 import gru from "../../../shaders/gru.wgsl" with { type: "text" };
+import logRates from "../../../shaders/log_rates.wgsl" with { type: "text" };
 import math from "../../../shaders/math.wgsl" with { type: "text" };
 import random from "../../../shaders/random.wgsl" with { type: "text" };
 import run from "../../../shaders/run.wgsl" with { type: "text" };
@@ -26,6 +27,7 @@ const LIBRARIES: Readonly<Record<Exclude<Library, "tile">, string>> = {
   gru,
   gaussian,
   gemm,
+  log_rates: logRates,
   sum,
   transposes,
 };
@@ -37,6 +39,7 @@ const ORDER: readonly Library[] = [
   "gru",
   "gaussian",
   "gemm",
+  "log_rates",
   "transposes",
 ];
 
