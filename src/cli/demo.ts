@@ -7,6 +7,7 @@ import {
   isRunFolder,
   makeFolderOrExplain,
   modelToBytes,
+  MOST_STARTS,
   type RecipeName,
   RECIPES,
   renderReport,
@@ -24,10 +25,12 @@ import {
 } from "./options.ts";
 import { Output } from "./output.ts";
 import { follow } from "./progress.ts";
+import { startsTable } from "./starts.ts";
 
 interface DemoFlags extends ComputeOptions {
   readonly seed?: number;
   readonly steps?: number;
+  readonly starts?: number;
   readonly recipe: string;
   readonly out: string;
 }
@@ -42,6 +45,11 @@ export function addDemo(program: Command, context: Context): void {
     .description("the tutorial: simulate, fit, infer, find fixed points, report")
     .option("--steps <number>", "optimiser steps (default: the recipe's)", whole(1))
     .option("--recipe <name>", RECIPES.join(" | "), RECIPES[0])
+    .option(
+      "--starts <number>",
+      "train so many starts side by side and keep the best (default: 1)",
+      whole(1, MOST_STARTS),
+    )
     .option("--out <folder>", "where the report goes", join("out", "demo"))
     .addOption(seedOption("decides the data and the fit"));
   addComputeOptions(command)
@@ -52,7 +60,7 @@ export function addDemo(program: Command, context: Context): void {
 }
 
 async function demo(flags: DemoFlags, output: Output): Promise<void> {
-  const { seed = 0, steps, out } = flags;
+  const { seed = 0, starts, steps, out } = flags;
   const recipe = recipeName(flags.recipe);
   if (await isRunFolder(out)) {
     throw new InputError(
@@ -65,13 +73,15 @@ async function demo(flags: DemoFlags, output: Output): Promise<void> {
   const executor = await openDeviceAloud(flags, output);
   try {
     const created = new Date().toISOString();
-    const found = await follow(tutorial(executor, { seed, recipe, steps, created }), output);
+    const run = tutorial(executor, { seed, recipe, starts, steps, created });
+    const found = await follow(run, output);
     const { summary, data, fit, report } = found;
     const path = join(out, "report.html");
     await writeFileAtomic(path, new TextEncoder().encode(renderReport(report)));
     await writeFileAtomic(join(out, "model.safetensors"), modelToBytes(fit.model));
     await writeFileAtomic(join(out, "rotation.npz"), datasetToBytes(data));
     const { nll, explained, truth, fixedPoints } = summary;
+    if (summary.starts.length > 1) output.result(startsTable(summary.starts));
     output.result(
       `${summary.steps} steps in ${duration(summary.trainSeconds)}. Held-out trials: null ` +
         `${number(nll.null)}, model ${number(nll.model)}, oracle ${number(nll.oracle)} nats per ` +

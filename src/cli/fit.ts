@@ -19,9 +19,8 @@ import {
   splitTrials,
   type StartsResult,
   type StartsState,
-  type StartSummary,
 } from "../mod.ts";
-import { duration, number, sizes, table } from "./format.ts";
+import { duration, sizes } from "./format.ts";
 import { addHyperparameterOptions, givenHyperparameters } from "./hyperparameter_options.ts";
 import { readData } from "./inputs.ts";
 import { listenForInterrupt } from "./interrupt.ts";
@@ -35,6 +34,7 @@ import {
 } from "./options.ts";
 import { Output } from "./output.ts";
 import { follow } from "./progress.ts";
+import { startsTable } from "./starts.ts";
 import { makeReport, printScores } from "./study.ts";
 
 interface FitFlags extends ComputeOptions {
@@ -371,23 +371,6 @@ async function train(session: Session, signal: AbortSignal, output: Output): Pro
   } finally {
     directory?.close();
   }
-}
-
-/** The starts, the best first, those that failed last. */
-function startsTable(starts: readonly StartSummary[]): string {
-  const rank = ({ best, failure }: StartSummary) => failure ? Infinity : best?.score ?? Infinity;
-  const sorted = [...starts].sort((a, b) =>
-    Number(a.failure !== null) - Number(b.failure !== null) || rank(a) - rank(b)
-  );
-  return table(
-    ["seed", "held-out loss", "of step", ""],
-    sorted.map(({ seed, best, failure }) => [
-      String(seed),
-      best ? number(best.score, 6) : "",
-      best ? String(best.step) : "",
-      failure ? `failed at step ${failure.step}: ${failure.term} is not finite` : "",
-    ]),
-  );
 }
 
 function describe(data: Dataset, output: Output): void {

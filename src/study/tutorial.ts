@@ -3,7 +3,8 @@ import type { Executor } from "../compute/executor.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { simulateRotation } from "../data/simulate.ts";
 import type { FixedPointView, ReportData } from "../report/data.ts";
-import { fit, type FitResult, type Progress } from "../train/fit.ts";
+import { fitStarts, type StartsProgress, type StartsResult } from "../train/fit.ts";
+import type { StartSummary } from "../train/run_state.ts";
 import { recipe, type RecipeName } from "./recipes.ts";
 import { measuredRecipes } from "./recipes_measured.ts";
 import { fixedPointView, reportData, type Study, truthView } from "./report.ts";
@@ -13,6 +14,8 @@ export interface TutorialOptions {
   /** of the simulated data and of the fit */
   readonly seed: number;
   readonly recipe?: RecipeName;
+  /** of which the best is kept: see `fitStarts`; 1 by default */
+  readonly starts?: number;
   /** fewer or more optimiser steps than the recipe's */
   readonly steps?: number;
   readonly signal?: AbortSignal;
@@ -25,6 +28,7 @@ export interface TutorialSummary {
   readonly device: string;
   readonly threads: number;
   readonly seed: number;
+  readonly starts: readonly StartSummary[];
   readonly steps: number;
   readonly trainSeconds: number;
   readonly nll: { readonly null: number; readonly oracle: number; readonly model: number };
@@ -36,7 +40,7 @@ export interface TutorialSummary {
 export interface TutorialResult {
   readonly summary: TutorialSummary;
   readonly data: Dataset;
-  readonly fit: FitResult;
+  readonly fit: StartsResult;
   readonly study: Study;
   readonly report: ReportData;
 }
@@ -59,14 +63,14 @@ export interface TutorialResult {
 export async function* tutorial(
   executor: Executor,
   options: TutorialOptions,
-): AsyncGenerator<Progress, TutorialResult, void> {
-  const { seed, signal } = options;
+): AsyncGenerator<StartsProgress, TutorialResult, void> {
+  const { seed, starts = 1, signal } = options;
   const name = options.recipe ?? "default";
   const planned = recipe(name);
   const hyperparameters = { ...planned, steps: options.steps ?? planned.steps };
   const data = simulateRotation({ seed });
-  const fitted = yield* fit(data, executor, { hyperparameters, seed, signal });
-  const { model, split, state } = fitted;
+  const fitted = yield* fitStarts(data, executor, { hyperparameters, seed, starts, signal });
+  const { model, split, best: state } = fitted;
   const whole = await study(executor, data, model, split, { history: state.history });
   const truth = truthView(data);
   const { nll, explained } = whole.scores;
@@ -79,6 +83,7 @@ export async function* tutorial(
     device: executor.info.name,
     threads: executor.info.threads,
     seed,
+    starts: fitted.starts,
     steps: state.step,
     trainSeconds: state.seconds,
     nll: { null: nll.null, oracle: nll.oracle, model: nll.model },
@@ -96,7 +101,8 @@ export async function* tutorial(
         fixedPoints: fixedPoints.length,
         angle: leading ? Math.abs(leading.angle) : null,
         modulus: leading?.modulus ?? null,
-        note: `seed ${seed}, ${state.step} steps`,
+        note: (starts > 1 ? `best of ${starts} starts: ` : "") +
+          `seed ${model.seed}, ${state.step} steps`,
       },
       ...measuredRecipes(),
     ],
