@@ -81,7 +81,7 @@ async function demo(flags: DemoFlags, output: Output): Promise<void> {
     await writeFileAtomic(join(out, "model.safetensors"), modelToBytes(fit.model));
     await writeFileAtomic(join(out, "rotation.npz"), datasetToBytes(data));
     const { nll, explained, truth, fixedPoints } = summary;
-    if (summary.starts.length > 1) output.result(startsTable(summary.starts));
+    if (fit.starts.length > 1) output.result(startsTable(fit.starts));
     output.result(
       `${summary.steps} steps in ${duration(summary.trainSeconds)}. Held-out trials: null ` +
         `${number(nll.null)}, model ${number(nll.model)}, oracle ${number(nll.oracle)} nats per ` +

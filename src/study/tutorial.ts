@@ -4,7 +4,6 @@ import type { Dataset } from "../data/dataset.ts";
 import { simulateRotation } from "../data/simulate.ts";
 import type { FixedPointView, ReportData } from "../report/data.ts";
 import { fitStarts, type StartsProgress, type StartsResult } from "../train/fit.ts";
-import type { StartSummary } from "../train/run_state.ts";
 import { recipe, type RecipeName } from "./recipes.ts";
 import { measuredRecipes } from "./recipes_measured.ts";
 import { fixedPointView, reportData, type Study, truthView } from "./report.ts";
@@ -28,7 +27,6 @@ export interface TutorialSummary {
   readonly device: string;
   readonly threads: number;
   readonly seed: number;
-  readonly starts: readonly StartSummary[];
   readonly steps: number;
   readonly trainSeconds: number;
   readonly nll: { readonly null: number; readonly oracle: number; readonly model: number };
@@ -83,7 +81,6 @@ export async function* tutorial(
     device: executor.info.name,
     threads: executor.info.threads,
     seed,
-    starts: fitted.starts,
     steps: state.step,
     trainSeconds: state.seconds,
     nll: { null: nll.null, oracle: nll.oracle, model: nll.model },
