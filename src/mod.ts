@@ -44,7 +44,11 @@ export {
 } from "./compute/devices.ts";
 export { createReferenceExecutor } from "./compute/reference.ts";
 export { createWasmExecutor } from "./compute/wasm.ts";
-export { createWebgpuExecutor, type WebgpuOptions } from "./compute/webgpu.ts";
+export {
+  createWebgpuExecutor,
+  type WebgpuExecutor,
+  type WebgpuOptions,
+} from "./compute/webgpu.ts";
 export { findAdapter as webgpuAdapter } from "./compute/webgpu/adapter.ts";
 export { GpuError } from "./compute/webgpu/errors.ts";
 export { type Trace, type TracedStage, traceRecording } from "./compute/webgpu/trace.ts";
@@ -174,10 +178,22 @@ export {
 export { type ReportData } from "./report/data.ts";
 export { renderReport } from "./report/report.ts";
 
-// serving: inference for many callers on one device in a worker
+// serving: inference for many callers on one device in a worker, and array formats
+export { type BodyHead, bodyFormat, type DecodeLimits } from "./serving/arrays/decode.ts";
+export { answerFormat, type Encoded, type Facts } from "./serving/arrays/encode.ts";
+export {
+  NotAcceptableError,
+  TooLargeError,
+  UnsupportedTypeError,
+} from "./serving/arrays/errors.ts";
+export { type ArrayFormat, MEDIA_TYPES, TENSOR_HEADERS } from "./serving/arrays/types.ts";
+export { type ArrayCodec, inlineCodec } from "./serving/codec.ts";
+export { createThreadedCodec, type ThreadedCodec } from "./serving/codec_thread.ts";
 export { ServingError, type ServingProblem } from "./serving/errors.ts";
 export { type Outcome, type ServingEvent, type ServingStatistics } from "./serving/events.ts";
 export { type FixedPointsRequest, type SearchProgress } from "./serving/jobs.ts";
+export { type LightModel, lightModelFromBytes } from "./serving/light_model.ts";
+export { createLocalService, type LocalOptions } from "./serving/local.ts";
 export {
   type InferAnswer,
   type InferenceService,
@@ -231,6 +247,13 @@ export { type RunningRun } from "./jobs/scheduler.ts";
 export { type Page, type PageOptions } from "./jobs/store.ts";
 
 // checks of what a device computes
+export {
+  type DeviceReport,
+  type DeviceSurvey,
+  type SelfCheck,
+  surveyDevices,
+  type SurveyOptions,
+} from "./check/devices.ts";
 export { checkFile } from "./check/files.ts";
 export { checkJson, printCheck } from "./check/print.ts";
 export { checkRandomShapes } from "./check/random_shapes.ts";

@@ -6,7 +6,7 @@ import { KERNELS } from "../src/compute/kernels.ts";
 const LAYERS = [
   ["bench", "tests"],
   ["src/cli"],
-  ["src/mod.ts"],
+  ["src/mod.ts", "src/edge.ts"],
   ["src/serving", "src/jobs"],
   ["src/check", "src/study"],
   ["src/report"],

@@ -3,12 +3,13 @@
  *
  * - `latentd.wasm` uses relaxed multiply-add: fast, and rounds as the machine likes.
  * - `latentd.strict.wasm` multiplies, then adds: the same bits on every machine.
+ * - `latentd.infer.wasm` is the strict one's inference alone, on one thread and memory that is not
+ *   shared: for where there are no threads, and little room.
  */
 import asc from "assemblyscript/asc";
 
 const here = new URL(".", import.meta.url);
 const out = new URL("build/", here);
-const ENTRY = "index.ts";
 
 const common = [
   // -O3 reorders the inner loops of gemm.ts so that V8 runs out of registers: a third slower
@@ -16,18 +17,19 @@ const common = [
   "--noAssert",
   "--runtime=stub",
   "--importMemory",
-  "--sharedMemory",
   "--initialMemory=1",
-  "--maximumMemory=65536",
   // the words of control.ts stand below
   "--memoryBase=1024",
   "--enable=simd",
   "--enable=threads",
 ];
 
+const shared = [...common, "--sharedMemory", "--maximumMemory=65536"];
+
 const targets = [
-  { file: "latentd.wasm", options: [...common, "--enable=relaxed-simd"] },
-  { file: "latentd.strict.wasm", options: common },
+  { file: "latentd.wasm", entry: "index.ts", options: [...shared, "--enable=relaxed-simd"] },
+  { file: "latentd.strict.wasm", entry: "index.ts", options: shared },
+  { file: "latentd.infer.wasm", entry: "infer.ts", options: [...common, "--shrinkLevel=1"] },
 ];
 
 /** The kernels' sources by file name. */
@@ -48,10 +50,14 @@ async function fingerprint(sources: Map<string, string>): Promise<string> {
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-async function compile(sources: Map<string, string>, options: string[]): Promise<Uint8Array> {
+async function compile(
+  sources: Map<string, string>,
+  entry: string,
+  options: string[],
+): Promise<Uint8Array> {
   const complaints: string[] = [];
   let binary: Uint8Array | undefined;
-  const { error } = await asc.main([ENTRY, "--outFile=out.wasm", ...options], {
+  const { error } = await asc.main([entry, "--outFile=out.wasm", ...options], {
     readFile: (name: string) => sources.get(name) ?? null,
     writeFile: (name: string, contents: Uint8Array | string) => {
       if (name === "out.wasm" && typeof contents !== "string") binary = contents;
@@ -76,8 +82,8 @@ const built = await Deno.readTextFile(hashFile).catch((error) => {
 });
 if (built !== hash) {
   await Deno.mkdir(out, { recursive: true });
-  for (const { file, options } of targets) {
-    const binary = await compile(sources, options);
+  for (const { file, entry, options } of targets) {
+    const binary = await compile(sources, entry, options);
     // a reader never meets half a file
     const unfinished = new URL(`${file}.new`, out);
     await Deno.writeFile(unfinished, binary);

@@ -26,6 +26,8 @@ const DEFAULT_THREADS = 16;
 /** Each thread sets aside 32 MiB of the 4 GiB that WebAssembly can address. */
 const MOST_THREADS = 32;
 
+const REPRODUCIBLE = "float32, SIMD, the same bits on every machine";
+
 /** How to start the executor. */
 export interface WasmOptions {
   /** 1 … 32; by default one for each processor, at most 16 */
@@ -81,12 +83,27 @@ export async function createWasmExecutor(options: WasmOptions = {}): Promise<Exe
   const info: DeviceInfo = {
     name: "wasm",
     threads,
-    arithmetic: reproducible
-      ? "float32, SIMD, the same bits on every machine"
-      : "float32, SIMD with relaxed multiply-add",
+    arithmetic: reproducible ? REPRODUCIBLE : "float32, SIMD with relaxed multiply-add",
     reason: options.reason ?? "asked for",
   };
   return new WasmExecutor(info, wasm, memory, new Regions(memory, start), workers);
+}
+
+/**
+ * The executor on the caller's thread alone, with a memory that is not shared: for where there are no
+ * threads and no files, and the kernels (`latentd.infer.wasm`) are at hand. Only one program may be
+ * loaded at a time, because where such a memory grows, the views of programs that stand in it are lost.
+ */
+export function createSingleThreadExecutor(
+  kernels: WebAssembly.Module,
+  reason = "asked for",
+): Executor {
+  const memory = new WebAssembly.Memory({ initial: 1 });
+  const wasm = instantiate(kernels, memory);
+  const start = wasm.scratchEnd(1) >>> 0;
+  memory.grow(Math.ceil(start / 65536) - 1);
+  const info: DeviceInfo = { name: "wasm", threads: 1, arithmetic: REPRODUCIBLE, reason };
+  return new WasmExecutor(info, wasm, memory, new Regions(memory, start), []);
 }
 
 /** Resolves when a worker is about to wait for its first program. */

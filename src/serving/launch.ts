@@ -16,7 +16,7 @@ export interface LaunchPart {
   readonly binWidth: number | null;
   /** where a request in several launches gathers its arrays: for `total` trials, from `at` on */
   readonly into?: {
-    readonly buffer: SharedArrayBuffer;
+    readonly buffer: ArrayBufferLike;
     readonly total: number;
     readonly at: number;
   };

@@ -1,11 +1,11 @@
 /** Answers as bytes, in the format that the caller likes best of those that can hold them. */
 import { npyArray, writeNpy } from "../../data/npy.ts";
-import { writeNpz } from "../../data/npz.ts";
 import { tensor, writeSafetensors } from "../../data/safetensors.ts";
 import type { NamedArray } from "../service.ts";
 import { dtypeOf } from "./dtypes.ts";
 import { NotAcceptableError } from "./errors.ts";
 import { negotiate } from "./media.ts";
+import { storedZip } from "./stored_zip.ts";
 import { type ArrayFormat, MEDIA_TYPES, SINGLE, TENSOR_HEADERS } from "./types.ts";
 
 /** Bytes, and what has to be said about them. */
@@ -48,12 +48,10 @@ export function encodeArrays(
   const headers = { "content-type": MEDIA_TYPES[format] };
   switch (format) {
     case "npz": {
-      const files = Object.fromEntries(
-        [...arrays].map(([name, { shape, data }]) => [name, npyArray(shape, data)]),
+      const files = [...arrays].map(([name, { shape, data }]) =>
+        [`${name}.npy`, writeNpy(npyArray(shape, data))] as const
       );
-      // stored: floats hardly shrink, and the caller waits
-      const options = { what: "the answer", compress: false };
-      return { body: owned(writeNpz(files, options)), headers };
+      return { body: storedZip(new Map(files)), headers };
     }
     case "safetensors": {
       const tensors = Object.fromEntries(

@@ -1,0 +1,120 @@
+/**
+ * A model's file, read for inference alone: without the schema of the hyperparameters that training
+ * has, which is larger than all that inference needs. It takes the files that `modelFromBytes` takes.
+ */
+import { readSafetensors } from "../data/safetensors.ts";
+import type { CellKind, Nonlinearity } from "../dims.ts";
+import { InputError } from "../errors.ts";
+import type { PosteriorModel } from "../inference/posterior_program.ts";
+import { type Architecture, parameterLayout } from "../model/layout.ts";
+
+/** A model that can infer. */
+export interface LightModel extends PosteriorModel {
+  readonly binWidth: number | null;
+  readonly step: number;
+}
+
+const FORMAT = "latentd model 1";
+/** The schema's own bounds; a test compares. */
+const MOST_UNITS = 4096, MOST_INPUTS = 1024;
+
+/** @throws {InputError} where the file is no model of ours, or its tensors do not fit its shape */
+export function lightModelFromBytes(bytes: Uint8Array, what: string): LightModel {
+  const fail = (wanted: string, found: string): never => {
+    throw new InputError(`Cannot read the model ${what}: expected ${wanted}, found ${found}.`);
+  };
+  const { tensors, metadata } = readSafetensors(bytes, what);
+  if (metadata.format !== FORMAT) {
+    fail(`metadata "format" of "${FORMAT}"`, JSON.stringify(metadata.format) ?? "none");
+  }
+  const whole = (name: string, value: unknown, least: number, most: number): number => {
+    const number = Number(value);
+    if (Number.isSafeInteger(number) && number >= least && number <= most) return number;
+    return fail(`"${name}" from ${least} to ${most}`, JSON.stringify(value) ?? "none");
+  };
+  const text = (name: string, most = Number.MAX_SAFE_INTEGER, least = 1) =>
+    whole(name, metadata[name], least, most);
+  const given = hyperparameters(metadata.hyperparameters, fail);
+  const units = (name: string, least: number, most = MOST_UNITS) =>
+    whole(name, given[name], least, most);
+  const { cell, nonlinearity, varMin } = given;
+  if (cell !== "gru" && cell !== "vanilla") {
+    return fail('a cell "gru" or "vanilla"', JSON.stringify(cell) ?? "none");
+  }
+  if (nonlinearity !== "tanh" && nonlinearity !== "relu" && nonlinearity !== "identity") {
+    return fail("a nonlinearity tanh, relu or identity", JSON.stringify(nonlinearity) ?? "none");
+  }
+  if (typeof varMin !== "number" || !(varMin > 0 && varMin <= 1)) {
+    return fail('"varMin" above 0 and at most 1', JSON.stringify(varMin) ?? "none");
+  }
+  const C = units("controllerUnits", 0), U = units("inferredInputs", 0, MOST_INPUTS);
+  if ((C > 0) !== (U > 0)) fail("controllerUnits and inferredInputs, or neither", `${C} and ${U}`);
+  const architecture: Architecture = {
+    dims: {
+      T: text("T"),
+      N: text("N"),
+      E: units("encoderUnits", 1),
+      C,
+      U,
+      G: units("generatorUnits", 1),
+      F: units("factors", 1),
+    },
+    cell: cell satisfies CellKind,
+    nonlinearity: nonlinearity satisfies Nonlinearity,
+  };
+  return {
+    architecture,
+    hyperparameters: { ...UNUSED, varMin },
+    params_P: parameters(architecture, tensors, fail),
+    binWidth: metadata.binWidth ? Number(metadata.binWidth) : null,
+    step: text("step", Number.MAX_SAFE_INTEGER, 0),
+  };
+}
+
+/** What a step has and inference does not: dropout, the L2 penalty, the optimiser. */
+const UNUSED = {
+  keepRate: 1,
+  generatorKeepRate: 1,
+  l2: 0,
+  adamB1: 0,
+  adamB2: 0,
+  adamEps: 1,
+  maxGradNorm: 1,
+} as const;
+
+type Fail = (wanted: string, found: string) => never;
+
+function hyperparameters(text: string | undefined, fail: Fail): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text ?? "");
+  } catch {
+    return fail("hyperparameters as JSON in its metadata", "none");
+  }
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+    return value as Record<string, unknown>;
+  }
+  return fail("hyperparameters to be an object", "something else");
+}
+
+function parameters(
+  architecture: Architecture,
+  tensors: ReturnType<typeof readSafetensors>["tensors"],
+  fail: Fail,
+): Float64Array {
+  const layout = parameterLayout(architecture);
+  // before memory is reserved: all that is wanted is in the file
+  for (const { name, shape } of layout.slices) {
+    const found = tensors[name];
+    if (found?.shape.join() === shape.join()) continue;
+    fail(
+      `"${name}" with shape [${shape.join(", ")}]`,
+      found ? `shape [${found.shape.join(", ")}]` : "no such tensor",
+    );
+  }
+  const params_P = new Float64Array(layout.length);
+  for (const { name, offset } of layout.slices) params_P.set(tensors[name].data, offset);
+  const bad = params_P.findIndex((value) => !Number.isFinite(value));
+  if (bad >= 0) fail("finite parameters", `${params_P[bad]} at ${bad}`);
+  return params_P;
+}

@@ -1,0 +1,108 @@
+/** Inference where it is asked for: one executor, one thread, no queue; for the edge. */
+import type { Executor } from "../compute/executor.ts";
+import { InputError } from "../errors.ts";
+import { loadPosterior, type PosteriorProgram } from "../inference/posterior_program.ts";
+import { ServingError } from "./errors.ts";
+import { launchTrials, layOutAnswer, runLaunch, viewAnswer, type Width } from "./launch.ts";
+import type { LightModel } from "./light_model.ts";
+import {
+  checkRequest,
+  type InferAnswer,
+  type InferenceService,
+  type InferRequest,
+  type ModelDescription,
+  type RequestOptions,
+  wantedOutputs,
+} from "./service.ts";
+
+export interface LocalOptions {
+  /** most trials of one launch: 16 */
+  readonly maxBatch?: number;
+  /** numbers that one launch may keep: 4e6 */
+  readonly launchNumbers?: number;
+  /** bytes of one answer: 32 MiB */
+  readonly maxAnswerBytes?: number;
+}
+
+/**
+ * Serves one model with an executor whose runs are complete when they return. A program is loaded with
+ * the first request, and again where a request needs more samples than it was sized for.
+ */
+export function createLocalService(
+  executor: Executor,
+  id: string,
+  model: LightModel,
+  options: LocalOptions = {},
+): InferenceService {
+  const { maxBatch = 16, launchNumbers = 4e6, maxAnswerBytes = 32 * 2 ** 20 } = options;
+  const { architecture: { dims, cell, nonlinearity }, binWidth, step } = model;
+  const description: ModelDescription = { id, dims, cell, nonlinearity, binWidth, step };
+  const width: Width = executor.info.name === "reference" ? 8 : 4;
+  let program: PosteriorProgram | null = null;
+  /** requests run one after the other: a program's buffers are one request's at a time */
+  let last: Promise<unknown> = Promise.resolve();
+
+  const find = (asked: string): ModelDescription => {
+    if (asked === id) return description;
+    throw new ServingError("unknown-model", `Cannot find a model ${JSON.stringify(asked)}.`);
+  };
+  const load = async (b: number, samples: number): Promise<PosteriorProgram> => {
+    if (program?.fits(b, samples)) return program;
+    const B = Math.max(b, program?.sizes.B ?? 1);
+    const S = Math.max(program?.sizes.S ?? 1, Math.ceil(b * Math.max(1, samples) / B));
+    // growing the memory would leave the views of a program that is loaded behind
+    program?.free();
+    program = null;
+    return program = await loadPosterior(executor, model, { B, S, counts: "u16" });
+  };
+  const run = async (request: InferRequest, { signal }: RequestOptions): Promise<InferAnswer> => {
+    signal?.throwIfAborted();
+    const { trials, samples, seed = 0, firstTrial = 0, counts_BTN } = request;
+    const outputs = wantedOutputs(description, request);
+    const layout = layOutAnswer(dims, outputs, trials, width);
+    if (layout.bytes > maxAnswerBytes) {
+      throw new InputError(
+        `Cannot infer: expected an answer of at most ${maxAnswerBytes} bytes, found ${layout.bytes} ` +
+          `for ${trials} trials; ask for fewer trials or outputs.`,
+      );
+    }
+    const start = performance.now();
+    const buffer = new ArrayBuffer(layout.bytes);
+    const size = dims.T * dims.N;
+    const each = launchTrials(model.architecture, samples, { maxBatch, launchNumbers });
+    for (let first = 0; first < trials; first += each) {
+      const now = Math.min(each, trials - first);
+      const part = {
+        counts_BTN: counts_BTN.subarray(first * size, (first + now) * size),
+        trials: now,
+        outputs,
+        binWidth: request.binWidth ?? binWidth,
+        into: { buffer, total: trials, at: first },
+      };
+      const launch = { samples, seed, firstTrial: firstTrial + first, parts: [part] };
+      await runLaunch(await load(now, samples), dims, launch, width);
+    }
+    return {
+      model: description,
+      trials,
+      samples,
+      seed,
+      device: executor.info,
+      arrays: viewAnswer(buffer, layout, width),
+      queueMs: 0,
+      computeMs: performance.now() - start,
+    };
+  };
+  return {
+    readiness: () => ({ ready: true, device: executor.info, reason: executor.info.reason }),
+    models: () => Promise.resolve([id]),
+    // deno-lint-ignore require-await -- so that an unknown id rejects
+    describe: async (asked) => find(asked),
+    async infer(asked, request, limits = {}) {
+      checkRequest(find(asked), request);
+      const running = last.then(() => run(request, limits));
+      last = running.catch(() => {});
+      return await running;
+    },
+  };
+}
