@@ -35,6 +35,21 @@ fn store_tile(at: u32, rows: Rows, width: u32, j: u32, x: Tile) {
 ${lanes.map((i) => `  put(at + ${lane("rows", i)} * width + j, ${lane("x", i)});`).join("\n")}
 }
 
+// Only the rows of which \`samples\` says that they are a trial's first: one store for each trial.
+fn store_trials_tile(at: u32, trials: Rows, samples: Rows, width: u32, j: u32, x: Tile) {
+${
+    lanes.map((i) =>
+      `  if (${lane("samples", i)} == 0u) {\n` +
+      `    put(at + ${lane("trials", i)} * width + j, ${lane("x", i)});\n  }`
+    ).join("\n")
+  }
+}
+
+// Lane i: bit \`at\` of byte i.
+fn bits_tile(bits: u32, at: u32) -> Tile {
+  return ${each((i) => `f32((bits >> (at + ${8 * i}u)) & 1u)`)};
+}
+
 ${mapped("exp", "exp_")}
 
 ${mapped("log", "log_")}
