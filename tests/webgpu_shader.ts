@@ -33,6 +33,7 @@ export async function withBench<X>(body: (bench: Bench) => Promise<X>): Promise<
     x: Float32Array = new Float32Array(1),
     at: Partial<Scalars> = {},
   ): Promise<ArrayBuffer> => {
+    device.pushErrorScope("validation");
     const module = device.createShaderModule({
       code: `${run}\n${math}\n${random}
 @group(0) @binding(2) var<storage, read_write> found: array<u32>;
@@ -44,7 +45,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   if (i < arrayLength(&found)) {
     found[i] = bitcast<u32>(${f});
   }
+  // bindings that a line does not use would be left out of the layout
   _ = words[0];
+  _ = reals[0];
 }`,
     });
     const pipeline = await device.createComputePipelineAsync({
@@ -83,6 +86,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
       pass.end();
       encoder.copyBufferToBuffer(found, 0, staging, 0, 4 * count);
       device.queue.submit([encoder.finish()]);
+      const error = await device.popErrorScope();
+      assert.equal(error, null, error?.message);
       await staging.mapAsync(GPUMapMode.READ);
       return staging.getMappedRange().slice(0);
     } finally {
