@@ -1,7 +1,10 @@
 /** Which device runs, and what is said of it. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { surveyDevice } from "../src/check/devices.ts";
 import { autoChoice, openDevice } from "../src/compute/devices.ts";
+import type { Executor } from "../src/compute/executor.ts";
+import { createReferenceExecutor } from "../src/compute/reference.ts";
 import { describeAdapter, findAdapter } from "../src/compute/webgpu/adapter.ts";
 import { readRunRecord } from "../src/mod.ts";
 import { lastJson, latentd, type Outcome, outcome, TINY, writeSmall } from "./cli_helpers.ts";
@@ -120,3 +123,57 @@ Deno.test("a run of a GPU that is gone says on what else it can go on, and does"
     assert.match(went.stderr, /computed on webgpu, a GPU that is gone, float32 on the GPU/);
     assert.equal((await readRunRecord(run)).steps, 4);
   }));
+
+Deno.test("devices lists every device, checked, and says what auto takes", async () => {
+  const { code, stdout, stderr } = await latentd("devices", "--shapes", "2", "--json");
+  assert.equal(code, 0, stderr);
+  const { devices, auto, passed } = JSON.parse(stdout);
+  assert.equal(passed, true);
+  const names = devices.map(({ device }: { device: string }) => device);
+  assert.deepEqual(names.slice(0, 2), ["reference", "wasm"]);
+  const adapter = await findAdapter();
+  assert.equal(names.includes("webgpu"), adapter !== null);
+  for (const { device, check, capabilities } of devices) {
+    assert.equal(check.passed, true, device);
+    assert.ok(check.shapes >= 1 && check.seconds < 10, `${device} took ${check.seconds} s`);
+    assert.equal(capabilities !== null, device === "webgpu");
+  }
+  const choice = await autoChoice();
+  assert.deepEqual(auto, {
+    device: choice.adapter ? "webgpu" : "wasm",
+    adapter: choice.adapter && describeAdapter(choice.adapter).name,
+    why: choice.why,
+  });
+});
+
+Deno.test("a device that computes something else, or cannot be opened, does not pass", async () => {
+  const right = createReferenceExecutor();
+  const wrong: Executor = {
+    ...right,
+    info: { ...right.info, name: "wasm" },
+    runsAtOnce: 1,
+    async load(plan, fits) {
+      const program = await right.load(plan, fits);
+      const read: typeof program.read = async (name, ...rest) => {
+        const values = await program.read(name, ...rest);
+        return name === "grads_P" ? values.map((x) => 1.0001 * x) : values;
+      };
+      return {
+        fits: program.fits,
+        write: program.write.bind(program),
+        run: program.run.bind(program),
+        sequence: program.sequence.bind(program),
+        free: program.free.bind(program),
+        read,
+      };
+    },
+    close() {},
+  };
+  const found = { name: "wasm", kind: "processor" } as const;
+  const off = await surveyDevice({ ...found, open: () => Promise.resolve(wrong) }, { shapes: 1 });
+  assert.equal(off.check?.passed, false);
+  assert.equal(off.check?.worst.what, "whole gradient");
+  const open = () => Promise.reject(new Error("the driver is not there"));
+  const gone = await surveyDevice({ ...found, open }, { shapes: 1 });
+  assert.deepEqual([gone.check, gone.failure], [null, "the driver is not there"]);
+});

@@ -45,6 +45,18 @@ export function duration(seconds: number): string {
   return `${Math.floor(whole / 3600)} h ${Math.floor(whole % 3600 / 60)} min`;
 }
 
+/** Bytes as "16 KiB", "2 GiB", "3.4 MiB". */
+export function bytes(count: number): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let unit = 0;
+  while (count >= 1024 && unit < units.length - 1) {
+    count /= 1024;
+    unit++;
+  }
+  const text = count >= 100 || Number.isInteger(count) ? count.toFixed(0) : count.toPrecision(2);
+  return `${text} ${units[unit]}`;
+}
+
 /** "200 trials × 50 bins × 100 neurons". */
 export function sizes(data: { trials: number; T: number; N: number }): string {
   const some = (n: number, what: string) => `${n} ${what}${n === 1 ? "" : "s"}`;

@@ -6,6 +6,7 @@ import { Command, CommanderError } from "commander";
 import { InputError, NonFiniteError, StartsFailedError, VERSION } from "../mod.ts";
 import { addCheck } from "./check.ts";
 import { addDemo } from "./demo.ts";
+import { addDevices } from "./devices.ts";
 import { addFit } from "./fit.ts";
 import { addFixedPoints } from "./fixed_points.ts";
 import { addGenerate } from "./generate.ts";
@@ -60,6 +61,7 @@ function program(context: Context): Command {
       addGenerate,
       addReport,
       addCheck,
+      addDevices,
     ]
   ) add(program, context);
   return program;

@@ -1,10 +1,11 @@
 /** Opens the device that was asked for by name, and says why it is the one that runs. */
 import { InputError } from "../errors.ts";
-import type { Executor } from "./executor.ts";
+import type { DeviceName, Executor } from "./executor.ts";
 import { createReferenceExecutor } from "./reference.ts";
 import { createWasmExecutor } from "./wasm.ts";
 import { createWebgpuExecutor } from "./webgpu.ts";
-import { describeAdapter, findAdapter } from "./webgpu/adapter.ts";
+import { describeAdapter, findAdapter, listAdapters } from "./webgpu/adapter.ts";
+import type { Capabilities } from "./webgpu/capabilities.ts";
 
 /** What can be asked for: a device, or `auto` for the fastest that this machine has. */
 export const DEVICE_CHOICES = ["auto", "webgpu", "wasm", "reference"] as const;
@@ -104,6 +105,43 @@ export async function autoChoice(): Promise<{ adapter: GPUAdapter | null; why: s
   return software
     ? { adapter: null, why: `no GPU was found, and ${name} computes on the CPU, slower than wasm` }
     : { adapter, why: "this machine has a GPU" };
+}
+
+/** A device that this machine has, not yet opened. */
+export interface FoundDevice {
+  readonly name: DeviceName;
+  /** what computes: the processor, a GPU, or the processor behind a GPU's interface */
+  readonly kind: "processor" | "GPU" | "software adapter";
+  /** webgpu only: the adapter's name and driver */
+  readonly adapter?: string;
+  /** webgpu only: what WebGPU says that the adapter can do beyond what all can */
+  readonly features?: readonly string[];
+  /** @returns the device, and for webgpu its bounds */
+  open(): Promise<Executor & { readonly capabilities?: Capabilities }>;
+}
+
+/** All devices of this machine: the slowest first. */
+export async function listDevices(): Promise<FoundDevice[]> {
+  const reason = "listed";
+  const adapters = await listAdapters();
+  return [
+    {
+      name: "reference",
+      kind: "processor",
+      open: () => Promise.resolve(createReferenceExecutor(reason)),
+    },
+    { name: "wasm", kind: "processor", open: () => createWasmExecutor({ reason }) },
+    ...adapters.map((adapter): FoundDevice => {
+      const { name, software } = describeAdapter(adapter);
+      return {
+        name: "webgpu",
+        kind: software ? "software adapter" : "GPU",
+        adapter: name,
+        features: [...adapter.features].sort(),
+        open: () => createWebgpuExecutor({ adapter, reason }),
+      };
+    }),
+  ];
 }
 
 function requireOneThread(device: DeviceChoice, threads: number | undefined): void {

@@ -27,6 +27,12 @@ export interface WebgpuOptions {
   readonly reason?: string;
 }
 
+/** A GPU that is open. */
+export interface WebgpuExecutor extends Executor {
+  /** its adapter's bounds, and what was probed */
+  readonly capabilities: Capabilities;
+}
+
 /** Software adapters are not timed: their vectors are as wide whatever the tile. */
 const SOFTWARE_TILE: Tile = 4;
 
@@ -58,7 +64,9 @@ const SOFTWARE_TILE: Tile = 4;
  * }
  * ```
  */
-export async function createWebgpuExecutor(options: WebgpuOptions = {}): Promise<Executor> {
+export async function createWebgpuExecutor(
+  options: WebgpuOptions = {},
+): Promise<WebgpuExecutor> {
   const adapter = options.adapter ?? await findAdapter();
   if (!adapter) {
     throw new InputError(
@@ -88,7 +96,7 @@ export async function createWebgpuExecutor(options: WebgpuOptions = {}): Promise
     (description.software
       ? SOFTWARE_TILE
       : await fastestTile(device, description, capabilities, options.memory));
-  return new WebgpuExecutor(new Gpu(device, description, { ...capabilities, tile }), {
+  return new GpuExecutor(new Gpu(device, description, { ...capabilities, tile }), {
     name: "webgpu",
     threads: 1,
     arithmetic: `float32 on the ${description.software ? "software adapter" : "GPU"}`,
@@ -113,10 +121,14 @@ function driverAdvice(): string {
   }
 }
 
-class WebgpuExecutor implements Executor {
+class GpuExecutor implements WebgpuExecutor {
   readonly runsAtOnce = SLOTS;
 
   constructor(private readonly gpu: Gpu, readonly info: DeviceInfo) {}
+
+  get capabilities(): Capabilities {
+    return this.gpu.capabilities;
+  }
 
   async load(plan: Plan, fits = 1): Promise<Program> {
     return await loadProgram(this.gpu, plan, fits);
