@@ -16,7 +16,7 @@ import type { KernelName, Scalars } from "../src/compute/kernels.ts";
 import type { Dispatch, Plan } from "../src/compute/recording.ts";
 import { createReferenceExecutor } from "../src/compute/reference.ts";
 import { trainingPlan } from "../src/model/choreography.ts";
-import type { Architecture } from "../src/model/layout.ts";
+import { type Architecture, parameterLayout } from "../src/model/layout.ts";
 import { type Address, fillNormal, fillUniform, seedWords, STREAMS } from "../src/random.ts";
 
 const U = 2 ** -24;
@@ -81,8 +81,17 @@ function kernelByKernel(plan: Plan): { plan: Plan; steps: readonly Dispatch[] } 
   };
 }
 
+/** 0 where no weight stands: a device may leave that as it is, or clear it. */
+function withoutPadding(model: Architecture, values: Float64Array): Float64Array {
+  const kept = new Float64Array(values.length);
+  for (const { offset, length } of parameterLayout(model).slices) {
+    kept.set(values.subarray(offset, offset + length), offset);
+  }
+  return kept;
+}
+
 /** Numbers for every buffer, exact in float32. What a step must overwrite holds rubbish. */
-export function start(plan: Plan, { B, density, keepRate, seed }: Case): Numbers {
+export function start(plan: Plan, { model, B, density, keepRate, seed }: Case): Numbers {
   const at = (sample: number): Address => ({
     ...seedWords(seed),
     stream: STREAMS.initialise,
@@ -96,6 +105,7 @@ export function start(plan: Plan, { B, density, keepRate, seed }: Case): Numbers
     }
     if (name === "trials_B") return [name, uniform.map((_, b) => B - b)];
     if (name === "m_P" || name === "v_P") return [name, uniform.fill(0)];
+    if (name === "grads_P") return [name, withoutPadding(model, normal.map(Math.fround))];
     if (name.startsWith("keep")) return [name, uniform.map((u) => u < keepRate ? 1 : 0)];
     return [name, normal.map((x) => Math.fround(name === "params_P" ? 0.4 * x : x))];
   }));

@@ -66,6 +66,7 @@ export type Library =
   | "gaussian"
   | "gemm"
   | "log_rates"
+  | "masks"
   | "sum"
   | "transposes";
 

@@ -3,6 +3,7 @@ import gaussian from "../../../shaders/gaussian.wgsl" with { type: "text" };
 import gemm from "../../../shaders/gemm.wgsl" with { type: "text" };
 import gru from "../../../shaders/gru.wgsl" with { type: "text" };
 import logRates from "../../../shaders/log_rates.wgsl" with { type: "text" };
+import masks from "../../../shaders/masks.wgsl" with { type: "text" };
 import math from "../../../shaders/math.wgsl" with { type: "text" };
 import random from "../../../shaders/random.wgsl" with { type: "text" };
 import run from "../../../shaders/run.wgsl" with { type: "text" };
@@ -28,6 +29,7 @@ const LIBRARIES: Readonly<Record<Exclude<Library, "tile">, string>> = {
   gaussian,
   gemm,
   log_rates: logRates,
+  masks,
   sum,
   transposes,
 };
@@ -40,6 +42,7 @@ const ORDER: readonly Library[] = [
   "gaussian",
   "gemm",
   "log_rates",
+  "masks",
   "transposes",
 ];
 

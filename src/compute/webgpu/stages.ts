@@ -76,8 +76,9 @@ export class Planner {
           } else alone(part);
           break;
         case "weight_gradients": {
-          const { extras, out } = this.#gradients(dispatch.jobs ?? []);
-          alone({ ...part, extras: { ...part.extras, ...extras } });
+          const { extras, out, work } = this.#gradients(dispatch.jobs ?? []);
+          const numbers = { ...part.numbers, ...work };
+          alone({ ...part, numbers, extras: { ...part.extras, ...extras } });
           if (next?.kernel === "reduce" && next.buffers.grads_P) splits = extras;
           else {
             alone({
@@ -216,7 +217,7 @@ export class Planner {
   }
 
   /** The job table, and scratch for partial sums. All jobs write into one buffer. */
-  #gradients(jobs: readonly GradientJob[]): { extras: Extras; out: Ref } {
+  #gradients(jobs: readonly GradientJob[]): { extras: Extras; out: Ref; work: Numbers } {
     const names = new Set(jobs.map(({ out }) => out.buffer));
     if (names.size !== 1) {
       throw new Error(
@@ -228,7 +229,7 @@ export class Planner {
     const [name] = names;
     const { spec } = this.layout.place(name);
     const out = { buffer: name, offset: 0, length: spec.length };
-    const { table, entries, splits } = gradientTable(
+    const { table, entries, splits, work } = gradientTable(
       jobs,
       (ref) => this.#start(ref),
       this.#start(out),
@@ -239,6 +240,7 @@ export class Planner {
     }
     return {
       out,
+      work,
       extras: {
         table: this.#addTable(table),
         entries,

@@ -1,0 +1,110 @@
+// Dropout on the encodings, then their part of the controller's gates: `enc · wEncoding + b`, a product
+// of all rows (t, b) at once. The workgroups of the first columns store the encodings that were kept.
+
+// Where encodings and explicit masks of four rows start: both directions' states, the backward one's as
+// if it stood behind the forward one's.
+struct ControllerInputRows {
+  forward: vec4<u32>,
+  backward: vec4<u32>,
+  keep: vec4<u32>,
+}
+
+// Rows line, line + 16 …; those beyond the batch repeat its last one.
+fn controller_input_rows(line: u32, B: u32) -> ControllerInputRows {
+  let T = controller_input.T;
+  let E = controller_input.E;
+  let rows = gemm_lines(line, T * B);
+  let b = rows % vec4<u32>(B);
+  let t = rows / vec4<u32>(B);
+  return ControllerInputRows(
+    controller_input.forward_HBE + (rows + B) * E,
+    controller_input.backward_HBE + rows * E,
+    controller_input.keepEnc_BT2E + (b * T + t) * 2u * E,
+  );
+}
+
+// Draws the masks from column i on, where a new piece of them starts.
+fn controller_input_masks(lane: u32, B: u32, line: u32, i: u32) {
+  let width = 2u * controller_input.E;
+  let drawn = controller_input.dropout == 1u && controller_input.keepEnc_BT2E == ABSENT;
+  if (drawn && i < width && i % MASK_COLUMNS == 0u) {
+    let keepRate = controller_input.keepRate;
+    draw_masks(lane, STREAM_keepEnc, keepRate, controller_input.T, B, line, i, width);
+  }
+}
+
+// Column i of the encodings in four rows, without those that are dropped.
+fn controller_input_encodings(at: ControllerInputRows, p: u32, i: u32) -> vec4<f32> {
+  let E = controller_input.E;
+  if (i >= 2u * E) {
+    return vec4<f32>();
+  }
+  var start = at.forward + i;
+  if (i >= E) {
+    start = at.backward + (i - E);
+  }
+  let encodings = gemm_gather(start);
+  if (controller_input.dropout == 0u) {
+    return encodings;
+  }
+  var keep: vec4<f32>;
+  if (controller_input.keepEnc_BT2E != ABSENT) {
+    keep = gemm_gather(at.keep + i);
+  } else {
+    keep = masks_at(p, i % MASK_COLUMNS);
+  }
+  return encodings * (keep / controller_input.keepRate);
+}
+
+fn controller_input_weights(i: u32, column: u32, width: u32) -> vec4<f32> {
+  let end = select(0u, width, i < 2u * controller_input.E);
+  return gemm_load(controller_input.wEncoding_2E3C + i * width, column, end);
+}
+
+fn controller_input_run(group: vec3<u32>, lane: u32) {
+  let depth = 2u * controller_input.E;
+  let width = 3u * controller_input.C;
+  let B = runs[group.z].B;
+  let rows = controller_input.T * B;
+  let part = gemm_part(group.x, width, depth);
+  if (part.line >= rows) {
+    return;
+  }
+  // of each step a lane loads column x of the encodings in lines y, y + 16 …, and the weights of column y
+  // in columns x, x + 16 …
+  let y = lane / 16u;
+  let x = lane % 16u;
+  let at = controller_input_rows(part.line + y, B);
+  for (var tile = part.tile; tile < part.endTile; tile++) {
+    let column = tile * GEMM_COLUMNS + x;
+    if (tile == part.tile || depth > MASK_COLUMNS) {
+      controller_input_masks(lane, B, part.line, 0u);
+    }
+    var left = controller_input_encodings(at, y, x);
+    var right = controller_input_weights(y, column, width);
+    var sums = gemm_start(gemm_load(controller_input.b_3C, column, width));
+    for (var i = 0u; i < depth; i += GEMM_STEP) {
+      gemm_share(gemm_left_at(x, y), left, gemm_right_at(y, x), right);
+      if (tile == 0u && i + x < depth) {
+        gemm_scatter(controller_input.enc_TB2E + i + x, part.line + y, rows, depth, left);
+      }
+      let next = i + GEMM_STEP;
+      if (next < depth) {
+        if (depth > MASK_COLUMNS) {
+          controller_input_masks(lane, B, part.line, next);
+        }
+        left = controller_input_encodings(at, y, next + x);
+        right = controller_input_weights(next + y, column, width);
+      }
+      sums = gemm_products(lane, gemm_sixteens(tile, width), sums);
+    }
+    gemm_store_sums(
+      controller_input.conInput_TB3C,
+      part.line + y,
+      rows,
+      column,
+      width,
+      sums,
+    );
+  }
+}

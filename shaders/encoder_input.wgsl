@@ -1,0 +1,116 @@
+// Dropout on the spikes, then their part of the encoder's gates: `spikes · wInput + b`, a product of all
+// rows (t, b) at once. The workgroups of the first columns store the spikes that were kept.
+
+// Where the counts, and the explicit masks, of four rows start.
+struct EncoderInputRows {
+  counts: vec4<u32>,
+  keep: vec4<u32>,
+}
+
+// Rows line, line + 16 …; those beyond the batch repeat its last one.
+fn encoder_input_rows(line: u32, B: u32) -> EncoderInputRows {
+  let T = encoder_input.T;
+  let N = encoder_input.N;
+  let rows = gemm_lines(line, T * B);
+  let b = rows % vec4<u32>(B);
+  let t = rows / vec4<u32>(B);
+  let trials = vec4<u32>(
+    trial_at(encoder_input.trials_B, encoder_input.trialsSlot, b.x),
+    trial_at(encoder_input.trials_B, encoder_input.trialsSlot, b.y),
+    trial_at(encoder_input.trials_B, encoder_input.trialsSlot, b.z),
+    trial_at(encoder_input.trials_B, encoder_input.trialsSlot, b.w),
+  );
+  return EncoderInputRows((trials * T + t) * N, (b * T + t) * N);
+}
+
+fn encoder_input_counts(at: vec4<u32>, n: u32) -> vec4<f32> {
+  return vec4<f32>(
+    count_at(encoder_input.counts, encoder_input.wide, at.x + n),
+    count_at(encoder_input.counts, encoder_input.wide, at.y + n),
+    count_at(encoder_input.counts, encoder_input.wide, at.z + n),
+    count_at(encoder_input.counts, encoder_input.wide, at.w + n),
+  );
+}
+
+// Draws the masks from neuron n on, where a new piece of them starts.
+fn encoder_input_masks(lane: u32, B: u32, line: u32, n: u32) {
+  let N = encoder_input.N;
+  let drawn = encoder_input.dropout == 1u && encoder_input.keepSpikes_BTN == ABSENT;
+  if (drawn && n < N && n % MASK_COLUMNS == 0u) {
+    let keepRate = encoder_input.keepRate;
+    draw_masks(lane, STREAM_keepSpikes, keepRate, encoder_input.T, B, line, n, N);
+  }
+}
+
+// Masks of neuron n in lines p, p + 16 … of the tile.
+fn encoder_input_keep(at: vec4<u32>, p: u32, n: u32) -> vec4<f32> {
+  if (encoder_input.keepSpikes_BTN != ABSENT) {
+    return gemm_gather(encoder_input.keepSpikes_BTN + at + n);
+  }
+  return masks_at(p, n % MASK_COLUMNS);
+}
+
+// The spikes of neuron n in four rows, without those that are dropped.
+fn encoder_input_spikes(at: EncoderInputRows, p: u32, n: u32) -> vec4<f32> {
+  if (n >= encoder_input.N) {
+    return vec4<f32>();
+  }
+  let counts = encoder_input_counts(at.counts, n);
+  if (encoder_input.dropout == 0u) {
+    return counts;
+  }
+  return counts * (encoder_input_keep(at.keep, p, n) / encoder_input.keepRate);
+}
+
+fn encoder_input_weights(n: u32, column: u32, width: u32) -> vec4<f32> {
+  let end = select(0u, width, n < encoder_input.N);
+  return gemm_load(encoder_input.wInput_ND3E + n * width, column, end);
+}
+
+fn encoder_input_run(group: vec3<u32>, lane: u32) {
+  let N = encoder_input.N;
+  let width = 6u * encoder_input.E;
+  let B = runs[group.z].B;
+  let rows = encoder_input.T * B;
+  let part = gemm_part(group.x, width, N);
+  if (part.line >= rows) {
+    return;
+  }
+  // of each step a lane loads neuron x's spikes in lines y, y + 16 …, and neuron y's weights in columns
+  // x, x + 16 …
+  let y = lane / 16u;
+  let x = lane % 16u;
+  let at = encoder_input_rows(part.line + y, B);
+  for (var tile = part.tile; tile < part.endTile; tile++) {
+    let column = tile * GEMM_COLUMNS + x;
+    if (tile == part.tile || N > MASK_COLUMNS) {
+      encoder_input_masks(lane, B, part.line, 0u);
+    }
+    var left = encoder_input_spikes(at, y, x);
+    var right = encoder_input_weights(y, column, width);
+    var sums = gemm_start(gemm_load(encoder_input.b_D3E, column, width));
+    for (var n = 0u; n < N; n += GEMM_STEP) {
+      gemm_share(gemm_left_at(x, y), left, gemm_right_at(y, x), right);
+      if (tile == 0u && n + x < N) {
+        gemm_scatter(encoder_input.spikes_TBN + n + x, part.line + y, rows, N, left);
+      }
+      let next = n + GEMM_STEP;
+      if (next < N) {
+        if (N > MASK_COLUMNS) {
+          encoder_input_masks(lane, B, part.line, next);
+        }
+        left = encoder_input_spikes(at, y, next + x);
+        right = encoder_input_weights(next + y, column, width);
+      }
+      sums = gemm_products(lane, gemm_sixteens(tile, width), sums);
+    }
+    gemm_store_sums(
+      encoder_input.gates_TBD3E,
+      part.line + y,
+      rows,
+      column,
+      width,
+      sums,
+    );
+  }
+}
