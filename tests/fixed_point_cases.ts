@@ -34,7 +34,18 @@ export const fixedPointCases: fc.Arbitrary<FixedPointCase> = fc.record({
   seed: fc.integer({ min: 0, max: 2 ** 31 }),
 });
 
-export function planOf({ K, G, U, cell, nonlinearity }: FixedPointCase): Plan {
+const ADAM = {
+  b1: 1 - 2 ** -3,
+  b2: 1 - 2 ** -10,
+  eps: 2 ** -7,
+  stepSize: 2 ** -4,
+  decay: 1 - 2 ** -7,
+};
+
+export function planOf(
+  { K, G, U, cell, nonlinearity }: FixedPointCase,
+  adam: typeof ADAM = ADAM,
+): Plan {
   const plan = new PlanBuilder();
   const width = cell ? 3 * G : G;
   const weights = {
@@ -55,11 +66,7 @@ export function planOf({ K, G, U, cell, nonlinearity }: FixedPointCase): Plan {
     G,
     cell,
     nonlinearity,
-    b1: 1 - 2 ** -3,
-    b2: 1 - 2 ** -10,
-    eps: 2 ** -7,
-    stepSize: 2 ** -4,
-    decay: 1 - 2 ** -7,
+    ...adam,
   });
   return plan;
 }
@@ -72,22 +79,41 @@ export async function descend(
   given: FixedPointCase,
   first = 0,
 ): Promise<Outputs> {
-  const plan = planOf(given), program = await executor.load(plan);
-  plan.buffers.forEach(({ name, length }, i) => {
-    if (["m_KG", "v_KG", "speeds_K"].includes(name)) return;
-    const at = { ...seedWords(given.seed), stream: STREAMS.candidates, sample: i };
-    const scale = name.startsWith("w") ? 0.5 / Math.sqrt(given.G) : 0.5;
-    const skip = name === "points_KG" ? first * given.G : 0;
-    const normal = fillNormal(at, 0, new Float64Array(skip + length));
-    program.write(name, normal.subarray(skip).map((x) => Math.fround(scale * x)));
-  });
-  for (const count of [1, 4]) {
-    await program.run("main", scalars({ B: given.K, count, iterations: 3 }));
-  }
-  const found: Outputs = {};
-  for (const name of OUTPUTS) found[name] = await program.read(name);
-  program.free();
+  const [found] = await descendTogether(executor, [given], first);
   return found;
+}
+
+/** The same for several fits side by side, which differ in seed and K alone. */
+export async function descendTogether(
+  executor: Executor,
+  fits: readonly FixedPointCase[],
+  first = 0,
+): Promise<Outputs[]> {
+  const plan = planOf({ ...fits[0], K: Math.max(...fits.map(({ K }) => K)) });
+  const program = await executor.load(plan, fits.length);
+  try {
+    for (const [fit, { G, seed }] of fits.entries()) {
+      plan.buffers.forEach(({ name, length }, i) => {
+        if (["m_KG", "v_KG", "speeds_K"].includes(name)) return;
+        const at = { ...seedWords(seed), stream: STREAMS.candidates, sample: i };
+        const scale = name.startsWith("w") ? 0.5 / Math.sqrt(G) : 0.5;
+        const skip = name === "points_KG" ? first * G : 0;
+        const normal = fillNormal(at, 0, new Float64Array(skip + length));
+        const values = normal.subarray(skip).map((x) => Math.fround(scale * x));
+        program.write(name, values, 0, fit);
+      });
+    }
+    for (const count of [1, 4]) {
+      await program.run("main", fits.map(({ K }) => scalars({ B: K, count, iterations: 3 })));
+    }
+    return await Promise.all(fits.map(async ({ K, G }, fit) => {
+      const read = (name: string) => program.read(name, 0, name === "speeds_K" ? K : K * G, fit);
+      const found = OUTPUTS.map(async (name) => [name, await read(name)] as const);
+      return Object.fromEntries(await Promise.all(found));
+    }));
+  } finally {
+    program.free();
+  }
 }
 
 /** The reference with float32 stores; see wasm_step.test.ts. */

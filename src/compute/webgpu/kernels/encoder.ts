@@ -2,8 +2,8 @@
 import source from "../../../../shaders/encoder.wgsl" with { type: "text" };
 import sourceBackward from "../../../../shaders/encoder_backward.wgsl" with { type: "text" };
 import type { Capabilities } from "../capabilities.ts";
-import { capacity, type Numbers, type Shader, type Variant } from "../kernel.ts";
-import { dotIterations, fittingTile, partsOf, sweepWorkgroup } from "./sweep.ts";
+import type { Numbers, Shader, Variant } from "../kernel.ts";
+import { dotIterations, fittingTile, partsOf, sweepUnits, sweepWorkgroup } from "./sweep.ts";
 
 /** Bytes of a number of one trial. */
 const BYTES = 4;
@@ -13,7 +13,7 @@ const BOTH_UP_TO = 16;
 
 function sweep(kernel: string, arrays: number) {
   return ({ E }: Numbers, capabilities: Capabilities): Variant => {
-    const units = capacity(E), workgroup = sweepWorkgroup(units);
+    const units = sweepUnits(E), workgroup = sweepWorkgroup(units);
     const directions = units <= BOTH_UP_TO ? 2 : 1;
     const gateParts = partsOf(2 * units, workgroup), candidateParts = partsOf(units, workgroup);
     const parts = candidateParts > 1 ? workgroup : 1;

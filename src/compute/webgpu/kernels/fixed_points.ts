@@ -1,7 +1,7 @@
 /** How `shaders/fixed_points.wgsl` is specialised and dispatched. */
 import source from "../../../../shaders/fixed_points.wgsl" with { type: "text" };
-import { capacity, type Numbers, type Shader } from "../kernel.ts";
-import { dotIterations, fittingTile } from "./sweep.ts";
+import type { Numbers, Shader } from "../kernel.ts";
+import { dotIterations, fittingTile, sweepUnits } from "./sweep.ts";
 
 /** Invocations for cells of so many units (rounded up): each takes two gates of a GRU, or more. */
 function workgroupOf(units: number): number {
@@ -9,7 +9,7 @@ function workgroupOf(units: number): number {
 }
 
 function shapeOf({ G, cell }: Numbers) {
-  const units = capacity(G), workgroup = workgroupOf(units);
+  const units = sweepUnits(G), workgroup = workgroupOf(units);
   // a unit has half as many sums as gates: halves of them keep all invocations busy
   const parts = units > 16 && units <= 256 ? 2 : 1;
   const passes = Math.ceil(units * parts / (2 * workgroup));

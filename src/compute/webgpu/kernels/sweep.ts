@@ -1,6 +1,12 @@
 /** What the recurrent sweeps have in common: how a workgroup is filled, and which tile fits its memory. */
 import { InputError } from "../../../errors.ts";
 import type { Capabilities, Tile } from "../capabilities.ts";
+import { capacity } from "../kernel.ts";
+
+/** Units that a sweep's arrays are sized for: finer than `capacity` where its steps waste much memory. */
+export function sweepUnits(n: number): number {
+  return n <= 256 ? capacity(n) : Math.ceil(n / 64) * 64;
+}
 
 /** Units of a cell (rounded up) to which a sweep's workgroup is sized, and its invocations. */
 export function sweepWorkgroup(units: number): number {
