@@ -1,6 +1,6 @@
 /** Fixed and slow points of a cell: search, polish, filter, linearise (docs/model.md, section 4). */
 import { type DeviceInfo, type Executor, scalars } from "../compute/executor.ts";
-import { NONLINEARITY_CODES } from "../compute/kernels.ts";
+import { NONLINEARITY_CODES, type Scalars } from "../compute/kernels.ts";
 import { PlanBuilder } from "../compute/recording.ts";
 import { InputError } from "../errors.ts";
 import { fillNormal, seedWords, STREAMS } from "../random.ts";
@@ -222,6 +222,19 @@ function withNoise(candidates_KG: Float64Array, G: number, settings: Settings): 
   return start_KG;
 }
 
+/** Batches of iterations between two waits, where a wait for a result costs more than a batch. */
+const LOOKS_AT_ONCE = 10;
+
+/** The next few batches after `done` iterations. */
+function batches(K: number, done: number, most: number, { batch, iterations }: Settings) {
+  const runs: { scalars: Scalars }[] = [];
+  for (let from = done; from < iterations && runs.length < most; from += batch) {
+    const now = Math.min(batch, iterations - from);
+    runs.push({ scalars: scalars({ B: K, count: from + 1, iterations: now }) });
+  }
+  return runs;
+}
+
 /** Adam on all candidates, in batches of iterations. */
 async function descend(
   executor: Executor,
@@ -249,7 +262,7 @@ async function descend(
     points_KG: buffer("points_KG", start_KG),
     m_KG: plan.buffer("m_KG", K * G),
     v_KG: plan.buffer("v_KG", K * G),
-    speeds_K: plan.buffer("speeds_K", K),
+    speeds_K: plan.buffer("speeds_K", K, "real", { perRun: true }),
   }, {
     U,
     G,
@@ -267,12 +280,21 @@ async function descend(
     for (const [name, values] of contents) program.write(name, values);
     let done = 0, meanSpeed = Infinity;
     while (done < settings.iterations && !(meanSpeed < settings.stopTol)) {
-      const iterations = Math.min(settings.batch, settings.iterations - done);
-      await program.run("descend", scalars({ B: K, count: done + 1, iterations }));
-      done += iterations;
-      const speeds_K = await program.read("speeds_K");
-      meanSpeed = speeds_K.reduce((sum, q) => sum + q, 0) / K;
-      settings.onProgress?.({ iterations: done, meanSpeed });
+      const runs = batches(K, done, Math.min(executor.runsAtOnce, LOOKS_AT_ONCE), settings);
+      const looks = await program.sequence("descend", runs, "speeds_K");
+      let used = 0;
+      while (used < runs.length && !(meanSpeed < settings.stopTol)) {
+        done += runs[used].scalars.iterations;
+        const [speeds_K] = looks[used++];
+        meanSpeed = speeds_K.reduce((sum, q) => sum + q, 0) / K;
+        settings.onProgress?.({ iterations: done, meanSpeed });
+      }
+      if (used < runs.length) {
+        // the points went on while nobody looked: from the start they get to where to stop again
+        program.write("points_KG", start_KG);
+        for (const moments of ["m_KG", "v_KG"]) program.write(moments, new Float64Array(K * G));
+        await program.run("descend", scalars({ B: K, count: 1, iterations: done }));
+      }
     }
     return { points_KG: await program.read("points_KG"), iterations: done, meanSpeed };
   } finally {
