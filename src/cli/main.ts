@@ -14,6 +14,7 @@ import { addInfer } from "./infer.ts";
 import type { Context } from "./options.ts";
 import { Output, processStreams, type Streams } from "./output.ts";
 import { addReport } from "./report.ts";
+import { addTrace } from "./trace.ts";
 
 /**
  * Runs one command.
@@ -62,6 +63,7 @@ function program(context: Context): Command {
       addReport,
       addCheck,
       addDevices,
+      addTrace,
     ]
   ) add(program, context);
   return program;

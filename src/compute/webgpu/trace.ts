@@ -40,6 +40,12 @@ export interface Trace {
   readonly memory: number;
 }
 
+/** What to plan for. */
+export interface TraceOptions extends Partial<Capabilities> {
+  /** 1 by default */
+  readonly fits?: number;
+}
+
 /** A plan's recordings as stages, and the elements that they keep on the device. */
 export function planStages(
   plan: Plan,
@@ -61,8 +67,7 @@ export function planStages(
 /**
  * Plans a recording and counts.
  *
- * @param capabilities of the adapter; by default what any WebGPU adapter has
- * @param fits side by side
+ * @param given what is not as on any WebGPU adapter, and the number of fits side by side
  *
  * @example
  * ```ts
@@ -86,9 +91,10 @@ export function traceRecording(
   plan: Plan,
   recording: string,
   scalars: Scalars,
-  capabilities: Capabilities = COMMON_CAPABILITIES,
-  fits = 1,
+  given: TraceOptions = {},
 ): Trace {
+  const { fits = 1, ...adapter } = given;
+  const capabilities = { ...COMMON_CAPABILITIES, ...defined(adapter) };
   const { stages, words } = planStages(plan, capabilities);
   const own = stages.get(recording);
   if (!own) throw new Error(`Cannot trace "${recording}": the plan has no such recording.`);
@@ -103,6 +109,12 @@ export function traceRecording(
     bytes: sum(({ bytes }) => bytes),
     memory: 4 * words(fits),
   };
+}
+
+/** Without what is undefined. */
+function defined<X extends object>(given: X): Partial<X> {
+  const entries = Object.entries(given).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as Partial<X>;
 }
 
 function traceStage(
