@@ -35,8 +35,14 @@ function uniforms(seed: number): () => number {
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
+/** Names only: files come and go while they are listed. */
 async function halfWritten(folder: string): Promise<string[]> {
-  return (await listing(folder)).filter((line) => line.includes(".tmp"));
+  const found: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    if (name.endsWith(".tmp")) found.push(name);
+    if (isDirectory) found.push(...await halfWritten(`${folder}/${name}`));
+  }
+  return found;
 }
 
 interface Stored {

@@ -9,6 +9,7 @@ import { readSafetensors } from "../data/safetensors.ts";
 import { simulateLorenz, simulateRotation } from "../data/simulate.ts";
 import { InputError } from "../errors.ts";
 import { architecture } from "../model/hyperparameters.ts";
+import { parameterLayout } from "../model/layout.ts";
 import type { Model } from "../model/model.ts";
 import { readRunState, RUN_FILES } from "../train/run_directory.ts";
 import { countsSha256, isRunFolder, readRunRecord } from "../train/run_record.ts";
@@ -143,10 +144,11 @@ export class Arrays {
   ): Promise<ModelFacts> {
     await withStorageErrors("Cannot store the model", () => writeFileAtomic(path, bytes));
     const { T, N } = model.architecture.dims;
-    const { binWidth, seed, step, hyperparameters, params_P } = model;
+    const { binWidth, seed, step, hyperparameters } = model;
+    const { slices } = parameterLayout(model.architecture);
     return {
       ...{ T, N, binWidth, seed, step, score, hyperparameters },
-      parameters: params_P.length,
+      parameters: slices.reduce((sum, { length }) => sum + length, 0),
       report: false,
       bytes: bytes.length,
       sha256: await sha256(bytes),

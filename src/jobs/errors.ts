@@ -79,7 +79,8 @@ export class StorageError extends Error {
 const FULL_CODES = ["ENOSPC", "EDQUOT", "EFBIG"];
 const FULL_WORDS = /no space left|quota exceeded|file too large|database or disk is full/i;
 const REFUSED_WORDS = /readonly database|unable to open database file|read-only file system/i;
-const DAMAGED_WORDS = /not a database|malformed|disk I\/O error/i;
+const DAMAGED_WORDS = /not a database|malformed/i;
+const DISK_WORDS = /disk I\/O error/i;
 
 function code(error: unknown): string {
   return error instanceof Error && "code" in error ? String(error.code) : "";
@@ -115,6 +116,14 @@ export function storageError(action: string, error: unknown): unknown {
       `${action}: expected files as they were written, found them damaged (${text}). Restore the ` +
         `data directory from a backup.`,
       "damaged",
+      options,
+    );
+  }
+  if (DISK_WORDS.test(text)) {
+    return new StorageError(
+      `${action}: expected a disk that writes, found that it does not (${text}): it may be full or ` +
+        `broken.`,
+      "other",
       options,
     );
   }

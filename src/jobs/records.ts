@@ -267,7 +267,7 @@ export type RunEvent = Readonly<z.infer<typeof runEventSchema>>;
  */
 export const runRequestSchema = z.strictObject({
   dataset: idSchema("dataset").optional().describe("needed unless resumeFrom is given"),
-  hyperparameters: z.looseObject({}).optional()
+  hyperparameters: z.record(z.string(), z.unknown()).optional()
     .describe("hyperparameters that differ from their defaults"),
   device: z.enum(DEVICES).optional().describe('default "auto"'),
   seed: seed.optional().describe("default 0"),
