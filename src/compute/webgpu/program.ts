@@ -306,6 +306,8 @@ class WebgpuProgram implements TimedProgram {
     fit: number,
     slot: number,
   ): void {
+    // Deno ends the process on a write of no bytes
+    if (values.length === 0) return;
     const { queue } = this.gpu.device;
     const start = this.#start(place, fit, slot);
     if (place.arena === "reals") {

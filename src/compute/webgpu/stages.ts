@@ -45,6 +45,8 @@ export class Planner {
     const alone = (part: Part) =>
       stages.push(this.#stage({ kernels: [part.kernel], how: "alone" }, [part]));
     const prepared = dispatches.some(({ kernel }) => kernel === "prepare");
+    // a tile of trials is one of rows only where each trial has one sample: where losses are computed
+    const oneSample = dispatches.some(({ kernel }) => kernel === "readout");
     if (transposes.entries > 0 && !prepared) alone(this.#internal("transpose", transposes));
     let splits: Extras = {};
     for (let i = 0; i < dispatches.length; i++) {
@@ -67,8 +69,9 @@ export class Planner {
           break;
         }
         case "encoder":
-          if (next?.kernel === "decoder" && this.#fits(dispatch, next)) fuse("inTurn", part);
-          else alone(part);
+          if (oneSample && next?.kernel === "decoder" && this.#fits(dispatch, next)) {
+            fuse("inTurn", part);
+          } else alone(part);
           break;
         case "decoder_backward":
           if (next?.kernel === "encoder_backward" && this.#fits(dispatch, next)) {

@@ -13,7 +13,7 @@ export const decodingSource = (kernel: string) => `${shared}\n${kernel}`;
 const MOST_PARTS = 16;
 
 /** Tiles by which the workgroup's memory grows, so that few pipelines serve many models. */
-const TILES_STEP = 64;
+const TILES_STEP = 128;
 
 /** Columns of the generator's recurrent weights, and its pre-activations. */
 export function generatorColumns({ G, cell }: Numbers): { gates: number; width: number } {
@@ -34,8 +34,9 @@ export function decodingVariant(
 ): Variant {
   const { E, G, U, cell } = numbers;
   const workgroup = lanesFor(widest);
-  const tiles = Math.ceil((workgroup + behind) / TILES_STEP) * TILES_STEP;
-  const masks = (tile: number) => Math.max(workgroup, tile * Math.ceil(Math.max(G, 2 * E) / 8));
+  const tiles = roundUp(workgroup + behind, TILES_STEP);
+  // of the encoder's ends, or of at least one bin
+  const masks = (tile: number) => roundUp(tile * Math.ceil(Math.max(G, 2 * E) / 8), workgroup);
   const bytes = (tile: number) => 4 * (tile * tiles + masks(tile));
   const tile = fittingTile(kernel, bytes, capabilities);
   return {
@@ -44,7 +45,7 @@ export function decodingVariant(
     constants: {
       DECODING_LANES: workgroup,
       DECODING_TILES: tiles,
-      DECODING_MASKS: Math.ceil(masks(tile) / TILES_STEP) * TILES_STEP,
+      DECODING_MASKS: masks(tile),
       DECODING_PARTS: MOST_PARTS,
       DECODER_GRU: cell,
       DECODER_INPUTS: U > 0 ? 1 : 0,
@@ -53,10 +54,11 @@ export function decodingVariant(
   };
 }
 
-/** Invocations for layers of so many columns: enough to split most sums in two. */
+const roundUp = (n: number, step: number) => Math.ceil(n / step) * step;
+
+/** Invocations for layers of so many columns: in a large workgroup, few columns leave invocations to split sums. */
 function lanesFor(widest: number): number {
-  for (const lanes of [32, 64, 128]) if (2 * widest <= lanes) return lanes;
-  return 256;
+  return widest <= 8 ? 32 : widest <= 32 ? 64 : 256;
 }
 
 /** Loop iterations of a layer in one invocation; `sums` are the lengths of a column's sums. */
