@@ -73,13 +73,14 @@ export function planOf(
 
 export type Outputs = Record<string, Float64Array>;
 
-/** Two runs of three iterations on candidates `first … first + K - 1`. */
+/** Two runs of three iterations, or as many as given, on candidates `first … first + K - 1`. */
 export async function descend(
   executor: Executor,
   given: FixedPointCase,
   first = 0,
+  runs: readonly number[] = [3, 3],
 ): Promise<Outputs> {
-  const [found] = await descendTogether(executor, [given], first);
+  const [found] = await descendTogether(executor, [given], first, runs);
   return found;
 }
 
@@ -88,6 +89,7 @@ export async function descendTogether(
   executor: Executor,
   fits: readonly FixedPointCase[],
   first = 0,
+  runs: readonly number[] = [3, 3],
 ): Promise<Outputs[]> {
   const plan = planOf({ ...fits[0], K: Math.max(...fits.map(({ K }) => K)) });
   const program = await executor.load(plan, fits.length);
@@ -103,8 +105,10 @@ export async function descendTogether(
         program.write(name, values, 0, fit);
       });
     }
-    for (const count of [1, 4]) {
-      await program.run("main", fits.map(({ K }) => scalars({ B: K, count, iterations: 3 })));
+    let count = 1;
+    for (const iterations of runs) {
+      await program.run("main", fits.map(({ K }) => scalars({ B: K, count, iterations })));
+      count += iterations;
     }
     return await Promise.all(fits.map(async ({ K, G }, fit) => {
       const read = (name: string) => program.read(name, 0, name === "speeds_K" ? K : K * G, fit);

@@ -99,6 +99,21 @@ Deno.test({
 });
 
 Deno.test({
+  name: "a run of more iterations than some drivers' loops last is many short ones, bit for bit",
+  ...withoutAdapter,
+  fn: () =>
+    withWebgpu(async (executor) => {
+      for (const cell of [0, 1] as const) {
+        const given: FixedPointCase = { K: 5, G: 3, U: 0, cell, nonlinearity: 0, seed: 4 };
+        sameOutputs(
+          await descend(executor, given, 0, [6000]),
+          await descend(executor, given, 0, Array(6).fill(1000)),
+        );
+      }
+    }),
+});
+
+Deno.test({
   name: "searches side by side, of candidates that differ in number, have the bits they have alone",
   ...withoutAdapter,
   fn: () =>

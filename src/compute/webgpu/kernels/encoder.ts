@@ -3,7 +3,14 @@ import source from "../../../../shaders/encoder.wgsl" with { type: "text" };
 import sourceBackward from "../../../../shaders/encoder_backward.wgsl" with { type: "text" };
 import type { Capabilities } from "../capabilities.ts";
 import type { Numbers, Shader, Variant } from "../kernel.ts";
-import { dotIterations, fittingTile, partsOf, sweepUnits, sweepWorkgroup } from "./sweep.ts";
+import {
+  counted,
+  dotIterations,
+  fittingTile,
+  partsOf,
+  sweepUnits,
+  sweepWorkgroup,
+} from "./sweep.ts";
 
 /** Bytes of a number of one trial. */
 const BYTES = 4;
@@ -53,8 +60,8 @@ export const encoder: Shader = {
     return {
       steps: T,
       iterations: 1 +
-        passes(2 * E, gates, workgroup) * (1 + dotIterations(E, gates) + gates) +
-        passes(E, candidate, workgroup) * (1 + dotIterations(E, candidate) + candidate),
+        counted(passes(2 * E, gates, workgroup), 1 + dotIterations(E, gates)) +
+        counted(passes(E, candidate, workgroup), 1 + dotIterations(E, candidate)),
     };
   },
   // in: pre-activations; out: gates, r*h, states
@@ -73,8 +80,9 @@ export const encoder_backward: Shader = {
     const parts = constants.ENCODER_CANDIDATE_PARTS, times = passes(E, parts, workgroup);
     return {
       steps: T,
-      iterations: 1 + Math.ceil(E / workgroup) +
-        times * (2 + dotIterations(E, parts) + dotIterations(2 * E, parts) + 2 * parts),
+      iterations: 1 + counted(Math.ceil(E / workgroup)) +
+        counted(times, 1 + dotIterations(E, parts)) +
+        counted(times, 1 + dotIterations(2 * E, parts)),
     };
   },
   // in: gates, states, gradients at the ends; out: gradients of the gates and of h0

@@ -1,7 +1,7 @@
 /** How `shaders/fixed_points.wgsl` is specialised and dispatched. */
 import source from "../../../../shaders/fixed_points.wgsl" with { type: "text" };
 import type { Numbers, Shader } from "../kernel.ts";
-import { dotIterations, fittingTile, sweepUnits } from "./sweep.ts";
+import { counted, dotIterations, fittingTile, sweepUnits } from "./sweep.ts";
 
 /** Invocations for cells of so many units (rounded up): each takes two gates of a GRU, or more. */
 function workgroupOf(units: number): number {
@@ -40,13 +40,12 @@ export const fixed_points: Shader = {
   groups: (_, { B }, { tile }) => Math.ceil(B / tile),
   range: (numbers, { iterations }) => {
     const { G } = numbers, { workgroup, parts, passes, isGru } = shapeOf(numbers);
-    const units = passes * (1 + dotIterations(G, parts));
+    const sums = (n: number) => counted(passes, 1 + dotIterations(n, parts));
     return {
       steps: iterations,
       iterations: isGru
-        ? 1 + Math.ceil(G / workgroup) * (1 + dotIterations(G, 1)) + 2 * units +
-          passes * (1 + dotIterations(2 * G, parts))
-        : 1 + 2 * units,
+        ? 1 + counted(Math.ceil(G / workgroup), 1 + dotIterations(G, 1)) + 2 * sums(G) + sums(2 * G)
+        : 1 + 2 * sums(G),
     };
   },
   cost: ({ U, G, cell }, { B, iterations }) => {

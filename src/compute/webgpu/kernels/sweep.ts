@@ -22,9 +22,17 @@ export function partsOf(columns: number, workgroup: number): number {
   return parts;
 }
 
-/** Loop iterations of one part of a sum over `n`, unrolled by 4. */
+/**
+ * What Mesa's llvmpipe counts for a loop of n iterations, each with `each` of loops within: entering and
+ * leaving it count too.
+ */
+export function counted(n: number, each = 1): number {
+  return n * each + 2;
+}
+
+/** The same for one part of a sum over `n`, unrolled by 4, and for adding up the parts. */
 export function dotIterations(n: number, parts: number): number {
-  return Math.ceil(n / parts / 4) + 3;
+  return counted(Math.ceil(n / parts / 4)) + counted(3) + (parts > 1 ? counted(parts - 1) : 0);
 }
 
 /**
