@@ -44,11 +44,7 @@ export {
 } from "./compute/devices.ts";
 export { createReferenceExecutor } from "./compute/reference.ts";
 export { createWasmExecutor } from "./compute/wasm.ts";
-export {
-  createWebgpuExecutor,
-  type WebgpuExecutor,
-  type WebgpuOptions,
-} from "./compute/webgpu.ts";
+export { createWebgpuExecutor, type WebgpuExecutor, type WebgpuOptions } from "./compute/webgpu.ts";
 export { findAdapter as webgpuAdapter } from "./compute/webgpu/adapter.ts";
 export { GpuError } from "./compute/webgpu/errors.ts";
 export { type Trace, type TracedStage, traceRecording } from "./compute/webgpu/trace.ts";
@@ -179,7 +175,7 @@ export { type ReportData } from "./report/data.ts";
 export { renderReport } from "./report/report.ts";
 
 // serving: inference for many callers on one device in a worker, and array formats
-export { type BodyHead, bodyFormat, type DecodeLimits } from "./serving/arrays/decode.ts";
+export { bodyFormat, type BodyHead, type DecodeLimits } from "./serving/arrays/decode.ts";
 export { answerFormat, type Encoded, type Facts } from "./serving/arrays/encode.ts";
 export {
   NotAcceptableError,
@@ -216,7 +212,7 @@ export {
 // jobs: datasets, runs and models that survive, in one data directory
 export { ConflictError, LimitError, NotFoundError, StorageError } from "./jobs/errors.ts";
 export { type IdKind, idSchema, parseId } from "./jobs/ids.ts";
-export { Jobs, type JobsCounts, openJobs } from "./jobs/jobs.ts";
+export { type Jobs, type JobsCounts, openJobs } from "./jobs/jobs.ts";
 export {
   DEFAULT_LIMITS,
   type Hardware,

@@ -190,7 +190,7 @@ Deno.test(`nothing acknowledged is lost in ${KILLS} kills, and runs end with the
     const server = new Server(folder);
     await server.ready;
     let stored = await known.check(server);
-    const patience = performance.now() + 60_000;
+    const patience = performance.now() + 120_000;
     while (stored.runs.some(({ state }) => state !== "completed")) {
       assert.ok(performance.now() < patience, JSON.stringify(stored.runs.map((run) => run.state)));
       await sleep(100);

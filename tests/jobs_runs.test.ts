@@ -358,19 +358,18 @@ Deno.test("one who follows a run sees every event once, from wherever it begins"
     await jobs.start();
     const { run } = await queue(jobs, { ...SMALL, steps: 600 });
     const all: RunEvent[] = [], late: RunEvent[] = [], slow: RunEvent[] = [];
-    const follow = async (into: RunEvent[], after: number, pause: number) => {
+    const follow = async (into: RunEvent[], after: number, each?: () => Promise<void>) => {
       for await (const event of await jobs.runs.subscribe(run.id, after)) {
         into.push(event);
-        if (pause > 0) await sleep(pause);
+        await each?.();
       }
     };
-    const first = follow(all, 0, 0);
-    const dawdler = follow(slow, 0, 5);
+    const first = follow(all, 0);
+    // takes nothing after its first event until the run is over, and so holds nobody up
+    const dawdler = follow(slow, 0, () => first);
     while (all.length < 20) await sleep(5);
     const from = all[9].id;
-    await Promise.all([follow(late, from, 0), first]);
-    // the slow one held nobody up
-    assert.ok(slow.length < all.length);
+    await Promise.all([follow(late, from), first]);
     assert.equal((await jobs.runs.get(run.id)).state, "completed");
     await dawdler;
     assert.deepEqual(all.map(({ id }) => id), [...all.keys()].map((i) => i + 1));
@@ -390,19 +389,27 @@ Deno.test("following ends when its signal aborts, when the run is deleted, and w
   withJobs(async (jobs) => {
     const { run } = await queue(jobs);
     const controller = new AbortController();
-    const follow = async (signal?: AbortSignal) => {
-      const seen: number[] = [];
-      for await (const { id } of await jobs.runs.subscribe(run.id, 0, signal)) seen.push(id);
-      return seen;
+    const follow = async (seen: number[], id: string, signal?: AbortSignal) => {
+      for await (const event of await jobs.runs.subscribe(id, 0, signal)) seen.push(event.id);
     };
-    const one = follow(controller.signal);
-    const other = follow();
-    await sleep(20);
+    const over = await queue(jobs);
+    await jobs.runs.cancel(over.run.id);
+    const seen: [number[], number[], number[]] = [[], [], []];
+    const one = follow(seen[0], run.id, controller.signal);
+    const other = follow(seen[1], run.id);
+    while (seen[0].length + seen[1].length < 2) await sleep(5);
     controller.abort();
-    assert.deepEqual(await one, [1]);
-    assert.deepEqual(await follow(AbortSignal.abort()), []);
+    await one;
+    await follow(seen[2], run.id, AbortSignal.abort());
+    await follow(seen[2], over.run.id);
+    assert.deepEqual(seen, [[1], [1], [1, 2]]);
+    // deleted while one reads
+    const reading = await jobs.runs.subscribe(over.run.id);
+    await jobs.runs.delete(over.run.id);
+    assert.equal((await reading.next()).done, true);
     await jobs.close();
-    assert.deepEqual(await other, [1]);
+    await other;
+    assert.deepEqual(seen[1], [1]);
   }));
 
 Deno.test("a server that stops leaves its runs interrupted, and the next one ends them as they would have", () =>
@@ -462,6 +469,31 @@ Deno.test("a process whose server is killed ends by itself, with a checkpoint", 
     assert.ok(steps > 0);
   }));
 
+Deno.test("a run that was being cancelled when its server was killed is cancelled by the next one", () =>
+  inFolder(async (folder) => {
+    const server = new Server(folder);
+    await server.ready;
+    const { id: dataset } = await server.ask<{ id: string }>({
+      do: "simulate",
+      request: TINY_DATA,
+    });
+    const request = { dataset, hyperparameters: ENDLESS };
+    const { id } = await server.ask<StoredRun>({ do: "create", request });
+    const { id: behind } = await server.ask<StoredRun>({ do: "create", request });
+    while (!await isFile(join(folder, "runs", id, "model.safetensors"))) await sleep(10);
+    assert.equal((await server.ask<StoredRun>({ do: "cancel", run: id })).state, "cancelling");
+    server.kill("SIGKILL");
+    await server.ended();
+
+    const jobs = await openJobs(folder, { threads: 1 });
+    await jobs.start();
+    const { state, model } = await reaches(jobs, id);
+    assert.equal(state, "cancelled");
+    assert.ok((await jobs.models.get(model!)).step > 0);
+    await checkpointFrom(jobs, behind, 0); // its turn has come
+    await jobs.close();
+  }));
+
 Deno.test("a run waits for the process that still works in its folder", () =>
   withJobs(async (jobs, folder) => {
     const { run } = await queue(jobs);
@@ -471,21 +503,14 @@ Deno.test("a run waits for the process that still works in its folder", () =>
     await jobs.start();
     await reaches(jobs, run.id, ["running"]);
     await sleep(500); // a tiny run would be over
-    assert.deepEqual(states(await events_(jobs, run.id)), ["queued", "running"]);
+    const { state, deviceInfo } = await jobs.runs.get(run.id);
+    assert.deepEqual([state, deviceInfo], ["running", null]);
     assert.deepEqual((await Array.fromAsync(Deno.readDir(path))).map(({ name }) => name), [
       "process.lock",
     ]);
     lock!.close();
     assert.equal((await reaches(jobs, run.id)).state, "completed");
   }));
-
-/** What is stored now. */
-async function events_(jobs: Jobs, run: string): Promise<RunEvent[]> {
-  const found: RunEvent[] = [];
-  const signal = AbortSignal.timeout(100);
-  for await (const event of await jobs.runs.subscribe(run, 0, signal)) found.push(event);
-  return found;
-}
 
 Deno.test("a run that is over can be deleted, and its model stays", () =>
   withJobs(async (jobs, folder) => {

@@ -1,4 +1,5 @@
 /** The datasets of a data directory. */
+import { basename, extname } from "node:path";
 import { transfer } from "comlink";
 import type { Arrays } from "./arrays.ts";
 import { LimitError } from "./errors.ts";
@@ -6,7 +7,7 @@ import { readStored, removeIfThere } from "./files.ts";
 import type { DataFolder } from "./folder.ts";
 import { newId, parseId } from "./ids.ts";
 import type { JobsLimits } from "./options.ts";
-import { parseRequest } from "./request.ts";
+import { parsePage, parseRequest } from "./request.ts";
 import {
   nameSchema,
   type SimulateRequest,
@@ -41,7 +42,8 @@ export class Datasets {
    */
   async add(bytes: Uint8Array, options: { name?: string } = {}): Promise<StoredDataset> {
     const action = "Cannot store the dataset";
-    const name = parseRequest(nameSchema, options.name ?? "spikes.npz", `${action}: its name`);
+    const name = options.name ?? "spikes.npz";
+    parseRequest(nameSchema, basename(name, extname(name)), `${action}: its name`);
     if (bytes.length > this.limits.datasetBytes) {
       throw new LimitError(
         `${action}: expected at most ${this.limits.datasetBytes} bytes, as this server allows, found ` +
@@ -75,8 +77,7 @@ export class Datasets {
 
   /** Newest first. */
   async list(page: PageOptions = {}): Promise<Page<StoredDataset>> {
-    if (page.before !== undefined) parseId("dataset", page.before);
-    return await this.store.datasets(page);
+    return await this.store.datasets(parsePage("dataset", page));
   }
 
   /**

@@ -36,14 +36,13 @@ export async function sweep(folder: string, isKnown: (name: string) => boolean):
 }
 
 /**
- * A stored file, whose bytes are those that were stored.
+ * A stored file.
  *
- * @throws {StorageError} where it is missing or changed
+ * @throws {StorageError} where it is missing
  */
-export async function readStored(path: string, hash: string, what: string): Promise<Uint8Array> {
-  let bytes: Uint8Array;
+export async function readThere(path: string, what: string): Promise<Uint8Array> {
   try {
-    bytes = await Deno.readFile(path);
+    return await Deno.readFile(path);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     throw new StorageError(
@@ -52,6 +51,15 @@ export async function readStored(path: string, hash: string, what: string): Prom
       "damaged",
     );
   }
+}
+
+/**
+ * A stored file, whose bytes are those that were stored.
+ *
+ * @throws {StorageError} where it is missing or changed
+ */
+export async function readStored(path: string, hash: string, what: string): Promise<Uint8Array> {
+  const bytes = await readThere(path, what);
   const found = await sha256(bytes);
   if (found === hash) return bytes;
   throw new StorageError(

@@ -114,12 +114,15 @@ export class Jobs {
   }
 
   async #close(): Promise<void> {
-    await this.drain();
-    this.#hub.close();
-    await this.store.remote.close();
-    this.store.close();
-    this.arrays.close();
-    this.lock.close();
+    try {
+      await this.drain();
+      this.#hub.close();
+      await this.store.remote.close();
+    } finally {
+      this.store.close();
+      this.arrays.close();
+      this.lock.close();
+    }
   }
 
   /** Removes what a crash left half-written or without a record. */

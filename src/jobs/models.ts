@@ -2,11 +2,11 @@
 import type { Arrays } from "./arrays.ts";
 import { moved } from "./datasets.ts";
 import { LimitError } from "./errors.ts";
-import { readStored, removeIfThere } from "./files.ts";
+import { readStored, readThere, removeIfThere } from "./files.ts";
 import type { DataFolder } from "./folder.ts";
 import { newId, parseId } from "./ids.ts";
 import type { JobsLimits } from "./options.ts";
-import { parseRequest } from "./request.ts";
+import { parsePage, parseRequest } from "./request.ts";
 import { nameSchema, type StoredModel } from "./records.ts";
 import type { Page, PageOptions, Store } from "./store.ts";
 import type { Thread } from "./threads.ts";
@@ -58,8 +58,7 @@ export class Models {
 
   /** Newest first. */
   async list(page: PageOptions = {}): Promise<Page<StoredModel>> {
-    if (page.before !== undefined) parseId("model", page.before);
-    return await this.store.models(page);
+    return await this.store.models(parsePage("model", page));
   }
 
   /**
@@ -79,10 +78,14 @@ export class Models {
     return await this.arrays.parametersNpz(moved(bytes), `the model ${id}`);
   }
 
-  /** The report, one HTML page; null where there is none. */
+  /**
+   * The report, one HTML page; null where there is none.
+   *
+   * @throws {StorageError} where it is lost
+   */
   async report(id: string): Promise<Uint8Array | null> {
     const { report } = await this.get(id);
-    return report ? await Deno.readFile(this.folder.report(id)) : null;
+    return report ? await readThere(this.folder.report(id), `the report of the model ${id}`) : null;
   }
 
   async delete(id: string): Promise<void> {

@@ -8,7 +8,7 @@ import { slotOf } from "./hardware.ts";
 import type { Hub } from "./hub.ts";
 import { newId, parseId } from "./ids.ts";
 import type { Settings } from "./options.ts";
-import { parseRequest } from "./request.ts";
+import { parsePage, parseRequest } from "./request.ts";
 import {
   FINAL_STATES,
   type RunEvent,
@@ -104,8 +104,7 @@ export class Runs {
 
   /** Newest first. */
   async list(page: PageOptions = {}): Promise<Page<StoredRun>> {
-    if (page.before !== undefined) parseId("run", page.before);
-    return await this.store.runs(page);
+    return await this.store.runs(parsePage("run", page));
   }
 
   /** Runs that wait, in the order in which they will begin. */
@@ -164,27 +163,28 @@ export class Runs {
     after: number,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<RunEvent, void, void> {
-    const { promise: aborted, resolve: abort } = Promise.withResolvers<void>();
-    signal?.addEventListener("abort", () => abort());
-    while (!signal?.aborted && !this.hub.closed) {
-      const change = this.hub.change(id);
-      let state: StoredRun["state"], events: RunEvent[];
-      try {
-        ({ state } = await this.store.run(id));
-        events = await this.store.events(id, after, PAGE);
-      } catch (error) {
-        if (this.hub.closed || error instanceof NotFoundError) return;
-        throw error;
+    const follower = this.hub.follow(id);
+    const abort = () => follower.tell();
+    signal?.addEventListener("abort", abort);
+    try {
+      while (!signal?.aborted && !this.hub.closed) {
+        follower.look();
+        const { over, events } = await this.store.follow(id, after, PAGE);
+        for (const event of events) {
+          if (signal?.aborted) return;
+          after = event.id;
+          yield event;
+        }
+        if (events.length === PAGE) continue;
+        if (over) return;
+        // an abort or the server's end may have come before the look
+        if (!signal?.aborted && !this.hub.closed) await follower.news();
       }
-      for (const event of events) {
-        if (signal?.aborted) return;
-        after = event.id;
-        yield event;
-      }
-      if (events.length === PAGE) continue;
-      // it was over before the events were read: there are no more
-      if (FINAL_STATES.includes(state)) return;
-      await Promise.race([change, aborted]);
+    } catch (error) {
+      if (!this.hub.closed && !(error instanceof NotFoundError)) throw error;
+    } finally {
+      signal?.removeEventListener("abort", abort);
+      follower.leave();
     }
   }
 

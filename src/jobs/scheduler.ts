@@ -53,10 +53,10 @@ export class Scheduler {
 
   /** Looks for runs that can begin. */
   wake(): void {
-    if (!this.#started) return;
+    if (!this.#started || this.#draining) return;
     this.#filling = this.#filling.then(() => this.#fill()).catch((error) => {
       this.settings.onProblem(error);
-      if (!this.#draining) setTimeout(() => this.wake(), TRY_AGAIN_MS);
+      setTimeout(() => this.wake(), TRY_AGAIN_MS);
     });
   }
 

@@ -80,7 +80,7 @@ export interface Page<T> {
 export interface PageOptions {
   /** only what is older than this id */
   readonly before?: string;
-  /** default 100 */
+  /** 1 … 10 000; default 100 */
   readonly limit?: number;
 }
 
@@ -128,7 +128,7 @@ export class Store {
   insertDataset(dataset: StoredDataset, most: number): void {
     this.#transaction("Cannot store the dataset", () => {
       this.requireRoomForDataset(most);
-      this.#execute("INSERT INTO datasets (id, record) VALUES (?, ?)", dataset.id, json(dataset));
+      this.#insert("dataset", dataset);
     });
   }
 
@@ -153,7 +153,7 @@ export class Store {
           "models",
         );
       }
-      this.#execute("INSERT INTO models (id, record) VALUES (?, ?)", model.id, json(model));
+      this.#insert("model", model);
     });
   }
 
@@ -170,6 +170,7 @@ export class Store {
           "queue",
         );
       }
+      check(storedRunSchema, run, `the run ${run.id}`);
       this.#execute(
         "INSERT INTO runs (id, slot, record) VALUES (?, ?, ?)",
         run.id,
@@ -383,9 +384,10 @@ export class Store {
     });
   }
 
-  /** Events of a run after the one with id `after`, in order. */
-  events(run: string, after: number, limit: number): RunEvent[] {
-    return this.#rows(
+  /** Events of a run after the one with id `after`, in order, and whether there can be more. */
+  follow(run: string, after: number, limit: number): { over: boolean; events: RunEvent[] } {
+    const over = FINAL_STATES.includes(this.run(run).state);
+    const events = this.#rows(
       "SELECT id, event FROM events WHERE run = ? AND id > ? ORDER BY id LIMIT ?",
       run,
       after,
@@ -393,6 +395,14 @@ export class Store {
     ).map(({ id, event }) =>
       check(runEventSchema, { ...readJson(event), id }, `event ${id} of the run ${run}`)
     );
+    return { over, events };
+  }
+
+  /** Nothing is stored that could not be read. */
+  #insert(kind: "dataset" | "model", record: StoredDataset | StoredModel): void {
+    check<unknown>(SCHEMAS[kind], record, `the ${kind} ${record.id}`);
+    const sql = `INSERT INTO ${TABLES[kind]} (id, record) VALUES (?, ?)`;
+    this.#execute(sql, record.id, json(record));
   }
 
   #append(run: StoredRun, happenings: readonly Happening[]): StoredRun {
