@@ -15,7 +15,7 @@ import { type Executor, type Program, scalars } from "../src/compute/executor.ts
 import type { KernelName, Scalars } from "../src/compute/kernels.ts";
 import type { Dispatch, Plan } from "../src/compute/recording.ts";
 import { createReferenceExecutor } from "../src/compute/reference.ts";
-import { trainingPlan } from "../src/model/choreography.ts";
+import { type StepOptions, trainingPlan } from "../src/model/choreography.ts";
 import { type Architecture, parameterLayout } from "../src/model/layout.ts";
 import { type Address, fillNormal, fillUniform, seedWords, STREAMS } from "../src/random.ts";
 
@@ -57,8 +57,8 @@ export const cases: fc.Arbitrary<Case> = fc.record({
   return { model: { dims, cell, nonlinearity }, ...rest };
 });
 
-export function planOf({ model, B, counts, density, explicitNoise, keepRate }: Case) {
-  return trainingPlan(model, {
+export function stepOptionsOf({ keepRate }: Case): StepOptions {
+  return {
     keepRate,
     generatorKeepRate: keepRate,
     // large enough that leaving it out shows
@@ -68,7 +68,13 @@ export function planOf({ model, B, counts, density, explicitNoise, keepRate }: C
     adamB2: 0.999,
     adamEps: 1e-4,
     maxGradNorm: 10,
-  }, { B, S: 1, trials: B + 1, counts, density, explicitNoise });
+  };
+}
+
+export function planOf(given: Case) {
+  const { model, B, counts, density, explicitNoise } = given;
+  const sizes = { B, S: 1, trials: B + 1, counts, density, explicitNoise };
+  return trainingPlan(model, stepOptionsOf(given), sizes);
 }
 
 /** The step's kernels that are not element-wise, each a recording of its own. */
@@ -165,7 +171,7 @@ export function difference(a: ArrayLike<number>, b: ArrayLike<number>): number {
 }
 
 /** The longest chain of products between two stores. */
-function chain({ model, B }: Case): number {
+export function chain({ model, B }: Pick<Case, "model" | "B">): number {
   const { T, N, E, C, U, G, F } = model.dims;
   return Math.max(
     N + 1,
@@ -178,6 +184,44 @@ function chain({ model, B }: Case): number {
 
 /** The element-wise kernels have tests of their own, with bounds of their own. */
 const ELEMENTWISE: readonly KernelName[] = ["prepare", "readout", "reduce", "adam"];
+
+/** Two devices with one plan, of which the second is checked against the first. */
+export interface Pair {
+  readonly plan: Plan;
+  readonly reference: Program;
+  readonly program: Program;
+}
+
+/**
+ * Checks one recording from the same numbers on both devices.
+ *
+ * @param products in the longest chain between two stores
+ * @returns what the reference then holds
+ */
+export async function checkRecording(
+  { plan, reference, program }: Pair,
+  recording: string,
+  label: string,
+  numbers: Numbers,
+  s: Scalars,
+  products: number,
+): Promise<Numbers> {
+  write(reference, numbers);
+  await reference.run(recording, s);
+  const want = await readAll(reference, plan);
+  write(program, numbers);
+  await program.run(recording, s);
+  const got = await readAll(program, plan);
+  const stored = await runStored(plan, recording, numbers, s);
+  for (const [name, values] of want) {
+    const scale = largest(values) + (name.startsWith("kl") ? 1 : 0);
+    const carried = difference(stored.get(name)!, values);
+    const error = difference(got.get(name)!, values);
+    const bound = (products + 16) * (carried + U * scale);
+    assert.ok(error <= bound, `${label}: ${name} is off by ${error}, bound ${bound}`);
+  }
+  return want;
+}
 
 /** Checks a step's kernels, or only some of them, one by one. */
 export async function checkKernels(
@@ -192,24 +236,17 @@ export async function checkKernels(
   const recordings = Object.fromEntries(mine.map(([i, dispatch]) => [i, [dispatch]]));
   const reference = await createReferenceExecutor().load(plan);
   const program = await executor.load({ buffers: plan.buffers, recordings });
+  const pair = { plan, reference, program };
   let numbers = start(plan, given);
   try {
     for (const [i, { kernel }] of steps.entries()) {
-      write(reference, numbers);
-      await reference.run(`${i}`, s);
-      const want = await readAll(reference, plan);
+      let want: Numbers;
       if (isMine(kernel)) {
-        write(program, numbers);
-        await program.run(`${i}`, s);
-        const got = await readAll(program, plan);
-        const stored = await runStored(plan, `${i}`, numbers, s);
-        for (const [name, values] of want) {
-          const scale = largest(values) + (name.startsWith("kl") ? 1 : 0);
-          const carried = difference(stored.get(name)!, values);
-          const error = difference(got.get(name)!, values);
-          const bound = (chain(given) + 16) * (carried + U * scale);
-          assert.ok(error <= bound, `${kernel}: ${name} is off by ${error}, bound ${bound}`);
-        }
+        want = await checkRecording(pair, `${i}`, kernel, numbers, s, chain(given));
+      } else {
+        write(reference, numbers);
+        await reference.run(`${i}`, s);
+        want = await readAll(reference, plan);
       }
       numbers = new Map([...want].map(([name, values]) => [name, values.map(Math.fround)]));
     }
