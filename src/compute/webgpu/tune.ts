@@ -5,8 +5,15 @@ import { type Capabilities, type Tile, TILES } from "./capabilities.ts";
 import { Gpu } from "./gpu.ts";
 import { loadProgram } from "./program.ts";
 
+/** Bins, units and trials of the sweep that is timed. */
+export interface Sweep {
+  readonly T: number;
+  readonly E: number;
+  readonly B: number;
+}
+
 /** A sweep as fits of common sizes make it: 64 units, a batch of 128. */
-const SHAPE = { T: 32, E: 64, B: 128 } as const;
+const SHAPE: Sweep = { T: 32, E: 64, B: 128 };
 const REPEATS = 5;
 
 /** What was measured: microseconds of the sweep with each tile. */
@@ -15,8 +22,7 @@ export interface Tuning {
   readonly microseconds: Readonly<Record<Tile, number>>;
 }
 
-function sweep(): PlanBuilder {
-  const { T, E, B } = SHAPE;
+function sweep({ T, E, B }: Sweep): PlanBuilder {
   const plan = new PlanBuilder();
   const real = (name: string, length: number) => plan.buffer(name, length);
   plan.record("sweep").dispatch("encoder", {
@@ -39,15 +45,16 @@ export async function tuneTile(
   device: GPUDevice,
   description: Gpu["adapter"],
   capabilities: Capabilities,
+  shape = SHAPE,
 ): Promise<Tuning> {
   const microseconds: Record<Tile, number> = { 1: Infinity, 2: Infinity, 4: Infinity };
   for (const tile of TILES) {
     const gpu = new Gpu(device, description, { ...capabilities, tile });
-    const program = await loadProgram(gpu, sweep(), 1);
+    const program = await loadProgram(gpu, sweep(shape), 1);
     try {
       for (let i = 0; i <= REPEATS; i++) {
         const began = performance.now();
-        const times = await program.timed("sweep", scalars({ B: SHAPE.B }));
+        const times = await program.timed("sweep", scalars({ B: shape.B }));
         if (!times) await program.read("h0_DE");
         const took = times
           ? times.reduce((sum, time) => sum + time.microseconds, 0)
@@ -78,11 +85,12 @@ export async function fastestTile(
   description: Gpu["adapter"],
   capabilities: Capabilities,
   memory?: TuningMemory,
+  shape?: Sweep,
 ): Promise<Tile> {
   const { name } = description;
   const recalled = known.get(name) ?? await memory?.recall(name);
   if (recalled) return recalled;
-  const { tile } = await tuneTile(device, description, capabilities);
+  const { tile } = await tuneTile(device, description, capabilities, shape);
   known.set(name, tile);
   await memory?.keep(name, tile);
   return tile;
