@@ -80,7 +80,7 @@ export const encoder_backward: Shader = {
     const parts = constants.ENCODER_CANDIDATE_PARTS, times = passes(E, parts, workgroup);
     return {
       steps: T,
-      iterations: 1 + counted(Math.ceil(E / workgroup)) +
+      iterations: 1 + counted(times) +
         counted(times, 1 + dotIterations(E, parts)) +
         counted(times, 1 + dotIterations(2 * E, parts)),
     };
