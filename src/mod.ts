@@ -182,6 +182,7 @@ export {
   TooLargeError,
   UnsupportedTypeError,
 } from "./serving/arrays/errors.ts";
+export { type MediaType, negotiate, parseMediaType } from "./serving/arrays/media.ts";
 export { type ArrayFormat, MEDIA_TYPES, TENSOR_HEADERS } from "./serving/arrays/types.ts";
 export { type ArrayCodec, inlineCodec } from "./serving/codec.ts";
 export { createThreadedCodec, type ThreadedCodec } from "./serving/codec_thread.ts";

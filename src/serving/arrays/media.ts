@@ -35,7 +35,17 @@ function take(text: string): { media: MediaType; rest: string } | null {
   return { media: { type: type[1].toLowerCase(), parameters }, rest };
 }
 
-/** A `Content-Type`; null where it is none. */
+/**
+ * A `Content-Type`; null where it is none.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { parseMediaType } from "latentd";
+ *
+ * assert.equal(parseMediaType("application/JSON; charset=utf-8")?.type, "application/json");
+ * ```
+ */
 export function parseMediaType(text: string): MediaType | null {
   const taken = text.length > MOST_CHARACTERS ? null : take(text);
   return taken && taken.rest.trim() === "" ? taken.media : null;
@@ -88,6 +98,15 @@ function fit(range: string, type: string): number {
  *
  * @returns null where none is acceptable
  * @throws {InputError} where `Accept` is malformed
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { negotiate } from "latentd";
+ *
+ * const offered = ["application/x-npz", "application/json"];
+ * assert.equal(negotiate("application/json, *" + "/*;q=0.5", offered), "application/json");
+ * ```
  */
 export function negotiate<T extends string>(
   accept: string | null,
