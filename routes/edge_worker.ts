@@ -31,19 +31,24 @@ export function createEdgeWorker(options: EdgeWorkerOptions): {
         // requests that come meanwhile fetch for themselves: they may not wait for another's fetch
         const fetched = await fetchModel(environment.MODEL_URL);
         if (fetched instanceof Response) return fetched;
-        app ??= createEdgeApp({ ...others, model: fetched });
+        try {
+          app ??= createEdgeApp({ ...others, model: fetched });
+        } catch (error) {
+          return unavailable(error instanceof Error ? error.message : String(error));
+        }
       }
       return await app.fetch(request);
     },
   };
 }
 
+function unavailable(error: string): Response {
+  return Response.json({ error }, { status: 503, headers: { "retry-after": "5" } });
+}
+
 async function fetchModel(url: string | undefined): Promise<Uint8Array | Response> {
   const fail = (wanted: string, found: string) =>
-    Response.json(
-      { error: `Cannot load the model: expected ${wanted}, found ${found}.` },
-      { status: 503, headers: { "retry-after": "5" } },
-    );
+    unavailable(`Cannot load the model: expected ${wanted}, found ${found}.`);
   if (url === undefined) return fail("MODEL_URL, as no model is embedded", "none");
   try {
     const response = await fetch(url);

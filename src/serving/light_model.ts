@@ -7,6 +7,7 @@ import type { CellKind, Nonlinearity } from "../dims.ts";
 import { InputError } from "../errors.ts";
 import type { PosteriorModel } from "../inference/posterior_program.ts";
 import { type Architecture, parameterLayout } from "../model/layout.ts";
+import { show } from "./arrays/show.ts";
 
 /** A model that can infer. */
 export interface LightModel extends PosteriorModel {
@@ -25,34 +26,36 @@ export function lightModelFromBytes(bytes: Uint8Array, what: string): LightModel
   };
   const { tensors, metadata } = readSafetensors(bytes, what);
   if (metadata.format !== FORMAT) {
-    fail(`metadata "format" of "${FORMAT}"`, JSON.stringify(metadata.format) ?? "none");
+    fail(`metadata "format" of "${FORMAT}"`, show(metadata.format));
   }
   const whole = (name: string, value: unknown, least: number, most: number): number => {
-    const number = Number(value);
-    if (Number.isSafeInteger(number) && number >= least && number <= most) return number;
-    return fail(`"${name}" from ${least} to ${most}`, JSON.stringify(value) ?? "none");
+    if (Number.isSafeInteger(value) && Number(value) >= least && Number(value) <= most) {
+      return Number(value);
+    }
+    return fail(`"${name}" from ${least} to ${most}`, show(value));
   };
-  const text = (name: string, most = Number.MAX_SAFE_INTEGER, least = 1) =>
-    whole(name, metadata[name], least, most);
+  const text = (name: string, least: number) =>
+    whole(name, Number(metadata[name]), least, Number.MAX_SAFE_INTEGER);
+  text("seed", 0);
   const given = hyperparameters(metadata.hyperparameters, fail);
   const units = (name: string, least: number, most = MOST_UNITS) =>
     whole(name, given[name], least, most);
   const { cell, nonlinearity, varMin } = given;
   if (cell !== "gru" && cell !== "vanilla") {
-    return fail('a cell "gru" or "vanilla"', JSON.stringify(cell) ?? "none");
+    return fail('a cell "gru" or "vanilla"', show(cell));
   }
   if (nonlinearity !== "tanh" && nonlinearity !== "relu" && nonlinearity !== "identity") {
-    return fail("a nonlinearity tanh, relu or identity", JSON.stringify(nonlinearity) ?? "none");
+    return fail("a nonlinearity tanh, relu or identity", show(nonlinearity));
   }
   if (typeof varMin !== "number" || !(varMin > 0 && varMin <= 1)) {
-    return fail('"varMin" above 0 and at most 1', JSON.stringify(varMin) ?? "none");
+    return fail('"varMin" above 0 and at most 1', show(varMin));
   }
   const C = units("controllerUnits", 0), U = units("inferredInputs", 0, MOST_INPUTS);
   if ((C > 0) !== (U > 0)) fail("controllerUnits and inferredInputs, or neither", `${C} and ${U}`);
   const architecture: Architecture = {
     dims: {
-      T: text("T"),
-      N: text("N"),
+      T: text("T", 1),
+      N: text("N", 1),
       E: units("encoderUnits", 1),
       C,
       U,
@@ -67,7 +70,7 @@ export function lightModelFromBytes(bytes: Uint8Array, what: string): LightModel
     hyperparameters: { ...UNUSED, varMin },
     params_P: parameters(architecture, tensors, fail),
     binWidth: metadata.binWidth ? Number(metadata.binWidth) : null,
-    step: text("step", Number.MAX_SAFE_INTEGER, 0),
+    step: text("step", 0),
   };
 }
 

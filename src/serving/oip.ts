@@ -10,7 +10,6 @@ import { validateCounts } from "../data/validate.ts";
 import { InputError } from "../errors.ts";
 import {
   isRecord,
-  kindOf,
   nestedSpikes,
   numberAt,
   parseJson,
@@ -20,6 +19,7 @@ import {
 import { type Encoded, littleEndian, requireFinite } from "./arrays/encode.ts";
 import { UnsupportedTypeError } from "./arrays/errors.ts";
 import { parseMediaType } from "./arrays/media.ts";
+import { kindOf, show } from "./arrays/show.ts";
 import { checkOptions, type GivenOptions } from "./arrays/options.ts";
 import {
   type InferRequest,
@@ -230,9 +230,7 @@ function readInput(
   }
   if (!isLengths(shape)) {
     throw new InputError(
-      `${ACTION}: expected inputs[0].shape to be lengths, found ${
-        JSON.stringify(shape)?.slice(0, 80) ?? "nothing"
-      }.`,
+      `${ACTION}: expected inputs[0].shape to be lengths, found ${show(shape)}.`,
     );
   }
   requireSpikesShape(shape, dims);

@@ -20,6 +20,7 @@ import {
   type OptionName,
   queryOptions,
 } from "./options.ts";
+import { kindOf } from "./show.ts";
 import { type ArrayFormat, formatOf, MEDIA_TYPES, TENSOR_HEADERS } from "./types.ts";
 
 /** What comes with a body; all of it can be sent to another thread. */
@@ -256,15 +257,6 @@ export function parseJson(body: Uint8Array, action: string): unknown {
 
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** What a JSON value is, in a word or two. */
-export function kindOf(value: unknown): string {
-  if (value === undefined) return "nothing";
-  if (value === null) return "null";
-  if (Array.isArray(value)) return `an array of ${value.length}`;
-  if (typeof value === "object") return "an object";
-  return JSON.stringify(value).slice(0, 80);
 }
 
 /** `{"shape": [trials, bins, neurons], "data": [numbers]}` */

@@ -1,5 +1,6 @@
 /** What is asked of an inference beside its spikes: in the query, or as fields of a JSON body. */
 import { InputError } from "../../errors.ts";
+import { show } from "./show.ts";
 import { type InferRequest, MOST_SAMPLES, OUTPUT_NAMES, type OutputName } from "../service.ts";
 
 /** Posterior samples of each trial where a request does not say; the command line's default. */
@@ -21,8 +22,9 @@ export type GivenOptions = { readonly [K in OptionName]?: unknown };
 /** @throws {InputError} naming the option, what was wanted and what was found */
 export function checkOptions(given: GivenOptions): InferOptions {
   const fail = (name: OptionName, wanted: string): never => {
-    const found = JSON.stringify(given[name])?.slice(0, 200);
-    throw new InputError(`Cannot infer: expected ${name} to be ${wanted}, found ${found}.`);
+    throw new InputError(
+      `Cannot infer: expected ${name} to be ${wanted}, found ${show(given[name])}.`,
+    );
   };
   const whole = (name: OptionName, most: number, otherwise: number): number => {
     const value = given[name];
