@@ -519,6 +519,7 @@ export const kernelCases: readonly KernelCase[] = [
   posteriorCase(2, 32, 2, 65, 33),
   posteriorCase(2, 33, 2, 5, 2),
   posteriorCase(1, 300, 2, 66, 2),
+  posteriorCase(1, 512, 1, 3, 1),
   posteriorCase(1, 600, 1, 3, 1),
   extremeRates(),
   averageCase(1, 1, 1, 1),
@@ -527,12 +528,13 @@ export const kernelCases: readonly KernelCase[] = [
   averageCase(2, 70, 3, 3),
   averageCase(3, 16, 2, 17),
   averageCase(2, 600, 2, 70),
+  averageCase(1, 512, 1, 40),
   averageCase(100, 1, 9, 4),
   ...[[5, 1, 1, 1], [3000, 20, 7, 9], [5001, 30, 4, 200], [2000, 2, 300, 700]].flatMap((
     [P, G, F, R],
   ) => ([0, 1] as const).map((gradient) => reduceCase(P, G, F, R, gradient))),
   ...[1, 6, 1027].flatMap((P) =>
-    [[1, 10], [2, 0.5], [300, 10], [5000, 10]].map(([count, maxNorm]) =>
+    [[1, 10], [2, 0.5], [20, 10], [300, 10], [5000, 10]].map(([count, maxNorm]) =>
       adamCase(P, count, maxNorm)
     )
   ),
