@@ -1,4 +1,7 @@
 /** What the tests in Chromium call by name: bundled with all that it imports, and loaded by a page. */
+import type { Scalars } from "../../src/compute/kernels.ts";
+import type { Plan } from "../../src/compute/recording.ts";
+import { createWebgpuExecutor } from "../../src/compute/webgpu.ts";
 import type { Variant } from "../../src/compute/webgpu/kernel.ts";
 import { type Fusion, shaderModule } from "../../src/compute/webgpu/module.ts";
 import { Pipelines } from "../../src/compute/webgpu/pipelines.ts";
@@ -41,7 +44,35 @@ async function compile(shaders: readonly Wanted[]): Promise<string[]> {
   return [...complaints];
 }
 
-const functions = { compile };
+/** A recording to run: buffers to write before, and buffers to read after. */
+export interface Work {
+  readonly plan: Plan;
+  readonly recording: string;
+  readonly run: Scalars;
+  readonly write: Readonly<Record<string, readonly number[]>>;
+  readonly read: readonly string[];
+}
+
+/** Runs a recording on the executor, as Deno does. */
+async function run({ plan, recording, run, write, read }: Work): Promise<Done> {
+  const executor = await createWebgpuExecutor({ adapter: await adapter() });
+  const program = await executor.load(plan);
+  for (const [name, values] of Object.entries(write)) program.write(name, values);
+  await program.run(recording, run);
+  const buffers: Record<string, number[]> = {};
+  for (const name of read) buffers[name] = [...await program.read(name)];
+  program.free();
+  executor.close();
+  return { adapter: executor.info.adapter ?? "", buffers };
+}
+
+/** What was read, and on which adapter. */
+export interface Done {
+  readonly adapter: string;
+  readonly buffers: Readonly<Record<string, readonly number[]>>;
+}
+
+const functions = { compile, run };
 
 /** What can be called: each takes one argument and gives a promise, both as JSON can say them. */
 export type PageFunctions = typeof functions;
