@@ -1,7 +1,7 @@
 /** The decoder's sweeps on webgpu against their float64 definition, and what changes none of their bits. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { KernelName, Scalars } from "../src/compute/kernels.ts";
+import type { KernelName } from "../src/compute/kernels.ts";
 import type { Dispatch, Plan } from "../src/compute/recording.ts";
 import { createReferenceExecutor } from "../src/compute/reference.ts";
 import type { WebgpuOptions } from "../src/compute/webgpu.ts";
@@ -122,45 +122,59 @@ Deno.test({
         const { model, B } = given;
         const sizes = { B, S, trials: B + 1, counts: "u8" } as const;
         const whole = posteriorPlan(model, stepOptionsOf(given), sizes);
-        const [decoder] = dispatchesOf(whole, "sample", ["decoder"]);
-        // samples differ in their masks too, where there are any
-        const numbers = { ...decoder.numbers, dropout: 1, dropoutGen: 1 };
-        const plan = planWith(whole, { decoder: [{ ...decoder, numbers }] });
+        // with masks, which differ from sample to sample; and the posterior's mean, which reads no noise
+        const recordings = Object.fromEntries(
+          (["sample", "mean"] as const).map((name) => {
+            const [decoder] = dispatchesOf(whole, name, ["decoder"]);
+            const numbers = { ...decoder.numbers, dropout: 1, dropoutGen: 1 };
+            return [name, [{ ...decoder, numbers }]];
+          }),
+        );
+        const plan = planWith(whole, recordings);
         const pair = {
           plan,
           reference: await createReferenceExecutor().load(plan),
           program: await executor.load(plan),
         };
         const s = { ...scalarsOf(given), S, purpose: 2 };
-        await checkRecording(pair, "decoder", "decoder", start(plan, given), s, chain(given));
+        for (const name of ["sample", "mean"]) {
+          await checkRecording(pair, name, name, start(plan, given), s, chain(given));
+        }
       }
     }),
 });
 
 Deno.test({
-  name: "a long time constant of the inputs' prior loses no digits",
+  name: "a long time constant of the inputs' prior loses no digits, with samples and without",
   ...withoutAdapter,
   fn: () =>
     withWebgpu(async (executor) => {
       const given = caseOf({ T: 3, E: 2, C: 3, U: 3, G: 4, F: 2, cell: "vanilla", B: 2 });
       const whole = planOf(given);
-      const recordings = Object.fromEntries(
-        dispatchesOf(whole, "step", KERNELS).map((dispatch) => [dispatch.kernel, [dispatch]]),
+      const nameOf = (kernel: KernelName, sample: number) => `${kernel}, sample ${sample}`;
+      const recordings = [1, 0].flatMap((sample) =>
+        dispatchesOf(whole, "step", KERNELS).map((dispatch) => {
+          const numbers = { ...dispatch.numbers, sample, draw: sample };
+          return [nameOf(dispatch.kernel, sample), [{ ...dispatch, numbers }]] as const;
+        })
       );
-      const plan = planWith(whole, recordings);
+      const plan = planWith(whole, Object.fromEntries(recordings));
       const pair = {
         plan,
         reference: await createReferenceExecutor().load(plan),
         program: await executor.load(plan),
       };
-      let numbers = start(plan, given);
       const { offset } = parameterLayout(given.model).slice("inputPrior.logTau_U");
-      // 1 - φ² is 2e-4, 2e-6 and 2e-9: float32 holds φ to 6e-8
-      numbers.get("params_P")!.set([9, 14, 20], offset);
-      for (const kernel of KERNELS) {
-        const s: Scalars = scalarsOf(given);
-        const after = await checkRecording(pair, kernel, kernel, numbers, s, chain(given));
-        numbers = new Map([...after].map(([name, values]) => [name, values.map(Math.fround)]));
+      for (const sample of [1, 0]) {
+        let numbers = start(plan, given);
+        // 1 - φ² is 2e-4, 2e-6 and 4e-9: float32 holds φ to 6e-8
+        numbers.get("params_P")!.set([9, 14, 20], offset);
+        for (const kernel of KERNELS) {
+          const name = nameOf(kernel, sample);
+          const s = scalarsOf(given);
+          const after = await checkRecording(pair, name, name, numbers, s, chain(given));
+          numbers = new Map([...after].map(([name, values]) => [name, values.map(Math.fround)]));
+        }
       }
     }),
 });

@@ -256,19 +256,21 @@ export class Planner {
 
   /**
    * Whether encoder and decoder of a tile can follow each other in one workgroup: small cells without a
-   * controller, whose sweeps stay below the loop limit without being cut.
+   * controller, whose sweeps stay below the loop limit without being cut and share its memory.
    */
   #fits(...pair: readonly Dispatch[]): boolean {
     const { E, G, U } = Object.assign({}, ...pair.map(({ numbers }) => numbers)) as Numbers;
     if (U > 0 || E > SMALL || G > SMALL) return false;
-    let iterations = 0;
+    let iterations = 0, memory = 0;
     for (const { kernel, numbers } of pair) {
       const shader = SHADERS[kernel], variant = shader.variant(numbers, this.capabilities);
       const range = shader.range!(numbers, scalars({}), variant);
       // the encoder's two directions then stand behind each other
       iterations += 2 * range.steps * range.iterations;
+      memory += variant.workgroupMemory;
     }
-    return iterations <= this.capabilities.loopIterations;
+    const { loopIterations, workgroupMemory } = this.capabilities;
+    return iterations <= loopIterations && memory <= workgroupMemory;
   }
 }
 

@@ -16,7 +16,6 @@ export const decoder_backward: Shader = {
   variant: (n, capabilities) => {
     const { C, U, G, F } = n;
     const { width } = generatorColumns(n);
-    // as wide as the forward sweep's, so that both have one workgroup
     const widest = Math.max(2 * G, U > 0 ? C + F : 0);
     const behind = Math.max(G + width + F + (U > 0 ? 4 * C + 2 * U : 0), 3 * G);
     return decodingVariant("decoder_backward", n, { widest, behind }, capabilities);
@@ -47,8 +46,9 @@ export const decoder_backward: Shader = {
     const once = 2 * E * 2 * G;
     const inputs = U > 0 ? (F + C) * 3 * C + C * 2 * U + U * width : 0;
     const bin = inputs + G * width + G * F;
-    // states and gates in, gradients out; the inputs' parameters, noise and gradients
-    const perRow = T * (G + 2 * width + 2 * F + (U > 0 ? 7 * C + 6 * U : 0)) + 6 * G + 2 * E;
+    // states and gates in, gradients out; the controller's part of the factors' gradient; the inputs'
+    // parameters, noise and gradients
+    const perRow = T * (G + 2 * width + F + (U > 0 ? F + 7 * C + 6 * U : 0)) + 7 * G + 2 * E;
     return {
       flops: 2 * B * (once + T * bin) + 10 * B * T * (width + 3 * C + 4 * U),
       bytes: 4 * (once + bin + B * perRow),
