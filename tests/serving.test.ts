@@ -286,6 +286,32 @@ Deno.test("while the device computes, the calling thread's event loop goes on", 
   });
 });
 
+Deno.test("memory does not grow with the answers", async () => {
+  await withServing(
+    { mine: testModel(SHAPE_M) },
+    { device: { device: "wasm", threads: 1 } },
+    async (
+      { serving },
+    ) => {
+      const request = { ...testCounts(1, SHAPE_M), samples: 0 };
+      let bytes = 0;
+      const ask = async (times: number) => {
+        for (let i = 0; i < times; i++) {
+          const { arrays } = await serving.infer("mine", request);
+          for (const { data } of arrays.values()) bytes += data.byteLength;
+        }
+        return Deno.memoryUsage().rss;
+      };
+      const before = await ask(400);
+      bytes = 0;
+      const after = await ask(2000);
+      assert(bytes > 300e6, `${bytes}`);
+      // the collector leaves some behind; a quarter of the answers would not be some
+      assert(after - before < bytes / 4, `${after - before} of ${bytes} bytes are still there`);
+    },
+  );
+});
+
 /** A worker that a test can make fail, and the last one that was started. */
 function failingWorker() {
   const started: Worker[] = [];

@@ -1,4 +1,5 @@
 /** What a helper's worker does: work that needs no device of its own, or one of another thread. */
+import * as Comlink from "comlink";
 import type { FixedPointResult } from "../analysis/fixed_points.ts";
 import type { DeviceInfo } from "../compute/executor.ts";
 import type { Dataset } from "../data/dataset.ts";
@@ -17,17 +18,29 @@ import { decodeOip, encodeOip, type OipFacts, type OipHead, type OipRequest } fr
 import { createRemoteExecutor, type RemoteDevice } from "./remote_executor.ts";
 import type { InferRequest, ModelDescription, NamedArray, OutputName } from "./service.ts";
 
+/** What a job asks the serving thread for. */
+export interface JobCalls extends RemoteDevice {
+  progress(progress: SearchProgress): Promise<void>;
+}
+
 export class HelperHost {
-  fixedPoints(
+  /** @param port where the serving thread answers as `JobCalls`; it is closed when the job ends */
+  async fixedPoints(
     model: JobModel,
     request: Omit<FixedPointsRequest, "data">,
     gen_BTG: Float64Array | null,
     info: DeviceInfo,
-    device: RemoteDevice,
-    onProgress: (progress: SearchProgress) => void,
+    port: MessagePort,
   ): Promise<FixedPointResult> {
-    const executor = createRemoteExecutor(device, info);
-    return runFixedPoints(executor, model, request, gen_BTG, onProgress);
+    const calls = Comlink.wrap<JobCalls>(port);
+    const executor = createRemoteExecutor(calls, info);
+    const onProgress = (progress: SearchProgress) => void calls.progress(progress).catch(() => {});
+    try {
+      return await runFixedPoints(executor, model, request, gen_BTG, onProgress);
+    } finally {
+      calls[Comlink.releaseProxy]();
+      port.close();
+    }
   }
 
   decodeInfer(

@@ -3,7 +3,7 @@
 import * as Comlink from "comlink";
 import { HelperHost } from "./helper_host.ts";
 
-/** The host: what it made leaves this thread without being copied, what it was lent it lets go of. */
+/** The host, whose results leave this thread without being copied. */
 class HelperWorker extends HelperHost {
   override decodeInfer(...given: Parameters<HelperHost["decodeInfer"]>) {
     const request = super.decodeInfer(...given);
@@ -23,16 +23,6 @@ class HelperWorker extends HelperHost {
   override encodeOip(...given: Parameters<HelperHost["encodeOip"]>) {
     const encoded = super.encodeOip(...given);
     return Comlink.transfer(encoded, [encoded.body.buffer]);
-  }
-
-  override async fixedPoints(...lent: Parameters<HelperHost["fixedPoints"]>) {
-    try {
-      return await super.fixedPoints(...lent);
-    } finally {
-      for (const proxy of lent.slice(-2)) {
-        (proxy as unknown as Comlink.Remote<object>)[Comlink.releaseProxy]();
-      }
-    }
   }
 }
 

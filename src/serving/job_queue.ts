@@ -6,9 +6,8 @@ import type { Dataset } from "../data/dataset.ts";
 import type { GenerateOptions } from "../study/generate.ts";
 import type { DeviceHost } from "./device_host.ts";
 import { ServingError } from "./errors.ts";
-import type { HelperHost } from "./helper_host.ts";
+import type { HelperHost, JobCalls } from "./helper_host.ts";
 import { FIXED_POINTS_DEFAULTS, type FixedPointsRequest, type SearchProgress } from "./jobs.ts";
-import type { RemoteDevice } from "./remote_executor.ts";
 import { startHelperWorker, WorkerClient } from "./worker_client.ts";
 
 /** What a job needs of the device that serves. */
@@ -48,7 +47,9 @@ export class JobQueue {
     const { data: _, ...others } = request;
     return await this.#next({ signal }, async (helper) => {
       const { client, info } = await this.device.connect();
-      const device = this.#lend(client, signal);
+      const { port1, port2 } = new MessageChannel();
+      const device = this.#lend(client, signal, onProgress);
+      Comlink.expose(device.calls, port1);
       try {
         return await helper.call((host) =>
           host.fixedPoints(
@@ -56,12 +57,12 @@ export class JobQueue {
             { ...FIXED_POINTS_DEFAULTS, ...others },
             gen_BTG,
             info,
-            Comlink.proxy(device.calls),
-            Comlink.proxy(onProgress),
+            Comlink.transfer(port2, [port2]),
           )
         );
       } finally {
         device.takeBack();
+        port1.close();
       }
     });
   }
@@ -123,9 +124,13 @@ export class JobQueue {
   }
 
   /** The device for one job: its programs are freed when the job ends, however it ends. */
-  #lend(client: WorkerClient<DeviceHost>, signal: AbortSignal) {
+  #lend(
+    client: WorkerClient<DeviceHost>,
+    signal: AbortSignal,
+    onProgress: (progress: SearchProgress) => void,
+  ) {
     const programs = new Set<number>();
-    const calls: RemoteDevice = {
+    const calls: JobCalls = {
       load: async (plan, fits) => {
         signal.throwIfAborted();
         const program = await client.call((host) => host.load(plan, fits));
@@ -148,6 +153,8 @@ export class JobQueue {
         programs.delete(program);
         await client.call((host) => host.free(program));
       },
+      // deno-lint-ignore require-await -- so that what a listener throws stays here
+      progress: async (progress) => onProgress(progress),
     };
     const takeBack = () => {
       for (const program of programs) calls.free(program).catch(() => {});

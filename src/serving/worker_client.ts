@@ -22,9 +22,8 @@ const CLOSE_LIMIT = 5000;
 export class WorkerClient<Host extends DeviceHost | HelperHost> {
   readonly #worker: Worker;
   readonly #remote: Comlink.Remote<Host>;
-  /** rejects when the worker is gone */
-  readonly #gone: Promise<never>;
-  #lose!: (error: Error) => void;
+  /** how the calls that wait now fail when the worker is gone */
+  readonly #waiting = new Set<(error: Error) => void>();
   #lost: Error | null = null;
 
   /** @param what names the worker in messages: "the device's thread" */
@@ -35,8 +34,6 @@ export class WorkerClient<Host extends DeviceHost | HelperHost> {
   ) {
     this.#worker = start();
     this.#remote = Comlink.wrap<Host>(this.#worker);
-    this.#gone = new Promise((_, reject) => this.#lose = reject);
-    this.#gone.catch(() => {});
     this.#worker.addEventListener("error", (event) => {
       event.preventDefault();
       this.abandon(event.message);
@@ -60,10 +57,15 @@ export class WorkerClient<Host extends DeviceHost | HelperHost> {
    */
   async call<X>(work: (host: Comlink.Remote<Host>) => Promise<X>): Promise<X> {
     if (this.#lost) throw this.#lost;
+    // no race with one promise of the worker's end: that would keep every answer until then
+    const { promise, reject } = Promise.withResolvers<never>();
+    this.#waiting.add(reject);
     try {
-      return await Promise.race([work(this.#remote), this.#gone]);
+      return await Promise.race([work(this.#remote), promise]);
     } catch (error) {
       throw revived(error);
+    } finally {
+      this.#waiting.delete(reject);
     }
   }
 
@@ -75,9 +77,14 @@ export class WorkerClient<Host extends DeviceHost | HelperHost> {
       `Cannot answer: ${this.what} ended while it worked (${why}). It is being started again.`,
       1000,
     );
-    this.#lose(this.#lost);
+    this.#fail(this.#lost);
     this.#worker.terminate();
     this.onLost(this.#lost);
+  }
+
+  #fail(error: Error): void {
+    for (const reject of this.#waiting) reject(error);
+    this.#waiting.clear();
   }
 
   /** Lets the worker close what it has, then ends it. */
@@ -88,7 +95,7 @@ export class WorkerClient<Host extends DeviceHost | HelperHost> {
     await Promise.race([this.call(closing).catch(() => {}), limit]);
     clearTimeout(timer);
     this.#lost ??= new ServingError("closed", "Cannot answer: the server is shutting down.");
-    this.#lose(this.#lost);
+    this.#fail(this.#lost);
     this.#remote[Comlink.releaseProxy]();
     this.#worker.terminate();
   }
