@@ -1,6 +1,7 @@
 /** A plan on a GPU: two arenas, the arguments of every stage, and the recordings as dispatches. */
 import { InputError } from "../../errors.ts";
-import { type DispatchTime, ofFit, type Run, type TimedProgram, valuesOfFit } from "../executor.ts";
+import { type DispatchTime, type Run, type TimedProgram, valuesOfFit } from "../executor.ts";
+import { requireFit, requireFits, scalarsOfFits } from "../fits.ts";
 import { SCALARS, type Scalars } from "../kernels.ts";
 import type { Plan } from "../recording.ts";
 import { argumentBytes, writeArguments } from "./arguments.ts";
@@ -26,6 +27,7 @@ interface LoadedStage {
 
 /** Allocates a plan's buffers and compiles its recordings. */
 export async function loadProgram(gpu: Gpu, plan: Plan, fits: number): Promise<TimedProgram> {
+  requireFits(fits);
   const layout = new Layout(plan, plan.buffers.some(({ perRun }) => perRun));
   const planner = new Planner(layout, gpu.capabilities);
   const recordings = new Map<string, Stage[]>();
@@ -268,11 +270,7 @@ class WebgpuProgram implements TimedProgram {
   #place(action: string, buffer: string, fit: number): Place {
     if (this.#freed) throw new Error(`Cannot ${action} ${buffer}: its program is freed.`);
     this.gpu.requireAlive(`${action} ${buffer}`);
-    if (!(Number.isInteger(fit) && fit >= 0 && fit < this.fits)) {
-      throw new Error(
-        `Cannot ${action} ${buffer}: expected fit 0 … ${this.fits - 1}, found ${fit}.`,
-      );
-    }
+    requireFit(`${action} ${buffer}`, fit, this.fits);
     const place = this.layout.places.get(buffer);
     if (!place) throw new Error(`Cannot ${action} ${buffer}: the plan has no such buffer.`);
     return place;
@@ -370,13 +368,7 @@ class WebgpuProgram implements TimedProgram {
       entries.clear();
     };
     runs.forEach(({ scalars }, slot) => {
-      if (Array.isArray(scalars) && scalars.length !== this.fits) {
-        throw new Error(
-          `Cannot run recording "${recording}": expected scalars for ${this.fits} fits, found ` +
-            `${scalars.length}.`,
-        );
-      }
-      const all = Array.from({ length: this.fits }, (_, fit) => ofFit(scalars, fit));
+      const all = scalarsOfFits(recording, scalars, this.fits);
       // groups are those of the largest batch; kernels of a fit end at its own
       const largest = all.reduce((a, b) => b.B * b.S > a.B * a.S ? b : a);
       for (const loaded of stages) {
