@@ -43,7 +43,7 @@ export interface FixedPointOptions {
   readonly binWidth?: number;
   /** see `classify`: 1e-3 */
   readonly neutralTolerance?: number;
-  /** called after every batch of iterations */
+  /** called for every batch of iterations, for several in a row on a device that makes them at once */
   readonly onProgress?: (progress: { iterations: number; meanSpeed: number }) => void;
 }
 
