@@ -1,7 +1,10 @@
 /** The adapter that tests of the shaders run on. */
 import assert from "node:assert/strict";
-import type { Executor } from "../src/compute/executor.ts";
-import { createWebgpuExecutor, type WebgpuOptions } from "../src/compute/webgpu.ts";
+import {
+  createWebgpuExecutor,
+  type WebgpuExecutor,
+  type WebgpuOptions,
+} from "../src/compute/webgpu.ts";
 import { findAdapter } from "../src/compute/webgpu/adapter.ts";
 
 // CI has Mesa's software Vulkan, so an adapter that is missing there is a failure and not a skip.
@@ -13,7 +16,7 @@ export const withoutAdapter = { ignore: adapter === null && !wanted };
 
 /** Runs a test's body on the machine's adapter, and closes it whatever happens. */
 export async function withWebgpu<X>(
-  body: (executor: Executor) => Promise<X>,
+  body: (executor: WebgpuExecutor) => Promise<X>,
   options: WebgpuOptions = {},
 ): Promise<X> {
   assert(await findAdapter(), "CI must have a WebGPU adapter (Mesa's lavapipe), and has none");
