@@ -23,16 +23,6 @@ fn controller_input_rows(line: u32, B: u32) -> ControllerInputRows {
   );
 }
 
-// Draws the masks from column i on, where a new piece of them starts.
-fn controller_input_masks(lane: u32, B: u32, line: u32, i: u32) {
-  let width = 2u * controller_input.E;
-  let drawn = controller_input.dropout == 1u && controller_input.keepEnc_BT2E == ABSENT;
-  if (drawn && i < width && i % MASK_COLUMNS == 0u) {
-    let keepRate = controller_input.keepRate;
-    draw_masks(lane, STREAM_keepEnc, keepRate, controller_input.T, B, line, i, width);
-  }
-}
-
 // Column i of the encodings in four rows, without those that are dropped.
 fn controller_input_encodings(at: ControllerInputRows, p: u32, i: u32) -> vec4<f32> {
   let E = controller_input.E;
@@ -75,28 +65,31 @@ fn controller_input_run(group: vec3<u32>, lane: u32) {
   let y = lane / 16u;
   let x = lane % 16u;
   let at = controller_input_rows(part.line + y, B);
+  let draws = controller_input.dropout == 1u && controller_input.keepEnc_BT2E == ABSENT;
   for (var tile = part.tile; tile < part.endTile; tile++) {
     let column = tile * GEMM_COLUMNS + x;
-    if (tile == part.tile || depth > MASK_COLUMNS) {
-      controller_input_masks(lane, B, part.line, 0u);
-    }
-    var left = controller_input_encodings(at, y, x);
-    var right = controller_input_weights(y, column, width);
     var sums = gemm_start(gemm_load(controller_input.b_3C, column, width));
-    for (var i = 0u; i < depth; i += GEMM_STEP) {
-      gemm_share(gemm_left_at(x, y), left, gemm_right_at(y, x), right);
-      if (tile == 0u && i + x < depth) {
-        gemm_scatter(controller_input.enc_TB2E + i + x, part.line + y, rows, depth, left);
+    // one round for as many columns as there is room for masks: mostly for all
+    for (var first = 0u; first < depth; first += MASK_COLUMNS) {
+      if (draws && (tile == part.tile || depth > MASK_COLUMNS)) {
+        let keepRate = controller_input.keepRate;
+        draw_masks(lane, STREAM_keepEnc, keepRate, controller_input.T, B, part.line, first, depth);
       }
-      let next = i + GEMM_STEP;
-      if (next < depth) {
-        if (depth > MASK_COLUMNS) {
-          controller_input_masks(lane, B, part.line, next);
+      let end = min(depth, first + MASK_COLUMNS);
+      var left = controller_input_encodings(at, y, first + x);
+      var right = controller_input_weights(first + y, column, width);
+      for (var i = first; i < end; i += GEMM_STEP) {
+        gemm_share(gemm_left_at(x, y), left, gemm_right_at(y, x), right);
+        if (tile == 0u && i + x < depth) {
+          gemm_scatter(controller_input.enc_TB2E + i + x, part.line + y, rows, depth, left);
         }
-        left = controller_input_encodings(at, y, next + x);
-        right = controller_input_weights(next + y, column, width);
+        let next = i + GEMM_STEP;
+        if (next < end) {
+          left = controller_input_encodings(at, y, next + x);
+          right = controller_input_weights(next + y, column, width);
+        }
+        sums = gemm_products(lane, gemm_sixteens(tile, width), sums);
       }
-      sums = gemm_products(lane, gemm_sixteens(tile, width), sums);
     }
     gemm_store_sums(
       controller_input.conInput_TB3C,

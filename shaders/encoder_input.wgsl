@@ -32,16 +32,6 @@ fn encoder_input_counts(at: vec4<u32>, n: u32) -> vec4<f32> {
   );
 }
 
-// Draws the masks from neuron n on, where a new piece of them starts.
-fn encoder_input_masks(lane: u32, B: u32, line: u32, n: u32) {
-  let N = encoder_input.N;
-  let drawn = encoder_input.dropout == 1u && encoder_input.keepSpikes_BTN == ABSENT;
-  if (drawn && n < N && n % MASK_COLUMNS == 0u) {
-    let keepRate = encoder_input.keepRate;
-    draw_masks(lane, STREAM_keepSpikes, keepRate, encoder_input.T, B, line, n, N);
-  }
-}
-
 // Masks of neuron n in lines p, p + 16 … of the tile.
 fn encoder_input_keep(at: vec4<u32>, p: u32, n: u32) -> vec4<f32> {
   if (encoder_input.keepSpikes_BTN != ABSENT) {
@@ -81,28 +71,31 @@ fn encoder_input_run(group: vec3<u32>, lane: u32) {
   let y = lane / 16u;
   let x = lane % 16u;
   let at = encoder_input_rows(part.line + y, B);
+  let draws = encoder_input.dropout == 1u && encoder_input.keepSpikes_BTN == ABSENT;
   for (var tile = part.tile; tile < part.endTile; tile++) {
     let column = tile * GEMM_COLUMNS + x;
-    if (tile == part.tile || N > MASK_COLUMNS) {
-      encoder_input_masks(lane, B, part.line, 0u);
-    }
-    var left = encoder_input_spikes(at, y, x);
-    var right = encoder_input_weights(y, column, width);
     var sums = gemm_start(gemm_load(encoder_input.b_D3E, column, width));
-    for (var n = 0u; n < N; n += GEMM_STEP) {
-      gemm_share(gemm_left_at(x, y), left, gemm_right_at(y, x), right);
-      if (tile == 0u && n + x < N) {
-        gemm_scatter(encoder_input.spikes_TBN + n + x, part.line + y, rows, N, left);
+    // one round for as many neurons as there is room for masks: mostly for all
+    for (var first = 0u; first < N; first += MASK_COLUMNS) {
+      if (draws && (tile == part.tile || N > MASK_COLUMNS)) {
+        let keepRate = encoder_input.keepRate;
+        draw_masks(lane, STREAM_keepSpikes, keepRate, encoder_input.T, B, part.line, first, N);
       }
-      let next = n + GEMM_STEP;
-      if (next < N) {
-        if (N > MASK_COLUMNS) {
-          encoder_input_masks(lane, B, part.line, next);
+      let end = min(N, first + MASK_COLUMNS);
+      var left = encoder_input_spikes(at, y, first + x);
+      var right = encoder_input_weights(first + y, column, width);
+      for (var n = first; n < end; n += GEMM_STEP) {
+        gemm_share(gemm_left_at(x, y), left, gemm_right_at(y, x), right);
+        if (tile == 0u && n + x < N) {
+          gemm_scatter(encoder_input.spikes_TBN + n + x, part.line + y, rows, N, left);
         }
-        left = encoder_input_spikes(at, y, next + x);
-        right = encoder_input_weights(next + y, column, width);
+        let next = n + GEMM_STEP;
+        if (next < end) {
+          left = encoder_input_spikes(at, y, next + x);
+          right = encoder_input_weights(next + y, column, width);
+        }
+        sums = gemm_products(lane, gemm_sixteens(tile, width), sums);
       }
-      sums = gemm_products(lane, gemm_sixteens(tile, width), sums);
     }
     gemm_store_sums(
       encoder_input.gates_TBD3E,

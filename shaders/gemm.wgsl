@@ -6,6 +6,9 @@
 // piece. Sums are a matrix: sums[j][i] is line p + 16 i of column q + 16 j. Narrow tiles leave out whole
 // sixteens of columns.
 //
+// Sums are of a column's products one by one, so that they do not depend on the tile. Software adapters
+// run through all branches, whether taken or not: they are kept short.
+//
 // A kernel loads what a lane contributes to the next step while this step's products are made:
 //
 //   var left = …; var right = …;               // of the first step
@@ -42,54 +45,44 @@ fn gemm_share(leftAt: u32, left: vec4<f32>, rightAt: u32, right: vec4<f32>) {
   workgroupBarrier();
 }
 
-fn gemm_product(left: u32, right: u32, sixteens: u32, start: mat4x4<f32>) -> mat4x4<f32> {
-  let a = gemmLeft[left];
-  let b = gemmRight[right];
-  var sums = start;
-  sums[0] = fma(a, vec4<f32>(b.x), sums[0]);
-  if (sixteens > 1u) {
-    sums[1] = fma(a, vec4<f32>(b.y), sums[1]);
-  }
-  if (sixteens > 2u) {
-    sums[2] = fma(a, vec4<f32>(b.z), sums[2]);
-  }
-  if (sixteens > 3u) {
-    sums[3] = fma(a, vec4<f32>(b.w), sums[3]);
-  }
-  return sums;
+// Adds four products of each line with one column, in order.
+fn gemm_four(a: array<vec4<f32>, 4>, b: vec4<f32>, sum: vec4<f32>) -> vec4<f32> {
+  let first = fma(a[1], vec4<f32>(b.y), fma(a[0], vec4<f32>(b.x), sum));
+  return fma(a[3], vec4<f32>(b.w), fma(a[2], vec4<f32>(b.z), first));
 }
 
-fn gemm_step(lane: u32, sixteens: u32, start: mat4x4<f32>) -> mat4x4<f32> {
+// Adds the products of the step that is shared, for so many sixteens of columns.
+fn gemm_products(lane: u32, sixteens: u32, start: mat4x4<f32>) -> mat4x4<f32> {
   var sums = start;
   var left = gemm_left_at(0u, lane / 16u);
   var right = gemm_right_at(0u, lane % 16u);
   for (var k = 0u; k < GEMM_STEP; k += 4u) {
-    sums = gemm_product(left, right, sixteens, sums);
-    sums = gemm_product(left + GEMM_LEFT_ROW, right + 16u, sixteens, sums);
-    sums = gemm_product(left + 2u * GEMM_LEFT_ROW, right + 32u, sixteens, sums);
-    sums = gemm_product(left + 3u * GEMM_LEFT_ROW, right + 48u, sixteens, sums);
+    let a = array<vec4<f32>, 4>(
+      gemmLeft[left],
+      gemmLeft[left + GEMM_LEFT_ROW],
+      gemmLeft[left + 2u * GEMM_LEFT_ROW],
+      gemmLeft[left + 3u * GEMM_LEFT_ROW],
+    );
+    let b = transpose(mat4x4<f32>(
+      gemmRight[right],
+      gemmRight[right + 16u],
+      gemmRight[right + 32u],
+      gemmRight[right + 48u],
+    ));
+    sums[0] = gemm_four(a, b[0], sums[0]);
+    if (sixteens > 1u) {
+      sums[1] = gemm_four(a, b[1], sums[1]);
+    }
+    if (sixteens > 2u) {
+      sums[2] = gemm_four(a, b[2], sums[2]);
+    }
+    if (sixteens > 3u) {
+      sums[3] = gemm_four(a, b[3], sums[3]);
+    }
     left += 4u * GEMM_LEFT_ROW;
     right += 64u;
   }
   return sums;
-}
-
-// Adds the products of the step that is shared. Each width has a loop of its own, without branches.
-fn gemm_products(lane: u32, sixteens: u32, sums: mat4x4<f32>) -> mat4x4<f32> {
-  switch (sixteens) {
-    case 1u: {
-      return gemm_step(lane, 1u, sums);
-    }
-    case 2u: {
-      return gemm_step(lane, 2u, sums);
-    }
-    case 3u: {
-      return gemm_step(lane, 3u, sums);
-    }
-    default: {
-      return gemm_step(lane, 4u, sums);
-    }
-  }
 }
 
 // Sums that start at a number for each column.

@@ -152,10 +152,22 @@ function rowsOfShare(all: readonly Plan[]): number {
   return Math.min(MOST_ROWS, Math.max(LEAST_ROWS, ceilTo(rows / WANTED_GROUPS, GEMM_STEP)));
 }
 
-/** Into how many shares the rows of a tile are split. */
-function splitsOf({ rows, few }: Plan, share: number): number {
-  const wanted = rows / (few ? FEW_ROWS * GEMM_WORKGROUP / few : share);
-  return Math.max(1, Math.ceil(rows / MOST_ROWS), Math.min(MOST_SPLITS, Math.ceil(wanted)));
+/** The tiles, each with the number of shares of its rows. */
+function splitRows(all: readonly Plan[]): Tile[] {
+  const share = rowsOfShare(all);
+  const split = (tile: Plan, wanted: number, most: number): Tile => {
+    const least = Math.ceil(tile.rows / MOST_ROWS);
+    return { ...tile, splits: Math.max(1, least, Math.min(most, Math.ceil(wanted))) };
+  };
+  const products = all.filter(({ few }) => few === 0)
+    .map((tile) => split(tile, tile.rows / share, MOST_SPLITS));
+  // what is cheap to make asks for no partial sums that the others do not need
+  const most = products.length > 0
+    ? Math.max(...products.map(({ splits }) => splits))
+    : MOST_SPLITS;
+  const sums = all.filter(({ few }) => few > 0)
+    .map((tile) => split(tile, tile.rows * tile.few / (FEW_ROWS * GEMM_WORKGROUP), most));
+  return [...products, ...sums];
 }
 
 /** What one share costs, to start the longest first. */
@@ -227,9 +239,7 @@ export function gradientTable(
     const bias = adopted.get(job);
     return tiles(plan(job, bias ? start(bias.out) - out : ABSENT, start, out));
   });
-  const share = rowsOfShare(all);
-  const split = all.map((tile): Tile => ({ ...tile, splits: splitsOf(tile, share) }))
-    .sort((a, b) => weight(b) - weight(a));
+  const split = splitRows(all).sort((a, b) => weight(b) - weight(a));
   const entries = split.flatMap((tile) =>
     Array.from({ length: tile.splits }, (_, share) => entry(tile, share))
   );
