@@ -236,12 +236,16 @@ fn decoder_gate(here: DecodingRows, t: u32, j: u32, recurrent: Tile) {
   }
 }
 
+// The encodings' part of the controller's pre-activation j.
+fn decoder_con_input(here: DecodingRows, t: u32, j: u32) -> Tile {
+  let width = 3u * decoder.C;
+  return load_tile(decoder.conInput_TB3C + t * (here.R / here.S) * width, here.trials, width, j);
+}
+
 // Gate j of the controller.
-fn decoder_con_gate(here: DecodingRows, t: u32, j: u32, recurrent: Tile) {
+fn decoder_con_gate(here: DecodingRows, t: u32, j: u32, sum: Tile) {
   let C = decoder.C;
   let row = t * here.R;
-  let input = decoder.conInput_TB3C + t * (here.R / here.S) * 3u * C;
-  let sum = recurrent + load_tile(input, here.trials, 3u * C, j);
   let gates = decoder.conGates_TR3C + row * 3u * C;
   let con = decoder_con();
   if (j < C) {
@@ -272,6 +276,11 @@ fn decoder_first(lane: u32, here: DecodingRows, t: u32) {
     let part = lane / across;
     let other = j >= gates;
     let k = select(0u, j - gates, other);
+    // read before the sum, which does not wait for it
+    var input = Tile();
+    if (DECODER_INPUTS == 1u && other && j < width && part == 0u) {
+      input = decoder_con_input(here, t, k);
+    }
     var sum = Tile();
     if (j < width && part < parts) {
       if (DECODER_INPUTS == 1u) {
@@ -291,7 +300,7 @@ fn decoder_first(lane: u32, here: DecodingRows, t: u32) {
     if (j < width && part == 0u) {
       if (DECODER_INPUTS == 1u) {
         if (other) {
-          decoder_con_gate(here, t, k, sum);
+          decoder_con_gate(here, t, k, input + sum);
         } else {
           held[decoder_recurrent(t) + j] = sum;
         }
@@ -313,12 +322,15 @@ fn decoder_con_candidate(lane: u32, here: DecodingRows, t: u32) {
   let F = decoder.F;
   let con = decoder_con();
   let row = t * here.R;
-  let input = decoder.conInput_TB3C + t * (here.R / here.S) * 3u * C;
   let parts = decoding_parts(C, C);
   let across = decoding_pass(C, parts);
   for (var base = 0u; base < C; base += across) {
     let j = base + lane % across;
     let part = lane / across;
+    var input = Tile();
+    if (j < C && part == 0u) {
+      input = decoder_con_input(here, t, 2u * C + j);
+    }
     var sum = Tile();
     if (j < C && part < parts) {
       sum = decoding_dot(con + C, C, decoder.wConCandidate_CC + j, C, part, parts);
@@ -327,7 +339,7 @@ fn decoder_con_candidate(lane: u32, here: DecodingRows, t: u32) {
     }
     sum = decoding_total(lane, C, parts, sum);
     if (j < C && part == 0u) {
-      let c = gru_candidate(sum + load_tile(input, here.trials, 3u * C, 2u * C + j));
+      let c = gru_candidate(input + sum);
       let h = gru_next(held[con + j], held[con + 2u * C + j], c);
       held[con + j] = h;
       store_tile(decoder.conGates_TR3C + row * 3u * C, here.rows, 3u * C, 2u * C + j, c);

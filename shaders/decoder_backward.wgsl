@@ -44,6 +44,46 @@ fn decoder_back_posterior() -> u32 {
   return decoder_back_generator();
 }
 
+// What the forward sweep left of a GRU's unit; of a vanilla cell's, its activation only, in h.
+struct DecoderBackUnit {
+  h: Tile,
+  r: Tile,
+  u: Tile,
+  c: Tile,
+}
+
+// Unit `lane` of each cell in this bin, read well before it is used.
+var<private> decoder_back_gen_ahead: DecoderBackUnit;
+var<private> decoder_back_con_ahead: DecoderBackUnit;
+
+fn decoder_back_gru(here: DecodingRows, states: u32, gates: u32, n: u32, j: u32) -> DecoderBackUnit {
+  return DecoderBackUnit(
+    load_tile(states, here.rows, n, j),
+    load_tile(gates, here.rows, 3u * n, j),
+    load_tile(gates, here.rows, 3u * n, n + j),
+    load_tile(gates, here.rows, 3u * n, 2u * n + j),
+  );
+}
+
+fn decoder_back_gen_unit(here: DecodingRows, t: u32, j: u32) -> DecoderBackUnit {
+  let G = decoder_backward.G;
+  let row = t * here.R;
+  if (DECODER_GRU == 1u) {
+    let gates = decoder_backward.genGates + row * 3u * G;
+    return decoder_back_gru(here, decoder_backward.gen_HRG + row * G, gates, G, j);
+  }
+  var unit: DecoderBackUnit;
+  unit.h = load_tile(decoder_backward.genGates + row * G, here.rows, G, j);
+  return unit;
+}
+
+fn decoder_back_con_unit(here: DecodingRows, t: u32, j: u32) -> DecoderBackUnit {
+  let C = decoder_backward.C;
+  let row = t * here.R;
+  let gates = decoder_backward.conGates_TR3C + row * 3u * C;
+  return decoder_back_gru(here, decoder_backward.con_HRC + row * C, gates, C, j);
+}
+
 fn decoder_back_load_factors(lane: u32, here: DecodingRows, t: u32) {
   let F = decoder_backward.F;
   let source = decoder_backward.dFactors_TRF + t * here.R * F;
@@ -186,6 +226,9 @@ fn decoder_back_begin(lane: u32, here: DecodingRows, first: u32) {
     }
   }
   decoder_back_load_factors(lane, here, decoder_backward.T - 1u - first);
+  if (lane < G) {
+    decoder_back_gen_ahead = decoder_back_gen_unit(here, decoder_backward.T - 1u - first, lane);
+  }
   workgroupBarrier();
 }
 
@@ -201,8 +244,12 @@ fn decoder_back_slope(y: Tile) -> Tile {
 
 // From the gradient at unit j's state behind the dropout to those at its pre-activations, but the reset
 // gate's, and to what of it goes past the cell.
-fn decoder_back_unit(here: DecodingRows, t: u32, j: u32, dKept: Tile) {
+fn decoder_back_unit(lane: u32, here: DecodingRows, t: u32, j: u32, dKept: Tile) {
   let G = decoder_backward.G;
+  var unit = decoder_back_gen_ahead;
+  if (j != lane) {
+    unit = decoder_back_gen_unit(here, t, j);
+  }
   var d = dKept;
   if (decoder_backward.dropoutGen == 1u) {
     if (decoder_backward.keepGen_RTG == ABSENT) {
@@ -216,19 +263,16 @@ fn decoder_back_unit(here: DecodingRows, t: u32, j: u32, dKept: Tile) {
   let gradients = decoder_back_generator();
   if (DECODER_GRU == 1u) {
     let gates = decoder_backward.genGates + row * 3u * G;
-    let h = load_tile(decoder_backward.gen_HRG + row * G, here.rows, G, j);
-    let u = load_tile(gates, here.rows, 3u * G, G + j);
-    let c = load_tile(gates, here.rows, 3u * G, 2u * G + j);
-    let dUpdate = gru_d_update(d, h, u, c);
-    let dCandidate = gru_d_candidate(d, u, c);
+    let dUpdate = gru_d_update(d, unit.h, unit.u, unit.c);
+    let dCandidate = gru_d_candidate(d, unit.u, unit.c);
     held[gradients + G + j] = dUpdate;
     held[gradients + 2u * G + j] = dCandidate;
-    held[decoder_back_state() + j] = d * u;
+    held[decoder_back_state() + j] = d * unit.u;
     store_tile(gates, here.rows, 3u * G, G + j, dUpdate);
     store_tile(gates, here.rows, 3u * G, 2u * G + j, dCandidate);
   } else {
     let gates = decoder_backward.genGates + row * G;
-    let dGate = d * decoder_back_slope(load_tile(gates, here.rows, G, j));
+    let dGate = d * decoder_back_slope(unit.h);
     held[gradients + j] = dGate;
     held[decoder_back_state() + j] = Tile();
     store_tile(gates, here.rows, G, j, dGate);
@@ -248,7 +292,7 @@ fn decoder_back_cell(lane: u32, here: DecodingRows, t: u32) {
   let G = decoder_backward.G;
   if (DECODER_INPUTS == 0u) {
     for (var j = lane; j < G; j += WORKGROUP) {
-      decoder_back_unit(here, t, j, held[decoder_back_state() + j]);
+      decoder_back_unit(lane, here, t, j, held[decoder_back_state() + j]);
     }
     if (t > 0u) {
       decoder_back_load_factors(lane, here, t - 1u);
@@ -265,7 +309,7 @@ fn decoder_back_cell(lane: u32, here: DecodingRows, t: u32) {
       }
       sum = decoding_total(lane, G, parts, sum);
       if (j < G && part == 0u) {
-        decoder_back_unit(here, t, j, held[decoder_back_state() + j] + sum);
+        decoder_back_unit(lane, here, t, j, held[decoder_back_state() + j] + sum);
       }
     }
   }
@@ -283,14 +327,17 @@ fn decoder_back_first_readout(lane: u32) {
 // Through a GRU's candidate to its reset gate.
 fn decoder_back_reset(lane: u32, here: DecodingRows, t: u32) {
   let G = decoder_backward.G;
-  let row = t * here.R;
-  let gates = decoder_backward.genGates + row * 3u * G;
+  let gates = decoder_backward.genGates + t * here.R * 3u * G;
   let gradients = decoder_back_generator();
   let parts = decoding_parts(G, G);
   let across = decoding_pass(G, parts);
   for (var base = 0u; base < G; base += across) {
     let j = base + lane % across;
     let part = lane / across;
+    var unit = decoder_back_gen_ahead;
+    if (j != lane && j < G && part == 0u) {
+      unit = decoder_back_gen_unit(here, t, j);
+    }
     var dReset = Tile();
     if (j < G && part < parts) {
       let w = decoder_backward.wGenCandidate_GG_T + j;
@@ -298,26 +345,43 @@ fn decoder_back_reset(lane: u32, here: DecodingRows, t: u32) {
     }
     dReset = decoding_total(lane, G, parts, dReset);
     if (j < G && part == 0u) {
-      let h = load_tile(decoder_backward.gen_HRG + row * G, here.rows, G, j);
-      let r = load_tile(gates, here.rows, 3u * G, j);
-      let dGate = gru_d_reset(dReset, h, r);
+      let dGate = gru_d_reset(dReset, unit.h, unit.r);
       held[gradients + j] = dGate;
-      held[decoder_back_state() + j] += dReset * r;
+      held[decoder_back_state() + j] += dReset * unit.r;
       store_tile(gates, here.rows, 3u * G, j, dGate);
     }
   }
   workgroupBarrier();
 }
 
-// The gradient at input u from the generator, on to the input's parameters.
-fn decoder_back_parameters(here: DecodingRows, t: u32, u: u32, dInput: Tile) {
+// What of the gradients at an input's parameters does not come from the generator, and how the
+// generator's goes on to the log-variance.
+struct DecoderBackParameters {
+  dMean: Tile,
+  dLogVar: Tile,
+  noise: Tile,
+}
+
+fn decoder_back_parameters(here: DecodingRows, t: u32, u: u32) -> DecoderBackParameters {
   let U = decoder_backward.U;
   let row = t * here.R * 2u * U;
-  let out = decoder_backward.dInputParams_TB2U + row;
+  let d = decoder_backward.dInputParams_TB2U + row;
   let logVar = load_tile(decoder_backward.inputParams_TR2U + row, here.rows, 2u * U, U + u);
-  let dMean = load_tile(out, here.rows, 2u * U, u) + dInput;
-  let noise = decoder_back_noise(here, t, u, logVar);
-  let dLogVar = load_tile(out, here.rows, 2u * U, U + u) + dInput * noise;
+  return DecoderBackParameters(
+    load_tile(d, here.rows, 2u * U, u),
+    load_tile(d, here.rows, 2u * U, U + u),
+    decoder_back_noise(here, t, u, logVar),
+  );
+}
+
+// The gradient at input u from the generator, on to the input's parameters.
+fn decoder_back_to_parameters(
+  here: DecodingRows, t: u32, u: u32, known: DecoderBackParameters, dInput: Tile,
+) {
+  let U = decoder_backward.U;
+  let out = decoder_backward.dInputParams_TB2U + t * here.R * 2u * U;
+  let dMean = known.dMean + dInput;
+  let dLogVar = known.dLogVar + dInput * known.noise;
   held[decoder_back_params() + u] = dMean;
   held[decoder_back_params() + U + u] = dLogVar;
   store_tile(out, here.rows, 2u * U, u, dMean);
@@ -333,10 +397,17 @@ fn decoder_back_recurrent(lane: u32, here: DecodingRows, t: u32) {
   let width = G + select(0u, decoder_backward.U, DECODER_INPUTS == 1u);
   let parts = decoding_parts(width, gates);
   let across = decoding_pass(width, parts);
+  if (lane < G && t > 0u) {
+    decoder_back_gen_ahead = decoder_back_gen_unit(here, t - 1u, lane);
+  }
   for (var base = 0u; base < width; base += across) {
     let j = base + lane % across;
     let part = lane / across;
     let input = j >= G;
+    var known: DecoderBackParameters;
+    if (input && j < width && part == 0u) {
+      known = decoder_back_parameters(here, t, j - G);
+    }
     var sum = Tile();
     if (j < width && part < parts) {
       let w = select(
@@ -351,7 +422,7 @@ fn decoder_back_recurrent(lane: u32, here: DecodingRows, t: u32) {
     sum = decoding_total(lane, width, parts, sum);
     if (j < width && part == 0u) {
       if (input) {
-        decoder_back_parameters(here, t, j - G, sum);
+        decoder_back_to_parameters(here, t, j - G, known, sum);
       } else {
         held[decoder_back_state() + j] += sum;
       }
@@ -364,20 +435,20 @@ fn decoder_back_recurrent(lane: u32, here: DecodingRows, t: u32) {
 fn decoder_back_con_cell(lane: u32, here: DecodingRows, t: u32) {
   let C = decoder_backward.C;
   let U = decoder_backward.U;
-  let row = t * here.R;
-  let gates = decoder_backward.conGates_TR3C + row * 3u * C;
+  let gates = decoder_backward.conGates_TR3C + t * here.R * 3u * C;
   let gradients = decoder_back_controller();
   for (var j = lane; j < C; j += WORKGROUP) {
+    var unit = decoder_back_con_ahead;
+    if (j != lane) {
+      unit = decoder_back_con_unit(here, t, j);
+    }
     let w = decoder_backward.wOut_C2U_T + j;
     let d = held[decoder_back_con() + j] + decoding_dot(decoder_back_params(), 2u * U, w, C, 0u, 1u);
-    let h = load_tile(decoder_backward.con_HRC + row * C, here.rows, C, j);
-    let u = load_tile(gates, here.rows, 3u * C, C + j);
-    let c = load_tile(gates, here.rows, 3u * C, 2u * C + j);
-    let dUpdate = gru_d_update(d, h, u, c);
-    let dCandidate = gru_d_candidate(d, u, c);
+    let dUpdate = gru_d_update(d, unit.h, unit.u, unit.c);
+    let dCandidate = gru_d_candidate(d, unit.u, unit.c);
     held[gradients + C + j] = dUpdate;
     held[gradients + 2u * C + j] = dCandidate;
-    held[decoder_back_con() + j] = d * u;
+    held[decoder_back_con() + j] = d * unit.u;
     store_tile(gates, here.rows, 3u * C, C + j, dUpdate);
     store_tile(gates, here.rows, 3u * C, 2u * C + j, dCandidate);
   }
@@ -387,14 +458,17 @@ fn decoder_back_con_cell(lane: u32, here: DecodingRows, t: u32) {
 // Through the controller's candidate to its reset gate.
 fn decoder_back_con_reset(lane: u32, here: DecodingRows, t: u32) {
   let C = decoder_backward.C;
-  let row = t * here.R;
-  let gates = decoder_backward.conGates_TR3C + row * 3u * C;
+  let gates = decoder_backward.conGates_TR3C + t * here.R * 3u * C;
   let gradients = decoder_back_controller();
   let parts = decoding_parts(C, C);
   let across = decoding_pass(C, parts);
   for (var base = 0u; base < C; base += across) {
     let j = base + lane % across;
     let part = lane / across;
+    var unit = decoder_back_con_ahead;
+    if (j != lane && j < C && part == 0u) {
+      unit = decoder_back_con_unit(here, t, j);
+    }
     var dReset = Tile();
     if (j < C && part < parts) {
       let w = decoder_backward.wConCandidate_CC_T + j;
@@ -402,11 +476,9 @@ fn decoder_back_con_reset(lane: u32, here: DecodingRows, t: u32) {
     }
     dReset = decoding_total(lane, C, parts, dReset);
     if (j < C && part == 0u) {
-      let h = load_tile(decoder_backward.con_HRC + row * C, here.rows, C, j);
-      let r = load_tile(gates, here.rows, 3u * C, j);
-      let dGate = gru_d_reset(dReset, h, r);
+      let dGate = gru_d_reset(dReset, unit.h, unit.r);
       held[gradients + j] = dGate;
-      held[decoder_back_con() + j] += dReset * r;
+      held[decoder_back_con() + j] += dReset * unit.r;
       store_tile(gates, here.rows, 3u * C, j, dGate);
     }
   }
@@ -551,6 +623,9 @@ fn decoder_backward_run(group: vec3<u32>, lane: u32) {
       let keepRate = decoder_backward.keepRateGen;
       decoding_draw(lane, here, STREAM_keepGen, true, G, T, bin, bins, keepRate);
       workgroupBarrier();
+    }
+    if (DECODER_INPUTS == 1u && lane < decoder_backward.C) {
+      decoder_back_con_ahead = decoder_back_con_unit(here, t, lane);
     }
     decoder_back_cell(lane, here, t);
     if (DECODER_GRU == 1u) {
