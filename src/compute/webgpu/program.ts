@@ -113,6 +113,8 @@ class WebgpuProgram implements TimedProgram {
   readonly #mirror: Uint32Array<ArrayBuffer>;
   readonly #entries: Entries;
   #freed = false;
+  /** the slot that the last run wrote its results to */
+  #last = 0;
   #waiting = 0;
 
   constructor(
@@ -191,9 +193,10 @@ class WebgpuProgram implements TimedProgram {
       const now = runs.slice(first, first + SLOTS);
       now.forEach((run, slot) => this.#writeBefore(run, slot));
       this.#submit(recording, now);
+      this.#keepLast(now.length - 1);
       const length = now.length * place.words;
       const ofFits = await Promise.all(
-        Array.from({ length: this.fits }, (_, fit) => this.#copyOut(place, 0, length, fit)),
+        Array.from({ length: this.fits }, (_, fit) => this.#copyOut(place, 0, length, fit, 0)),
       );
       for (let slot = 0; slot < now.length; slot++) {
         const at = slot * place.words;
@@ -207,8 +210,10 @@ class WebgpuProgram implements TimedProgram {
     const place = this.#place("read", buffer, fit);
     const count = length ?? place.spec.length - offset;
     this.#require("read", place, offset, count);
-    if (place.arena === "reals") return await this.#copyOut(place, offset, count, fit);
     const { spec } = place;
+    if (place.arena === "reals") {
+      return await this.#copyOut(place, offset, count, fit, spec.perRun ? this.#last : 0);
+    }
     const start = this.#start(place, fit, 0);
     return Float64Array.from({ length: count }, (_, i) => {
       const bits = spec.element === "u8" ? 8 : spec.element === "u16" ? 16 : 32;
@@ -344,6 +349,18 @@ class WebgpuProgram implements TimedProgram {
     }
   }
 
+  /** Leaves what is written before each run as the last of several runs had it. */
+  #keepLast(slot: number): void {
+    for (const place of this.layout.places.values()) {
+      if (!place.spec.perRun || place.arena !== "words") continue;
+      for (let fit = 0; fit < this.fits; fit++) {
+        const from = this.#start(place, fit, slot), to = this.#start(place, fit, 0);
+        this.#mirror.copyWithin(to, from, from + place.words);
+        this.#upload(to, place.words);
+      }
+    }
+  }
+
   /** Submits runs, each with its slot. */
   #submit(
     recording: string,
@@ -358,6 +375,7 @@ class WebgpuProgram implements TimedProgram {
       );
     }
     this.gpu.requireAlive(`run recording "${recording}"`);
+    this.#last = runs.length - 1;
     let launches: Launch[] = [];
     const entries = this.#entries;
     entries.clear();
@@ -416,7 +434,13 @@ class WebgpuProgram implements TimedProgram {
   }
 
   /** Copies real numbers to the host. */
-  async #copyOut(place: Place, offset: number, length: number, fit: number): Promise<Float64Array> {
+  async #copyOut(
+    place: Place,
+    offset: number,
+    length: number,
+    fit: number,
+    slot: number,
+  ): Promise<Float64Array> {
     if (length === 0) return new Float64Array(0);
     const { device } = this.gpu;
     const size = 4 * length;
@@ -427,7 +451,7 @@ class WebgpuProgram implements TimedProgram {
     });
     try {
       const encoder = device.createCommandEncoder();
-      const from = 4 * (this.#start(place, fit, 0) + offset);
+      const from = 4 * (this.#start(place, fit, slot) + offset);
       encoder.copyBufferToBuffer(this.buffers.reals, from, staging, 0, size);
       device.queue.submit([encoder.finish()]);
       await this.gpu.settled(staging.mapAsync(GPUMapMode.READ));
