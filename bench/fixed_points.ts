@@ -75,6 +75,8 @@ export function fixedPointsTask(shape: Shape, executor: Executor): Task {
     program.write("v_KG", zeros);
     const start = performance.now();
     await program.run("descend", scalars({ B: K, count: 1, iterations }));
+    // a GPU's run is over when something that it wrote has arrived
+    await program.read("speeds_K");
     return performance.now() - start;
   }
 

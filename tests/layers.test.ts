@@ -5,7 +5,7 @@ import { KERNELS } from "../src/compute/kernels.ts";
 /** From the top; a file may import its own layer and any below. */
 const LAYERS = [
   ["bench", "tests"],
-  ["src/cli"],
+  ["src/cli", "routes"],
   ["src/mod.ts", "src/edge.ts"],
   ["src/serving", "src/jobs"],
   ["src/check", "src/study"],
@@ -15,7 +15,7 @@ const LAYERS = [
   ["src/data"],
   ["src/model"],
   ["src/compute"],
-  ["src/reference"],
+  ["src/reference", "shaders"],
   ["src/dims.ts", "src/errors.ts", "src/random.ts", "src/version.ts", "deno.json"],
 ];
 
@@ -81,7 +81,7 @@ Deno.test("the command line and the bench use only the public API", async () => 
   assert.deepEqual(deep, []);
 });
 
-Deno.test("every kernel has a float64 twin and a wasm twin", () => {
+Deno.test("every kernel has a float64 twin, a wasm twin and a shader", () => {
   const stem = (kernel: string) => kernel.replace(/_backward$/, "");
   const exists = (path: string) => {
     try {
@@ -97,5 +97,6 @@ Deno.test("every kernel has a float64 twin and a wasm twin", () => {
         `${folder} lacks ${kernel}`,
       );
     }
+    assert(exists(`shaders/${kernel}.wgsl`), `shaders lacks ${kernel}`);
   }
 });
