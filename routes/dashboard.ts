@@ -1,0 +1,35 @@
+/** The dashboard at `/`, and its parts below `/dashboard/`: files of `routes/dashboard/`, and uPlot. */
+import type { Hono } from "hono";
+import type { Env } from "./context.ts";
+import { PAGE_POLICY } from "./middleware/headers.ts";
+import { type Load, serveFile } from "./static.ts";
+
+const FOLDER = new URL("dashboard/", import.meta.url);
+
+/** Parts that come from packages. */
+const PACKAGED: Readonly<Record<string, Load>> = {
+  "uplot.js": async () =>
+    (await import("uplot/dist/uPlot.iife.min.js", { with: { type: "text" } })).default,
+  "uplot.css": async () =>
+    (await import("uplot/dist/uPlot.min.css", { with: { type: "text" } })).default,
+};
+
+/** The server's own files: those that are there when it starts are served, and no others. */
+export function dashboardRoutes(app: Hono<Env>): void {
+  for (const [name, load] of Object.entries(PACKAGED)) {
+    serveFile(app, `/dashboard/${name}`, name, PAGE_POLICY, load);
+  }
+  for (const name of filesBelow(FOLDER)) {
+    const load = () => Deno.readFile(new URL(name, FOLDER));
+    serveFile(app, `/dashboard/${name}`, name, PAGE_POLICY, load);
+    if (name === "index.html") serveFile(app, "/", name, PAGE_POLICY, load);
+  }
+}
+
+function* filesBelow(folder: URL, prefix = ""): Generator<string> {
+  for (const { name, isDirectory, isFile } of Deno.readDirSync(folder)) {
+    if (isDirectory) yield* filesBelow(new URL(`${name}/`, folder), `${prefix}${name}/`);
+    // sources that a build reads are no parts of the page
+    else if (isFile && !name.endsWith(".ts")) yield `${prefix}${name}`;
+  }
+}

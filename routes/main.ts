@@ -1,0 +1,190 @@
+/**
+ * `deno task serve`: starts the server's process with the permissions that its options need and no
+ * others, hands signals on, and exits as it exits. `keys` manages who may ask.
+ *
+ * Exit codes: 0 stopped as it was told to; 2 what the user gave cannot be used; 1 everything else; 130
+ * stopped at once.
+ */
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { DEVICES } from "./devices.ts";
+import { type Order, OUTCOMES } from "./order.ts";
+import { settingsSchema } from "./settings.ts";
+
+const DATA = "latentd-data";
+
+interface Flags {
+  readonly host: string;
+  readonly port: number;
+  readonly data: string;
+  readonly device?: string;
+  readonly threads?: number;
+  readonly reproducible?: boolean;
+  readonly allowHost: readonly string[];
+  readonly logLevel: Order["logLevel"];
+}
+
+function whole(least: number, most: number): (text: string) => number {
+  return (text) => {
+    if (/^[0-9]{1,16}$/.test(text) && Number(text) >= least && Number(text) <= most) {
+      return Number(text);
+    }
+    throw new InvalidArgumentError(`Expected a whole number from ${least} to ${most}.`);
+  };
+}
+
+const flagOf = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+function program(exit: (code: number) => void): Command {
+  const program = new Command("serve")
+    .description("Serve training, inference and fixed points over HTTP.")
+    .exitOverride()
+    .configureHelp({ helpWidth: 100 })
+    .showHelpAfterError("Try --help.")
+    .option(
+      "--host <address>",
+      "where to listen; beyond this machine keys are required",
+      "127.0.0.1",
+    )
+    .option("--port <number>", "0 takes a free one", whole(0, 65_535), 8000)
+    .option("--data <folder>", "the data directory, made where it is missing", DATA)
+    .addOption(
+      new Option("--device <name>", "of inference (default: auto)").choices([...DEVICES]),
+    )
+    .option("--threads <number>", "of the wasm device, in inference and in runs", whole(1, 32))
+    .option("--reproducible", "wasm: the same bits on every machine, somewhat slower")
+    .option(
+      "--allow-host <name>",
+      "a name that the server is reached by, besides localhost; may be repeated",
+      (name: string, names: readonly string[]) => [...names, name.toLowerCase()],
+      [] as readonly string[],
+    )
+    .addOption(
+      new Option("--log-level <level>", "what is logged to stderr")
+        .choices(["fatal", "error", "warn", "info", "debug", "silent"]).default("info"),
+    );
+  for (const [name, field] of Object.entries(settingsSchema.shape)) {
+    const { minValue, maxValue } = field.unwrap();
+    program.option(
+      `--${flagOf(name)} <number>`,
+      `${field.description} (default: ${field.def.defaultValue})`,
+      whole(minValue ?? 0, maxValue ?? Number.MAX_SAFE_INTEGER),
+    );
+  }
+  program.action(async () => exit(await serve(program.opts<Flags>())));
+
+  const keys = program.command("keys").description("who may ask: keys that clients show");
+  keys.command("add <name>")
+    .description("make a key; it is shown once")
+    .action(async (name: string) => {
+      const { addKey } = await import("./keys.ts");
+      const folder = await dataFolder(program.opts<Flags>().data);
+      const { id, key } = await addKey(folder, name);
+      console.error(`Key ${id} for ${name}. Keep it: it is stored as a hash only.`);
+      console.log(key);
+    });
+  keys.command("list")
+    .description("list the keys' ids and names")
+    .action(async () => {
+      const { readKeys } = await import("./keys.ts");
+      for (const { id, name, created } of await readKeys(resolve(program.opts<Flags>().data))) {
+        console.log(`${id}  ${created}  ${name}`);
+      }
+    });
+  keys.command("remove <id>")
+    .description("refuse a key from now on, also where a server runs")
+    .action(async (id: string) => {
+      const { removeKey } = await import("./keys.ts");
+      await removeKey(resolve(program.opts<Flags>().data), id);
+      console.error(`Removed ${id}.`);
+    });
+  return program;
+}
+
+/** The data directory, made where it is missing: permissions are for what is there. */
+async function dataFolder(path: string): Promise<string> {
+  const folder = resolve(path);
+  await Deno.mkdir(folder, { recursive: true });
+  return await Deno.realPath(folder);
+}
+
+/** Addresses that only this machine reaches. */
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(\.[0-9]{1,3}){3}$/.test(host);
+}
+
+/** Paths in a list of permissions are separated by commas; one of their own is doubled. */
+const list = (paths: readonly string[]) => paths.map((path) => path.replaceAll(",", ",,")).join();
+const here = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
+
+/** What its threads are made of; the main thread's modules need no permission. */
+const PARTS = [".", "../src", "../shaders", "../wasm/build", "../deno.json"];
+
+/** Variables that the server and its libraries look at. */
+const VARIABLES = ["OTEL_DENO", "NODE_ENV", "XDG_RUNTIME_DIR"];
+
+async function serve(flags: Flags): Promise<number> {
+  const { host, port, device, threads, reproducible, allowHost, logLevel } = flags;
+  const given = Object.fromEntries(
+    Object.keys(settingsSchema.shape).map((name) => [name, Reflect.get(flags, name)]),
+  );
+  const settings = settingsSchema.parse(given);
+  const folder = await dataFolder(flags.data);
+  const order: Order = {
+    host,
+    port,
+    loopback: isLoopback(host),
+    folder,
+    device,
+    threads,
+    reproducible,
+    hosts: [...allowHost],
+    logLevel,
+    settings,
+  };
+  const deno = Deno.execPath();
+  const child = new Deno.Command(deno, {
+    args: [
+      ...["run", "--quiet", "--no-prompt", "--unstable-no-legacy-abort"],
+      `--allow-net=${host.includes(":") ? `[${host}]` : host}:${port}`,
+      `--allow-read=${list([folder, ...PARTS.map(here)])}`,
+      `--allow-write=${list([folder])}`,
+      `--allow-run=${list([deno])}`,
+      `--allow-env=${VARIABLES.join()}`,
+      "--ignore-env",
+      "--allow-sys=cpus,hostname",
+      here("./process.ts"),
+    ],
+    stdin: "piped",
+    stdout: "inherit",
+    stderr: "inherit",
+  }).spawn();
+  // a terminal's Ctrl-C reaches both; a supervisor's SIGTERM reaches this process only
+  for (const name of Deno.build.os === "windows" ? [] : ["SIGTERM", "SIGINT"] as const) {
+    Deno.addSignalListener(name, () => {
+      if (name === "SIGTERM") child.kill(name);
+    });
+  }
+  const stdin = child.stdin.getWriter();
+  // its end tells the server that this process is gone: it stays open
+  await stdin.write(new TextEncoder().encode(`${JSON.stringify(order)}\n`)).catch(() => {});
+  const { code } = await child.status;
+  await stdin.close().catch(() => {});
+  return code;
+}
+
+async function main(): Promise<number> {
+  let code: number = OUTCOMES.fine;
+  try {
+    await program((exit) => code = exit).parseAsync(Deno.args, { from: "user" });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : OUTCOMES.input;
+    const { name, message } = error instanceof Error ? error : new Error(String(error));
+    console.error(message);
+    return name === "InputError" ? OUTCOMES.input : OUTCOMES.failed;
+  }
+}
+
+Deno.exit(await main());

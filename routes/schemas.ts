@@ -1,0 +1,55 @@
+/** Schemas that several routes share. */
+import { z } from "zod";
+import {
+  idSchema,
+  runEventSchema,
+  storedDatasetSchema,
+  storedModelSchema,
+  storedRunSchema,
+} from "../src/mod.ts";
+
+/** A whole number in a query or a header. */
+export function wholeText(least: number, most: number, described: string) {
+  return z.string()
+    .regex(/^[0-9]{1,16}$/, `a whole number from ${least} to ${most}`)
+    .transform(Number)
+    .refine((value) => value >= least && value <= most, {
+      error: `a whole number from ${least} to ${most}`,
+    })
+    .meta({ description: described, type: "integer", minimum: least, maximum: most });
+}
+
+/** A file's name in a query: without folders, and printable. */
+export const fileName = z.string().min(1).max(200)
+  .regex(/^[^\p{Cc}/\\]*$/u, "a file's name, without folders and control characters")
+  .meta({ description: "the file's name" });
+
+export const datasetParams = z.strictObject({ id: idSchema("dataset") });
+export const runParams = z.strictObject({ id: idSchema("run") });
+export const modelParams = z.strictObject({ id: idSchema("model") });
+
+export const Dataset = storedDatasetSchema.meta({ id: "Dataset" });
+export const Run = storedRunSchema.meta({ id: "Run" });
+export const Model = storedModelSchema.meta({ id: "Model" });
+export const RunEvent = runEventSchema.meta({ id: "RunEvent" });
+
+/** A part of a list, newest first. */
+export function page<T extends z.ZodType>(item: T) {
+  return z.strictObject({
+    items: z.array(item),
+    next: z.string().nullable().describe("`before` of the next part; null at the end"),
+  });
+}
+
+/** Which part of a list. */
+export function pageQuery(kind: "dataset" | "run" | "model") {
+  return z.strictObject({
+    limit: wholeText(1, 1000, "how many; default 100").optional(),
+    before: idSchema(kind).optional().meta({ description: "only what is older than this" }),
+  });
+}
+
+export const json = <T extends z.ZodType>(schema: T) => ({ "application/json": schema });
+
+/** Media types of uploads that say no more than that they are bytes. */
+export const BYTES = "application/octet-stream";
