@@ -237,6 +237,7 @@ Deno.test({
       const file = join(folder, "file");
       await Deno.writeTextFile(file, "");
       await assert.rejects(openJobs(file), /Cannot make the folder .*found a file/);
+      await assert.rejects(openJobs(join(folder, "a,b")), /expected a path without commas/);
       const deno = new Deno.Command(Deno.execPath(), {
         args: [
           ...["eval", "--no-check", "--ext=ts"],

@@ -8,6 +8,7 @@ import { simulateRotation } from "../src/data/simulate.ts";
 import { InputError } from "../src/errors.ts";
 import { ConflictError, NotFoundError } from "../src/jobs/errors.ts";
 import { isFile, tryLock } from "../src/jobs/files.ts";
+import { type Follower, Hub } from "../src/jobs/hub.ts";
 import { slotOf } from "../src/jobs/hardware.ts";
 import { type Jobs, openJobs } from "../src/jobs/jobs.ts";
 import type { RunEvent, StoredRun } from "../src/jobs/records.ts";
@@ -174,8 +175,10 @@ Deno.test("as many runs at a time as are allowed, and hardware does not wait for
     );
   }));
 
-Deno.test("a run can be cancelled in every state but the last", () =>
-  withJobs(async (jobs) => {
+Deno.test("a run can be cancelled in every state but the last, without force", () => {
+  const graceMs = 120_000;
+  const began = performance.now();
+  return withJobs(async (jobs) => {
     const { dataset, run: waiting } = await queue(jobs, ENDLESS);
     const cancelled = await jobs.runs.cancel(waiting.id);
     assert.deepEqual([cancelled.state, cancelled.model], ["cancelled", null]);
@@ -200,7 +203,9 @@ Deno.test("a run can be cancelled in every state but the last", () =>
     const early = await ask(ENDLESS);
     await reaches(jobs, early.id, ["running"]);
     await jobs.runs.cancel(early.id);
-    assert.equal((await reaches(jobs, early.id)).state, "cancelled");
+    const { state, step: made, model } = await reaches(jobs, early.id);
+    assert.equal(state, "cancelled");
+    assert.equal(model === null, made === 0); // nothing trained, no model
 
     const short = await ask(SMALL);
     const completed = await reaches(jobs, short.id);
@@ -210,7 +215,9 @@ Deno.test("a run can be cancelled in every state but the last", () =>
       return true;
     });
     assert.deepEqual(await jobs.runs.get(short.id), completed);
-  }));
+    assert.ok(performance.now() - began < graceMs, "a process did not hear that it is to stop");
+  }, { graceMs });
+});
 
 Deno.test("a run that is interrupted can be cancelled, also before anything starts, and keeps its model", () =>
   inFolder(async (folder) => {
@@ -244,7 +251,7 @@ Deno.test({
   fn: () =>
     inFolder(async (folder) => {
       // ignores SIGTERM, reads nothing, says nothing
-      const executable = await script(folder, "trap '' TERM\nexec sleep 60");
+      const executable = await script(folder, "trap '' TERM\nexec sleep 1000");
       await withJobs(async (jobs) => {
         const { run } = await queue(jobs);
         await jobs.start();
@@ -353,10 +360,36 @@ Deno.test("a run that goes on from another with more steps ends as if it had bee
     await jobs.runs.cancel(endless.id);
   }));
 
+Deno.test("a follower sleeps until there is news since it looked, and is forgotten when it leaves", async () => {
+  const hub = new Hub();
+  const [one, other] = [hub.follow("a"), hub.follow("b")];
+  const awake = (follower: Follower) =>
+    Promise.race([follower.news().then(() => true), sleep(0).then(() => false)]);
+  assert.equal(await awake(one), false);
+  hub.tell("a");
+  assert.deepEqual([await awake(one), await awake(other)], [true, false]);
+  one.look();
+  assert.equal(await awake(one), false);
+  const waiting = one.news();
+  hub.tell("a");
+  await waiting;
+  one.look();
+  one.leave();
+  hub.tell("a");
+  assert.equal(await awake(one), false);
+  hub.close();
+  assert.equal(await awake(other), true);
+});
+
 Deno.test("one who follows a run sees every event once, from wherever it begins", () =>
   withJobs(async (jobs) => {
     await jobs.start();
-    const { run } = await queue(jobs, { ...SMALL, steps: 600 });
+    const { run } = await queue(jobs, {
+      ...SMALL,
+      steps: 600,
+      evaluateEvery: 5,
+      checkpointEvery: 5,
+    });
     const all: RunEvent[] = [], late: RunEvent[] = [], slow: RunEvent[] = [];
     const follow = async (into: RunEvent[], after: number, each?: () => Promise<void>) => {
       for await (const event of await jobs.runs.subscribe(run.id, after)) {
@@ -372,6 +405,7 @@ Deno.test("one who follows a run sees every event once, from wherever it begins"
     await Promise.all([follow(late, from), first]);
     assert.equal((await jobs.runs.get(run.id)).state, "completed");
     await dawdler;
+    assert.ok(all.length > 200, "more than is read at once");
     assert.deepEqual(all.map(({ id }) => id), [...all.keys()].map((i) => i + 1));
     assert.deepEqual(late, all.slice(from));
     assert.deepEqual(slow, all);
@@ -501,8 +535,10 @@ Deno.test("a run waits for the process that still works in its folder", () =>
     await Deno.mkdir(path);
     const lock = await tryLock(join(path, "process.lock"));
     await jobs.start();
-    await reaches(jobs, run.id, ["running"]);
-    await sleep(500); // a tiny run would be over
+    for await (const event of await jobs.runs.subscribe(run.id)) {
+      if (event.kind === "waiting") break;
+    }
+    await sleep(100);
     const { state, deviceInfo } = await jobs.runs.get(run.id);
     assert.deepEqual([state, deviceInfo], ["running", null]);
     assert.deepEqual((await Array.fromAsync(Deno.readDir(path))).map(({ name }) => name), [

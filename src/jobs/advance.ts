@@ -4,6 +4,8 @@ import { FINAL_STATES, type Happening, type StoredRun } from "./records.ts";
 /** The record after something happened. */
 export function advance(run: StoredRun, happening: Happening, at: string): StoredRun {
   switch (happening.kind) {
+    case "waiting":
+      return run;
     case "device":
       return { ...run, deviceInfo: happening.device };
     case "step": {

@@ -41,26 +41,32 @@ export async function sweep(folder: string, isKnown: (name: string) => boolean):
  * @throws {StorageError} where it is missing
  */
 export async function readThere(path: string, what: string): Promise<Uint8Array> {
-  try {
-    return await Deno.readFile(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new StorageError(
-      `Cannot read ${what}: expected its file in the data directory, found none. Restore it from a ` +
-        `backup.`,
-      "damaged",
-    );
-  }
+  return await explainingLoss(what, () => Deno.readFile(path));
 }
 
+/** Read and hashed at once: about a millisecond. */
+const CHUNK_BYTES = 2 ** 20;
+
 /**
- * A stored file, whose bytes are those that were stored.
+ * A stored file, whose bytes are those that were stored. It is read in parts, so that a large one does
+ * not hold up the thread.
  *
  * @throws {StorageError} where it is missing or changed
  */
 export async function readStored(path: string, hash: string, what: string): Promise<Uint8Array> {
-  const bytes = await readThere(path, what);
-  const found = await sha256(bytes);
+  const { createHash } = await import("node:crypto");
+  const digest = createHash("sha256");
+  const bytes = await explainingLoss(what, async () => {
+    using file = await Deno.open(path);
+    const bytes = new Uint8Array((await file.stat()).size);
+    for (let at = 0; at < bytes.length;) {
+      const read = await file.read(bytes.subarray(at, at + CHUNK_BYTES));
+      if (read === null) return bytes.subarray(0, at); // it was cut off meanwhile
+      digest.update(bytes.subarray(at, at += read));
+    }
+    return bytes;
+  });
+  const found = digest.digest("hex");
   if (found === hash) return bytes;
   throw new StorageError(
     `Cannot read ${what}: expected the bytes that were stored (SHA-256 ${
@@ -69,6 +75,19 @@ export async function readStored(path: string, hash: string, what: string): Prom
       `others (${found.slice(0, 12)}…). Restore it from a backup.`,
     "damaged",
   );
+}
+
+async function explainingLoss<T>(what: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new StorageError(
+      `Cannot read ${what}: expected its file in the data directory, found none. Restore it from a ` +
+        `backup.`,
+      "damaged",
+    );
+  }
 }
 
 /**

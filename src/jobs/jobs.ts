@@ -1,6 +1,7 @@
 /** Datasets, runs and models that survive: one data directory, one server at a time. */
 import { resolve } from "node:path";
 import { makeFolderOrExplain } from "../data/files.ts";
+import { InputError } from "../errors.ts";
 import type { Arrays } from "./arrays.ts";
 import { Datasets } from "./datasets.ts";
 import { StorageError, withStorageErrors } from "./errors.ts";
@@ -58,6 +59,12 @@ export class Jobs {
   static async open(path: string, options: JobsOptions): Promise<Jobs> {
     const folder = new DataFolder(resolve(path));
     const action = `Cannot open the data directory ${JSON.stringify(path)}`;
+    if (folder.path.includes(",")) {
+      throw new InputError(
+        `${action}: expected a path without commas, which separate paths in the permissions of a ` +
+          `run's process, found ${JSON.stringify(folder.path)}.`,
+      );
+    }
     return await withStorageErrors(action, async () => {
       for (const kind of KINDS) await makeFolderOrExplain(folder.folder(kind));
       const lock = await tryLock(folder.lock);

@@ -13,9 +13,6 @@ export interface Ending {
   readonly how: string;
 }
 
-/** Paths in a list of permissions are separated by commas; one of their own is doubled. */
-const list = (paths: readonly string[]) => paths.map((path) => path.replaceAll(",", ",,")).join();
-
 /** The most of what a process prints on stderr that is kept. */
 const TAIL = 4000;
 
@@ -38,10 +35,11 @@ export class RunProcess {
     this.#process = new Deno.Command(executable, {
       args: [
         ...["run", "--quiet", "--no-prompt", "--allow-env", "--allow-sys"],
-        `--allow-read=${list(read)}`,
-        `--allow-write=${list([order.folder])}`,
+        `--allow-read=${read.join()}`,
+        `--allow-write=${order.folder}`,
         path("./run_process.ts"),
       ],
+      env: { NO_COLOR: "1" },
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",

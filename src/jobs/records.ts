@@ -192,6 +192,10 @@ const happenings = [
     reason: z.string().nullable(),
     model: idSchema("model").nullable(),
   }),
+  z.strictObject({
+    kind: z.literal("waiting"),
+    reason: z.string().describe("what the run's process waits for before it goes on"),
+  }),
   z.strictObject({ kind: z.literal("device"), device: deviceInfoSchema }),
   z.strictObject({
     kind: z.literal("step"),
@@ -246,6 +250,7 @@ export const runEventSchema = z.discriminatedUnion("kind", [
   happenings[4].extend(numbered),
   happenings[5].extend(numbered),
   happenings[6].extend(numbered),
+  happenings[7].extend(numbered),
 ]);
 
 /** See {@link runEventSchema}. */

@@ -13,7 +13,7 @@ import { scoreOf } from "../train/losses.ts";
 import { type HistoryEntry, leader, type StartsState } from "../train/run_state.ts";
 import type { Split } from "../train/trainer.ts";
 import { storageError } from "./errors.ts";
-import { isFile, readStored, waitForLock } from "./files.ts";
+import { isFile, readStored, tryLock, waitForLock } from "./files.ts";
 import { PROCESS_LOCK } from "./folder.ts";
 import type { LastWord, Line, Order } from "./protocol.ts";
 import { changedHyperparameters } from "./resume_from.ts";
@@ -36,7 +36,12 @@ interface Trained {
  */
 export async function train(order: Order, say: Say, signal: AbortSignal): Promise<LastWord> {
   await makeFolderOrExplain(order.folder);
-  const lock = await waitForLock(join(order.folder, PROCESS_LOCK), signal);
+  const path = join(order.folder, PROCESS_LOCK);
+  let lock = await tryLock(path);
+  if (!lock) {
+    say({ kind: "waiting", reason: "an earlier process of this run is about to end" });
+    lock = await waitForLock(path, signal);
+  }
   if (!lock) return { kind: "end", outcome: "stopped", step: 0 };
   try {
     return await trainAlone(order, say, signal);
