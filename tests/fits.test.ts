@@ -150,23 +150,33 @@ async function together(executor: Executor, given: Case, inSequence: boolean) {
   }
 }
 
-Deno.test("random models: each of several fits has the bits of its own program, through several steps", async () => {
-  await withExecutors((all) =>
-    fc.assert(
-      fc.asyncProperty(cases, fc.boolean(), async (given, inSequence) => {
-        for (const executor of all) {
-          const found = await together(executor, given, inSequence);
-          for (let fit = 0; fit < given.fits; fit++) {
-            assert.deepEqual(found[fit], await alone(executor, given, fit));
-          }
-          // else fits that read each other's buffers would pass
-          assert.notDeepEqual(found[0].buffers.params_P, found[1].buffers.params_P);
-        }
-      }),
-      { numRuns: 40 },
-    )
-  );
-});
+for (
+  const [on, kinds, numRuns] of [
+    ["the reference and wasm", ["reference", "wasm", "wasm, reproducible"], 40],
+    // each model wants pipelines of its own, which a software adapter takes seconds to compile
+    ["webgpu", ["webgpu"], 6],
+  ] as const
+) {
+  Deno.test(`random models: each of several fits has the bits of its own program, through several steps: ${on}`, async () => {
+    await withExecutors(
+      (all) =>
+        fc.assert(
+          fc.asyncProperty(cases, fc.boolean(), async (given, inSequence) => {
+            for (const executor of all) {
+              const found = await together(executor, given, inSequence);
+              for (let fit = 0; fit < given.fits; fit++) {
+                assert.deepEqual(found[fit], await alone(executor, given, fit));
+              }
+              // else fits that read each other's buffers would pass
+              assert.notDeepEqual(found[0].buffers.params_P, found[1].buffers.params_P);
+            }
+          }),
+          { numRuns },
+        ),
+      kinds,
+    );
+  });
+}
 
 /** A buffer that all fits share and one that each has: a step's counts and its parameters. */
 function smallPlan() {

@@ -21,6 +21,9 @@ export interface Tolerances {
  * formula is off by 1e-3 and more. Adam divides by √v, and its first step is `g / (|g| + eps)`: an
  * error of 1e-5 of the whole gradient is a larger share of each small element, so ten steps get ten
  * times the bound.
+ *
+ * On a GPU quotients and roots may be off by a few roundings more, and exp and tanh by up to 8
+ * (`shaders/math.wgsl`): a small factor on some of the roundings, and the bounds leave more than ten.
  */
 export function tolerances({ name }: DeviceInfo): Tolerances {
   return name === "reference"
