@@ -73,6 +73,7 @@ Deno.test("whoever else asks, an answer has the bits that it has alone", async (
     samples: fc.constantFrom(0, 0, 1, 3),
     seed: fc.constantFrom(0, 1),
     data: fc.integer({ min: 0, max: 2 }),
+    firstTrial: fc.integer({ min: 0, max: 5 }),
     later: fc.boolean(),
   });
   await withServing(models, { device: { device: "wasm", threads: 2 }, maxBatch: 4 }, async (
@@ -81,16 +82,24 @@ Deno.test("whoever else asks, an answer has the bits that it has alone", async (
     const property = fc.asyncProperty(fc.array(request, { minLength: 1, maxLength: 12 }), async (
       requests,
     ) => {
-      const answers = requests.map(async ({ id, data, trials, samples, seed, later }) => {
+      const answers = requests.map(async ({ id, data, later, ...asked }) => {
         if (later) await new Promise((resolve) => setTimeout(resolve, 0));
-        return await serving.infer(id, { ...testCounts(trials, shapes[id], data), samples, seed });
+        return await serving.infer(id, { ...testCounts(asked.trials, shapes[id], data), ...asked });
       });
-      for (const [i, { id, data, trials, samples, seed }] of requests.entries()) {
+      for (const [i, { id, data, trials, samples, seed, firstTrial }] of requests.entries()) {
         const counts = testCounts(trials, shapes[id], data);
-        const alone = await infer(device, models[id], counts, { samples, seed });
+        // whatever trials stand in front, those behind have the noise of their places
+        const which = Array.from(
+          { length: firstTrial + trials },
+          (_, b) => Math.max(0, b - firstTrial),
+        );
+        const alone = await infer(device, models[id], counts, { samples, seed, trials: which });
         const { arrays } = await answers[i];
-        const same = (name: "rates" | "gen_states" | "ic_logvar", values: Float64Array) =>
-          assert.deepEqual(arrays.get(name)?.data, Float32Array.from(values), name);
+        const same = (name: "rates" | "gen_states" | "ic_logvar", values: Float64Array) => {
+          const each = values.length / (firstTrial + trials);
+          const wanted = Float32Array.from(values.subarray(firstTrial * each));
+          assert.deepEqual(arrays.get(name)?.data, wanted, name);
+        };
         same("rates", alone.rates_BTN);
         same("gen_states", alone.gen_BTG);
         same("ic_logvar", alone.icLogVar_BG);
@@ -148,7 +157,8 @@ Deno.test("samples share a launch where seed, number and places are one range, e
     await serving.describe("mine");
     const ask = (firstTrial: number, seed: number, samples = 3) =>
       serving.infer("mine", { ...testCounts(2, SMALL), samples, seed, firstTrial });
-    await Promise.all([ask(0, 1), ask(2, 1), ask(0, 1), ask(0, 2), ask(4, 1), ask(6, 1, 4)]);
+    // the seed of the third and the number of the last are others, the place of the fourth is taken
+    await Promise.all([ask(0, 1), ask(2, 1), ask(4, 2), ask(0, 1), ask(4, 1), ask(6, 1, 4)]);
     assert.deepEqual(
       launches(events).map(({ requests, trials, samples }) => [requests, trials, samples]),
       [[3, 6, 3], [1, 2, 3], [1, 2, 3], [1, 2, 4]],
@@ -179,20 +189,24 @@ Deno.test("between the launches of a large request others get their turn", async
   await withServing({ mine: testModel(SHAPE_M) }, shape, async ({ serving, events }) => {
     const one = { ...testCounts(1, SHAPE_M), samples: 0 };
     await serving.infer("mine", one);
-    const order: string[] = [];
     const large = serving.infer("mine", {
-      ...testCounts(64, SHAPE_M),
-      samples: 20,
+      ...testCounts(256, SHAPE_M),
+      samples: 10,
       outputs: ["factors"],
     });
-    await Promise.all([
-      large.then(() => order.push("large")),
-      new Promise((resolve) => setTimeout(resolve, 5)).then(() => serving.infer("mine", one)).then(
-        () => order.push("small"),
-      ),
-    ]);
-    assert.deepEqual(order, ["small", "large"]);
-    assert(launches(events).length > 5);
+    let over = false;
+    large.finally(() => over = true).catch(() => {});
+    let asked = 0;
+    while (!over) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      if (over) break;
+      const before = launches(events).length;
+      await serving.infer("mine", one);
+      // behind the launch that is on the device, before any other
+      assert(launches(events).length - before <= 2);
+      asked++;
+    }
+    assert(asked > 5, `${asked}`);
     const { arrays } = await large;
     assert.deepEqual([...arrays.keys()], ["factors"]);
   });

@@ -417,6 +417,8 @@ Deno.test("negotiation takes what is liked best, the more specific range decidin
     ["a/x;q=0.5, a/y", "a/y"],
     ["*/*;q=0.1, b/z;q=0.2", "b/z"],
     ["a/*, a/x;q=0", "a/y"],
+    ["a/x;q=0, a/*", "a/y"],
+    ["a/x;q=0.1, */*;q=0.9, a/*;q=0.2", "b/z"],
     ["*/*, a/*;q=0, b/z;q=0.001", "b/z"],
     ["a/x;q=0, a/y;q=0.000", null],
     ["c/d", null],
@@ -511,6 +513,20 @@ Deno.test("the codec with a thread gives what the inline one gives, errors with 
         await inlineCodec.encodeOip(arrays(), asked, facts),
       );
     }
+    // what takes long does not keep this thread
+    const wide = new Map(arrays());
+    const start = performance.now();
+    await inlineCodec.encodeArrays(wide, FACTS, "json");
+    const inline = performance.now() - start;
+    let last = performance.now(), gap = 0;
+    const timer = setInterval(() => {
+      gap = Math.max(gap, performance.now() - last);
+      last = performance.now();
+    }, 1);
+    await codec.encodeArrays(wide, FACTS, "json");
+    clearInterval(timer);
+    assert(gap < inline / 2, `${gap} ms without a turn of the event loop, of ${inline}`);
+
     const bad = text(JSON.stringify({ spikes: { shape, data: [...counts, 1] } }));
     await assert.rejects(codec.decodeInfer(bad, head(MEDIA_TYPES.json), model, limits), InputError);
     const infinite = new Map<OutputName, NamedArray>([["rates", {

@@ -49,6 +49,8 @@ export interface ServingStatistics {
   readonly waitingBytes: number;
   /** jobs that run or wait */
   readonly jobs: number;
+  /** programs that jobs have on the device */
+  readonly jobPrograms: number;
   readonly launches: number;
   /** parameters and programs that the device keeps, in bytes; as of the last launch */
   readonly modelBytes: number;

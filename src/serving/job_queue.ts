@@ -28,12 +28,18 @@ export class JobQueue {
   #helper: WorkerClient<HelperHost> | null = null;
   #last: Promise<unknown> = Promise.resolve();
   readonly #jobs = new Set<Job>();
+  /** programs that jobs have on the device now */
+  #programs = 0;
   #closed = false;
 
   constructor(private readonly device: JobDevice, private readonly maxJobs: number) {}
 
   get size(): number {
     return this.#jobs.size;
+  }
+
+  get programs(): number {
+    return this.#programs;
   }
 
   /** @throws {ServingError} `overloaded` */
@@ -135,6 +141,7 @@ export class JobQueue {
         signal.throwIfAborted();
         const program = await client.call((host) => host.load(plan, fits));
         programs.add(program);
+        this.#programs++;
         return program;
       },
       write: (program, buffer, values, offset, fit) =>
@@ -150,7 +157,7 @@ export class JobQueue {
       read: (program, buffer, offset, length, fit) =>
         client.call((host) => host.read(program, buffer, offset, length, fit)),
       free: async (program) => {
-        programs.delete(program);
+        if (programs.delete(program)) this.#programs--;
         await client.call((host) => host.free(program));
       },
       // deno-lint-ignore require-await -- so that what a listener throws stays here

@@ -218,6 +218,7 @@ export class Serving implements InferenceService {
       waitingTrials: this.#waitingTrials,
       waitingBytes: this.#waitingBytes,
       jobs: this.#jobs.size,
+      jobPrograms: this.#jobs.programs,
       launches: this.#launches,
       modelBytes: this.#modelBytes,
       restarts: this.#restarts,
