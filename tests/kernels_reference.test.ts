@@ -12,7 +12,13 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { smoothDerivative } from "../src/check/differences.ts";
 import { scalars } from "../src/compute/executor.ts";
-import { type Args, type KernelName, KERNELS, LOSSES } from "../src/compute/kernels.ts";
+import {
+  type Args,
+  type KernelName,
+  KERNELS,
+  LOSSES,
+  MAX_LOG_RATE,
+} from "../src/compute/kernels.ts";
 import { fillNormal, seedWords, STREAMS } from "../src/random.ts";
 import { adam } from "../src/reference/adam.ts";
 import { average_samples } from "../src/reference/average_samples.ts";
@@ -909,4 +915,20 @@ Deno.test("samples are averaged trial by trial: states, log-rates, and rates aft
     }),
     { numRuns: RUNS },
   );
+});
+
+Deno.test("a log-rate above its bound counts as the bound in every rate, and as itself beside a spike", () => {
+  const beyond = MAX_LOG_RATE + 5, rate = Math.exp(MAX_LOG_RATE);
+  const one = { T: 1, N: 1, F: 1, w_FN: Float64Array.of(1), b_N: Float64Array.of(beyond) };
+  const factors_HRF = Float64Array.of(0, 0);
+  const logRates_TRN = new Float64Array(1), dFactors_TRF = new Float64Array(1);
+  const nll_R = new Float64Array(1);
+  const read = { counts: Float64Array.of(2), trials_B: Float64Array.of(0), wide: 0, gradient: 1 };
+  readout({ ...one, ...read, factors_HRF, logRates_TRN, dFactors_TRF, nll_R }, scalars({ B: 1 }));
+  assert.equal(nll_R[0], rate - 2 * beyond);
+  assert.deepEqual([logRates_TRN[0], dFactors_TRF[0]], [rate - 2, rate - 2]);
+
+  const rates_TBN = new Float64Array(1), logRates_TBN = new Float64Array(1);
+  posterior_rates({ ...one, factors_HRF, rates_TBN, logRates_TBN }, scalars({ B: 1 }));
+  assert.deepEqual([rates_TBN[0], logRates_TBN[0]], [rate, beyond]);
 });

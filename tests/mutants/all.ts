@@ -1,0 +1,4 @@
+/** All mutations, in the order in which they are tried. */
+import { REFERENCE } from "./reference.ts";
+
+export const ALL = [...REFERENCE];
