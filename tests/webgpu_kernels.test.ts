@@ -145,3 +145,17 @@ for (
       }),
   });
 }
+
+Deno.test({
+  name: "counts that each fit would have for itself are refused, not misread",
+  ...withoutAdapter,
+  fn: () =>
+    withWebgpu(async (executor) => {
+      const { plan } = readoutRun({ B: 1, S: 1, T: 1, N: 1, F: 1, wide: 0, gradient: 0 });
+      const buffers = plan.buffers.map((spec) => ({ ...spec, shared: false }));
+      await assert.rejects(
+        executor.load({ buffers, recordings: plan.recordings }),
+        /kernel readout: expected counts to be a shared buffer/,
+      );
+    }),
+});

@@ -153,6 +153,13 @@ export class Planner {
         );
       }
       starts[name] = ref ? this.#start(ref) : ABSENT;
+      if (ref && name === "counts" && !this.layout.place(ref.buffer).spec.shared) {
+        // kernels look for counts where all fits share them
+        throw new Error(
+          `Cannot prepare recording "${recording}", kernel ${kernel}: expected ${ref.buffer} to be a ` +
+            `shared buffer, found one of each fit.`,
+        );
+      }
       if (ref && name === "trials_B") extras.trialsSlot = this.layout.place(ref.buffer).words;
       if (ref && name === "losses") extras.lossesSlot = this.layout.place(ref.buffer).words;
       if (ref && name === "speeds_K") extras.speedsSlot = this.layout.place(ref.buffer).words;
