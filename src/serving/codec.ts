@@ -30,7 +30,24 @@ export interface ArrayCodec {
   ): Promise<Encoded>;
 }
 
-/** Does everything where it is called: for small bodies, and where there are no threads. */
+/**
+ * Does everything where it is called: for small bodies, and where there are no threads.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { inlineCodec } from "latentd";
+ *
+ * const rates = { shape: [1, 1, 2], data: Float32Array.of(0.5, 1) };
+ * const { body, headers } = await inlineCodec.encodeArrays(
+ *   new Map([["rates", rates]]),
+ *   { samples: 0 },
+ *   "raw",
+ * );
+ * assert.equal(headers["x-tensor-shape"], "1,1,2");
+ * assert.deepEqual(new Float32Array(body.buffer), rates.data);
+ * ```
+ */
 export const inlineCodec: ArrayCodec = {
   // async, so that what is wrong rejects
   // deno-lint-ignore require-await

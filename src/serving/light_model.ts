@@ -19,7 +19,30 @@ const FORMAT = "latentd model 1";
 /** The schema's own bounds; a test compares. */
 const MOST_UNITS = 4096, MOST_INPUTS = 1024;
 
-/** @throws {InputError} where the file is no model of ours, or its tensors do not fit its shape */
+/**
+ * Reads a model for inference.
+ *
+ * @throws {InputError} where the file is no model of ours, or its tensors do not fit its shape
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import {
+ *   architecture,
+ *   initialise,
+ *   lightModelFromBytes,
+ *   modelToBytes,
+ *   parseHyperparameters,
+ * } from "latentd";
+ *
+ * const hyperparameters = parseHyperparameters({ generatorUnits: 2, factors: 2 });
+ * const shape = architecture(hyperparameters, 5, 3);
+ * const params_P = initialise(shape, hyperparameters, 0, Float64Array.of(1, 2, 1));
+ * const origin = { seed: 0, step: 0, binWidth: 0.01 };
+ * const file = modelToBytes({ ...origin, hyperparameters, architecture: shape, params_P });
+ * assert.deepEqual(lightModelFromBytes(file, "mine").architecture, shape);
+ * ```
+ */
 export function lightModelFromBytes(bytes: Uint8Array, what: string): LightModel {
   const fail = (wanted: string, found: string): never => {
     throw new InputError(`Cannot read the model ${what}: expected ${wanted}, found ${found}.`);

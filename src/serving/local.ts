@@ -27,6 +27,32 @@ export interface LocalOptions {
 /**
  * Serves one model with an executor whose runs are complete when they return. A program is loaded with
  * the first request, and again where a request needs more samples than it was sized for.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import {
+ *   architecture,
+ *   createLocalService,
+ *   createReferenceExecutor,
+ *   initialise,
+ *   lightModelFromBytes,
+ *   modelToBytes,
+ *   parseHyperparameters,
+ * } from "latentd";
+ *
+ * const hyperparameters = parseHyperparameters({ generatorUnits: 2, factors: 2 });
+ * const shape = architecture(hyperparameters, 5, 3);
+ * const params_P = initialise(shape, hyperparameters, 0, Float64Array.of(1, 2, 1));
+ * const origin = { seed: 0, step: 0, binWidth: 0.01 };
+ * const file = modelToBytes({ ...origin, hyperparameters, architecture: shape, params_P });
+ *
+ * const model = lightModelFromBytes(file, "mine");
+ * const service = createLocalService(createReferenceExecutor(), "mine", model);
+ * const counts_BTN = new Uint8Array(2 * 5 * 3);
+ * const { arrays } = await service.infer("mine", { counts_BTN, trials: 2, T: 5, N: 3, samples: 0 });
+ * assert.deepEqual(arrays.get("rates")?.shape, [2, 5, 3]);
+ * ```
  */
 export function createLocalService(
   executor: Executor,

@@ -7,7 +7,17 @@ import type { CellKind, Dims, Nonlinearity } from "../dims.ts";
 import { InputError } from "../errors.ts";
 import { POSTERIOR_NAMES, posteriorArrays } from "../inference/posterior_program.ts";
 
-/** Names of the arrays that an answer may hold, in order; the command line's files have the same. */
+/**
+ * Names of the arrays that an answer may hold, in order; the command line's files have the same.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { OUTPUT_NAMES } from "latentd";
+ *
+ * assert.deepEqual(OUTPUT_NAMES.slice(0, 3), ["rates", "rates_hz", "log_rates"]);
+ * ```
+ */
 export const OUTPUT_NAMES = [
   "rates",
   "rates_hz",

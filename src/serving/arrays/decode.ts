@@ -45,7 +45,20 @@ const NAME = "spikes";
 /** What a dataset's archive may hold beside its spikes; it is not needed here. */
 const IGNORED = ["condition", "rates", "latents", "A"];
 
-/** The format of a body. */
+/**
+ * The format of a body.
+ *
+ * @throws {UnsupportedTypeError} where its type is not one that is read
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { bodyFormat } from "latentd";
+ *
+ * assert.equal(bodyFormat({ contentType: "application/json; charset=utf-8" }), "json");
+ * assert.throws(() => bodyFormat({ contentType: "text/plain" }));
+ * ```
+ */
 export function bodyFormat({ contentType }: Pick<BodyHead, "contentType">): ArrayFormat {
   const media = contentType === null ? null : parseMediaType(contentType);
   const format = media && formatOf(media);

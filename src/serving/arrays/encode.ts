@@ -21,6 +21,16 @@ export type Facts = Readonly<Record<string, string | number | null>>;
  * The format of an answer: what `Accept` likes best, of equals the request's own, then .npz.
  *
  * @throws {NotAcceptableError} where nothing that may be sent can hold `count` arrays
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { answerFormat } from "latentd";
+ *
+ * assert.equal(answerFormat(null, "json", 8), "json");
+ * assert.equal(answerFormat("application/json;q=0.5, application/x-npz", "json", 8), "npz");
+ * assert.throws(() => answerFormat("application/octet-stream", "json", 8)); // it holds one array
+ * ```
  */
 export function answerFormat(accept: string | null, body: ArrayFormat, count: number): ArrayFormat {
   const formats = [body, ...Object.keys(MEDIA_TYPES) as ArrayFormat[]].filter((format) =>

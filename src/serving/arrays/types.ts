@@ -1,6 +1,17 @@
 /** The formats in which arrays travel. */
 import type { MediaType } from "./media.ts";
 
+/**
+ * Their names in `Content-Type` and `Accept`.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { MEDIA_TYPES } from "latentd";
+ *
+ * assert.equal(MEDIA_TYPES.npz, "application/x-npz");
+ * ```
+ */
 export const MEDIA_TYPES = {
   npz: "application/x-npz",
   safetensors: "application/x-safetensors",
@@ -12,7 +23,18 @@ export const MEDIA_TYPES = {
 
 export type ArrayFormat = keyof typeof MEDIA_TYPES;
 
-/** Headers of a raw tensor. */
+/**
+ * Headers of a raw tensor: its name, its shape (`8,50,100`) and its dtype as NumPy names it.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { TENSOR_HEADERS } from "latentd";
+ *
+ * const headers = { [TENSOR_HEADERS.shape]: "8,50,100", [TENSOR_HEADERS.dtype]: "uint8" };
+ * assert.equal(headers["x-tensor-shape"], "8,50,100");
+ * ```
+ */
 export const TENSOR_HEADERS = {
   name: "x-tensor-name",
   shape: "x-tensor-shape",
