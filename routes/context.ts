@@ -1,5 +1,5 @@
 /** What routes work with. */
-import type { InferenceService, Jobs, Serving, ThreadedCodec } from "../src/mod.ts";
+import type { InferenceService, Jobs, Serving, ThreadedCodec } from "../src/server.ts";
 import type { BodyMemory } from "./http/body.ts";
 import type { InFlight } from "./middleware/limits.ts";
 import type { KeyRing } from "./keys.ts";

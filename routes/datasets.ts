@@ -1,5 +1,5 @@
 /** Datasets: uploaded, simulated, listed, taken back. */
-import { MEDIA_TYPES, simulateRequestSchema } from "../src/mod.ts";
+import { MEDIA_TYPES, simulateRequestSchema } from "../src/server.ts";
 import { z } from "zod";
 import type { ServerContext } from "./context.ts";
 import { readBody } from "./formats/http.ts";

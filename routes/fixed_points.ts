@@ -6,7 +6,7 @@ import {
   fixedPointView,
   idSchema,
   MEDIA_TYPES,
-} from "../src/mod.ts";
+} from "../src/server.ts";
 import { z } from "zod";
 import type { ServerContext } from "./context.ts";
 import type { Routes } from "./http/endpoint.ts";

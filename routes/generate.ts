@@ -1,5 +1,5 @@
 /** Trials that a model generates from its priors. */
-import { MEDIA_TYPES } from "../src/mod.ts";
+import { MEDIA_TYPES } from "../src/server.ts";
 import { z } from "zod";
 import type { ServerContext } from "./context.ts";
 import { created } from "./datasets.ts";

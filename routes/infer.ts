@@ -1,5 +1,5 @@
 /** Inference: spikes in, rates and latents out. */
-import { idSchema, MEDIA_TYPES, OUTPUT_NAMES, TENSOR_HEADERS } from "../src/mod.ts";
+import { idSchema, MEDIA_TYPES, OUTPUT_NAMES, TENSOR_HEADERS } from "../src/server.ts";
 import { z } from "zod";
 import type { ServerContext } from "./context.ts";
 import { type InferContext, inferRoute } from "./formats/infer.ts";

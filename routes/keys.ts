@@ -5,7 +5,7 @@
 import { timingSafeEqual } from "node:crypto";
 import { join } from "node:path";
 import { z } from "zod";
-import { InputError, StorageError, writeFileAtomic } from "../src/mod.ts";
+import { InputError, StorageError, writeFileAtomic } from "../src/server.ts";
 
 const keySchema = z.strictObject({
   id: z.string().regex(/^[0-9a-f]{12}$/),

@@ -34,6 +34,12 @@ function whole(least: number, most: number): (text: string) => number {
   };
 }
 
+/** An address or a name; a permission is made of it. */
+function address(text: string): string {
+  if (/^(?:[0-9a-z](?:[0-9a-z.-]{0,252})|[0-9a-f:.]{2,45})$/i.test(text)) return text.toLowerCase();
+  throw new InvalidArgumentError("Expected an IP address or a host's name.");
+}
+
 const flagOf = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
 function program(exit: (code: number) => void): Command {
@@ -45,6 +51,7 @@ function program(exit: (code: number) => void): Command {
     .option(
       "--host <address>",
       "where to listen; beyond this machine keys are required",
+      address,
       "127.0.0.1",
     )
     .option("--port <number>", "0 takes a free one", whole(0, 65_535), 8000)
@@ -160,10 +167,14 @@ async function serve(flags: Flags): Promise<number> {
     stdout: "inherit",
     stderr: "inherit",
   }).spawn();
-  // a terminal's Ctrl-C reaches both; a supervisor's SIGTERM reaches this process only
   for (const name of Deno.build.os === "windows" ? [] : ["SIGTERM", "SIGINT"] as const) {
     Deno.addSignalListener(name, () => {
-      if (name === "SIGTERM") child.kill(name);
+      try {
+        child.kill(name);
+      } catch (error) {
+        // it ends on its own
+        if (!(error instanceof TypeError)) throw error;
+      }
     });
   }
   const stdin = child.stdin.getWriter();

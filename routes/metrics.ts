@@ -1,6 +1,6 @@
 /** What the server counts and times, for Prometheus. */
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
-import type { DeviceInfo, Jobs, Serving, ServingEvent } from "../src/mod.ts";
+import type { DeviceInfo, Jobs, Serving, ServingEvent } from "../src/server.ts";
 
 const SECONDS = [
   0.0005,

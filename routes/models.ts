@@ -1,5 +1,5 @@
 /** Models: listed, imported, taken home as files. */
-import { MEDIA_TYPES } from "../src/mod.ts";
+import { MEDIA_TYPES } from "../src/server.ts";
 import { z } from "zod";
 import type { ServerContext } from "./context.ts";
 import { created, file } from "./datasets.ts";

@@ -2,11 +2,10 @@
  * The server's process: what `main.ts` starts with the narrowest permissions. It reads its order from
  * stdin, and drains when a signal or the end of stdin says so: who started it is gone then.
  */
-const started = performance.now();
-import { deviceWords, InputError, StorageError } from "../src/mod.ts";
-import { createLogger } from "./logs.ts";
+import { deviceWords, InputError, StorageError } from "../src/server.ts";
+import { openBackend } from "./backend.ts";
 import { type Order, orderSchema, OUTCOMES } from "./order.ts";
-import { type App, openApp } from "./server.ts";
+import type { App } from "./server.ts";
 
 const lines = Deno.stdin.readable.pipeThrough(new TextDecoderStream())[Symbol.asyncIterator]();
 
@@ -26,14 +25,21 @@ async function orphaned(): Promise<string> {
   return "the end of the launcher";
 }
 
-function signalled(): { first: Promise<string>; again: Promise<void> } {
+/** A terminal's Ctrl-C comes twice: from the terminal, and from the process that started this one. */
+const SAME_MS = 500;
+
+/** The first signal to stop, and one that insists. */
+function stopSignals(): { first: Promise<string>; again: Promise<void> } {
   const first = Promise.withResolvers<string>(), again = Promise.withResolvers<void>();
-  let count = 0;
-  for (
-    const name of Deno.build.os === "windows" ? ["SIGINT"] as const : ["SIGTERM", "SIGINT"] as const
-  ) {
-    Deno.addSignalListener(name, () => count++ === 0 ? first.resolve(name) : again.resolve());
-  }
+  let since: number | null = null;
+  const hear = (name: string) => {
+    if (since === null) {
+      since = performance.now();
+      first.resolve(name);
+    } else if (performance.now() - since > SAME_MS) again.resolve();
+  };
+  const names = Deno.build.os === "windows" ? ["SIGINT"] as const : ["SIGTERM", "SIGINT"] as const;
+  for (const name of names) Deno.addSignalListener(name, () => hear(name));
   return { first: first.promise, again: again.promise };
 }
 
@@ -51,7 +57,10 @@ function serve(app: App, { host, port }: Order): Deno.HttpServer<Deno.NetAddr> {
         `Cannot listen: expected the port ${port} of ${host} to be free, found it in use.`,
       );
     }
-    if (error instanceof Deno.errors.AddrNotAvailable) {
+    if (
+      error instanceof Deno.errors.AddrNotAvailable ||
+      error instanceof Error && /lookup|resolve|name or service/i.test(error.message)
+    ) {
       throw new InputError(
         `Cannot listen: expected an address of this machine, found ${JSON.stringify(host)}.`,
       );
@@ -60,46 +69,49 @@ function serve(app: App, { host, port }: Order): Deno.HttpServer<Deno.NetAddr> {
   }
 }
 
+function say(line: string): void {
+  console.log(line);
+}
+
 async function main(): Promise<number> {
-  const signals = signalled();
+  const signals = stopSignals();
   const order = await readOrder();
+  const backend = openBackend(order);
+  // loaded while threads start
+  const [{ openApp, within }, { createLogger }] = await Promise.all([
+    import("./server.ts"),
+    import("./logs.ts"),
+  ]);
   const log = createLogger(order.logLevel);
   let app: App | null = null;
   try {
-    app = await openApp({ ...order, log, tracing: Deno.env.get("OTEL_DENO") === "true" });
+    const tracing = Deno.env.get("OTEL_DENO") === "true";
+    app = await openApp({ ...order, log, tracing }, backend);
     const keys = app.context.keys.size;
     if (!order.loopback && keys === 0) {
       throw new InputError(
-        `Cannot serve on ${order.host}: expected at least one key, as everyone in the network can ask, ` +
-          `found none. \`deno task serve keys add NAME --data ${order.folder}\` makes one.`,
+        `Cannot serve on ${order.host}: expected at least one key, as others in the network can ask, ` +
+          `found none. \`deno task serve --data ${order.folder} keys add NAME\` makes one.`,
       );
     }
     const server = serve(app, order);
     const { hostname, port } = server.addr;
-    const shown = hostname.includes(":") ? `[${hostname}]` : hostname;
-    say(
-      `latentd listens on http://${shown}:${port}/ (API at /docs; ${
-        Math.round(performance.now())
-      } ms)`,
-    );
-    say(
-      `Data directory: ${order.folder}. ${
-        keys === 0 ? "No key is needed." : "Requests need a key."
-      }`,
-    );
-    log.info({ host: hostname, port, keys, ms: performance.now() - started }, "listening");
+    const name = hostname.includes(":") ? `[${hostname}]` : hostname;
+    const ms = Math.round(performance.now());
+    say(`latentd listens on http://${name}:${port}/ (API at /docs; ${ms} ms after its start).`);
+    say(`Data: ${order.folder}. ${keys === 0 ? "No key is needed." : "Requests need a key."}`);
+    log.info({ host: hostname, port, keys, ms }, "listening");
     app.device.then(
       (device) => say(`Device: ${deviceWords(device)} (${device.reason}).`),
       (error) => say(`The device cannot be opened: ${error.message}`),
     );
     const reason = await Promise.race([signals.first, orphaned()]);
     log.info({ reason }, "stopping");
-    say(
-      `Stops for ${reason}: finishes requests, and runs save a checkpoint. Again to stop at once.`,
-    );
+    say(`Stops for ${reason}: finishes requests, runs save a checkpoint. Again to stop at once.`);
     const stopped = (async () => {
       await app.close();
-      await server.shutdown();
+      // whoever still takes an answer gets as long again
+      await within(order.settings.drainMs, server.shutdown());
       return OUTCOMES.fine;
     })();
     return await Promise.race([stopped, signals.again.then(() => OUTCOMES.stoppedAtOnce)]);
@@ -109,10 +121,6 @@ async function main(): Promise<number> {
     console.error(known ? error.message : error);
     return error instanceof InputError ? OUTCOMES.input : OUTCOMES.failed;
   }
-}
-
-function say(line: string): void {
-  console.log(line);
 }
 
 Deno.exit(await main());

@@ -1,5 +1,5 @@
 /** The report that a run made about its model: one HTML page, complete in itself. */
-import { NotFoundError } from "../src/mod.ts";
+import { NotFoundError } from "../src/server.ts";
 import type { ServerContext } from "./context.ts";
 import type { Routes } from "./http/endpoint.ts";
 import { REPORT_POLICY } from "./middleware/headers.ts";

@@ -1,5 +1,5 @@
 /** What happens in a run, as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). */
-import { FINAL_STATES, type RunEvent as Event } from "../src/mod.ts";
+import { FINAL_STATES, type RunEvent as Event } from "../src/server.ts";
 import { z } from "zod";
 import type { ServerContext } from "./context.ts";
 import type { Routes } from "./http/endpoint.ts";

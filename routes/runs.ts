@@ -1,5 +1,5 @@
 /** Runs: queued, watched, cancelled, deleted. */
-import { hyperparametersSchema, runRequestSchema } from "../src/mod.ts";
+import { hyperparametersSchema, runRequestSchema } from "../src/server.ts";
 import { z } from "zod";
 import type { ServerContext } from "./context.ts";
 import { created } from "./datasets.ts";

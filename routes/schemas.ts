@@ -6,7 +6,7 @@ import {
   storedDatasetSchema,
   storedModelSchema,
   storedRunSchema,
-} from "../src/mod.ts";
+} from "../src/server.ts";
 
 /** A whole number in a query or a header. */
 export function wholeText(least: number, most: number, described: string) {

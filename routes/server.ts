@@ -1,35 +1,18 @@
 /** Puts the server together, and takes it apart: everything that it owns, in the right order. */
-import {
-  createServing,
-  createThreadedCodec,
-  type DeviceInfo,
-  InputError,
-  NotFoundError,
-  openJobs,
-  ServingError,
-  VERSION,
-} from "../src/mod.ts";
+import { createThreadedCodec, type DeviceInfo, ServingError, VERSION } from "../src/server.ts";
 import { createApp } from "./app.ts";
+import { type Backend, type BackendOptions, openBackend } from "./backend.ts";
 import type { ServerContext } from "./context.ts";
 import { BodyMemory } from "./http/body.ts";
 import { KeyRing } from "./keys.ts";
 import type { Logger } from "./logs.ts";
 import { Metrics } from "./metrics.ts";
 import { InFlight } from "./middleware/limits.ts";
-import type { Settings } from "./settings.ts";
 import { createTracing } from "./tracing.ts";
 import { createArrayWork } from "./work/work.ts";
 
-export interface ServerOptions {
-  /** the data directory */
-  readonly folder: string;
-  readonly settings: Settings;
+export interface ServerOptions extends BackendOptions {
   readonly log: Logger;
-  /** of inference: `auto`, `webgpu`, `wasm` or `reference` */
-  readonly device?: string;
-  /** of the wasm device */
-  readonly threads?: number;
-  readonly reproducible?: boolean;
   /** the server is reached from this machine only; otherwise every request needs a key */
   readonly loopback: boolean;
   /** names beside loopback's that it is reached by */
@@ -59,45 +42,24 @@ export interface App {
  * @throws {InputError} for what the options ask for and cannot be
  * @throws {StorageError} where the directory cannot be used
  */
-export async function openApp(options: ServerOptions): Promise<App> {
+export async function openApp(
+  options: ServerOptions,
+  backend: Backend = openBackend(options),
+): Promise<App> {
   const { folder, settings, log, loopback } = options;
+  const { serving } = backend;
   const metrics = new Metrics();
+  let jobs;
+  try {
+    jobs = await backend.jobs;
+  } catch (error) {
+    await serving.close();
+    metrics.close();
+    throw error;
+  }
   const tracing = await createTracing(options.tracing ?? false);
-  const opening = openJobs(folder, {
-    ...(options.threads === undefined ? {} : { threads: options.threads }),
-    limits: {
-      queuedRuns: settings.maxWaitingRuns,
-      datasets: settings.maxDatasets,
-      models: settings.maxModels,
-      datasetBytes: settings.maxDatasetBytes,
-      unpackedBytes: settings.maxDatasetUnpackedBytes,
-      modelBytes: settings.maxModelBytes,
-    },
-    graceMs: Math.max(1000, Math.floor(settings.drainMs / 2)),
-    onProblem: (error) => log.error({ stack: stackOf(error) }, "runs"),
-  });
-  const models = {
-    read: async (id: string) => {
-      try {
-        return await (await opening).models.bytes(id);
-      } catch (error) {
-        if (error instanceof NotFoundError) return null;
-        // what is no id names no model either
-        if (error instanceof InputError) return null;
-        throw error;
-      }
-    },
-    list: async () =>
-      (await (await opening).models.list({ limit: 10_000 })).items.map(({ id }) => id),
-  };
-  const { device, threads, reproducible } = options;
-  const serving = createServing({
-    models,
-    device: { device, threads, reproducible },
-    timeoutMs: settings.timeoutMs,
-    jobTimeoutMs: settings.jobTimeoutMs,
-    maxAnswerBytes: settings.maxAnswerBytes,
-    onEvent: (event) => {
+  backend.listen({
+    serving: (event) => {
       metrics.serving(event);
       tracing.serving(event);
       if (event.kind === "device-opened") {
@@ -105,15 +67,8 @@ export async function openApp(options: ServerOptions): Promise<App> {
       }
       if (event.kind === "device-lost") log.error({ reason: event.reason }, "device lost");
     },
+    problem: (error) => log.error({ stack: stackOf(error) }, "runs"),
   });
-  let jobs;
-  try {
-    jobs = await opening;
-  } catch (error) {
-    await serving.close();
-    metrics.close();
-    throw error;
-  }
   const draining = new AbortController(), closing = new AbortController();
   const codec = createThreadedCodec(), work = createArrayWork();
   const bodies = new BodyMemory(settings.maxBodiesBytes);
@@ -140,12 +95,7 @@ export async function openApp(options: ServerOptions): Promise<App> {
 
   const drain = async () => {
     draining.abort();
-    const limit = delay(settings.drainMs);
-    await Promise.all([
-      jobs.drain(),
-      Promise.race([inFlight.idle(), limit.over]),
-    ]);
-    limit.clear();
+    await Promise.all([jobs.drain(), within(settings.drainMs, inFlight.idle())]);
     closing.abort(new ServingError("closed", "Cannot answer: the server is shutting down."));
   };
   let closed: Promise<void> | null = null;
@@ -170,8 +120,10 @@ function stackOf(error: unknown): string {
   return error instanceof Error ? error.stack ?? error.message : String(error);
 }
 
-function delay(ms: number): { over: Promise<void>; clear(): void } {
+/** Waits for something, but not longer. */
+export async function within(ms: number, work: Promise<unknown>): Promise<void> {
   const { promise: over, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, ms);
-  return { over, clear: () => clearTimeout(timer) };
+  await Promise.race([work, over]);
+  clearTimeout(timer);
 }

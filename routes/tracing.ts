@@ -1,5 +1,5 @@
 /** Spans with names that say something, where OTEL_DENO asks for them. */
-import type { ServingEvent } from "../src/mod.ts";
+import type { ServingEvent } from "../src/server.ts";
 
 export interface Tracing {
   /** Names the span of the request that is being answered. */

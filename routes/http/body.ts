@@ -1,5 +1,5 @@
 /** Bodies that arrive in bounded time and bounded memory. */
-import { parseMediaType } from "../../src/mod.ts";
+import { parseMediaType } from "../../src/server.ts";
 import { readBody } from "../formats/http.ts";
 import { refusal, RequestProblem } from "./problems.ts";
 

@@ -1,5 +1,5 @@
 /** Content negotiation, with a problem where nothing fits. */
-import { negotiate as best } from "../../src/mod.ts";
+import { negotiate as best } from "../../src/server.ts";
 import { refusal } from "./problems.ts";
 
 /**

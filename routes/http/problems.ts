@@ -6,7 +6,7 @@ import {
   LimitError,
   NotFoundError,
   StorageError,
-} from "../../src/mod.ts";
+} from "../../src/server.ts";
 import { problem as knownProblem, statusOf } from "../formats/http.ts";
 
 /** One field that is wrong. */

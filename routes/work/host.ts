@@ -1,5 +1,5 @@
 /** Work on arrays that would hold up the thread that serves. */
-import { type Dataset, datasetToBytes } from "../../src/mod.ts";
+import { type Dataset, datasetToBytes } from "../../src/server.ts";
 
 export class ArrayHost {
   /** A dataset as a .npz archive. */

@@ -1,6 +1,6 @@
 /** The module of the thread. */
 import { expose, transfer } from "comlink";
-import type { Dataset } from "../../src/mod.ts";
+import type { Dataset } from "../../src/server.ts";
 import { ArrayHost } from "./host.ts";
 
 const host = new ArrayHost();

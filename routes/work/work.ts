@@ -1,6 +1,6 @@
 /** The thread for arrays, from the side that serves. It starts when it is first needed. */
 import { type Remote, wrap } from "comlink";
-import type { Dataset } from "../../src/mod.ts";
+import type { Dataset } from "../../src/server.ts";
 import type { ArrayHost } from "./host.ts";
 
 export interface ArrayWork {

@@ -1,0 +1,90 @@
+/**
+ * What computes and what stores, opened before anything else: their threads start while the rest of the
+ * server is still being loaded.
+ */
+import {
+  createServing,
+  InputError,
+  type Jobs,
+  openJobs,
+  type Serving,
+  type ServingEvent,
+} from "../src/server.ts";
+import type { Settings } from "./settings.ts";
+
+export interface BackendOptions {
+  /** the data directory */
+  readonly folder: string;
+  readonly settings: Settings;
+  /** of inference: `auto`, `webgpu`, `wasm` or `reference` */
+  readonly device?: string;
+  /** of the wasm device, in inference and in runs */
+  readonly threads?: number;
+  readonly reproducible?: boolean;
+}
+
+/** Who hears what happens. */
+export interface Listener {
+  serving(event: ServingEvent): void;
+  /** something that cannot be stored just now */
+  problem(error: unknown): void;
+}
+
+export interface Backend {
+  readonly jobs: Promise<Jobs>;
+  readonly serving: Serving;
+  /** Tells what happened so far, and what comes. */
+  listen(listener: Listener): void;
+}
+
+/** Opens the data directory and the device that infers; runs do not begin yet. */
+export function openBackend(options: BackendOptions): Backend {
+  const { folder, settings, device, threads, reproducible } = options;
+  let tell: (what: (listener: Listener) => void) => void;
+  const early: ((listener: Listener) => void)[] = [];
+  tell = (what) => early.push(what);
+
+  const serving = createServing({
+    models: {
+      read: async (id) => {
+        try {
+          return await (await jobs).models.bytes(id);
+        } catch (error) {
+          // there is none of this name, or it is no name
+          if (error instanceof InputError) return null;
+          throw error;
+        }
+      },
+      list: async () =>
+        (await (await jobs).models.list({ limit: 10_000 })).items.map(({ id }) => id),
+    },
+    device: { device, threads, reproducible },
+    timeoutMs: settings.timeoutMs,
+    jobTimeoutMs: settings.jobTimeoutMs,
+    maxAnswerBytes: settings.maxAnswerBytes,
+    onEvent: (event) => tell((listener) => listener.serving(event)),
+  });
+  const jobs = openJobs(folder, {
+    ...(threads === undefined ? {} : { threads }),
+    limits: {
+      queuedRuns: settings.maxWaitingRuns,
+      datasets: settings.maxDatasets,
+      models: settings.maxModels,
+      datasetBytes: settings.maxDatasetBytes,
+      unpackedBytes: settings.maxDatasetUnpackedBytes,
+      modelBytes: settings.maxModelBytes,
+    },
+    // a process that does not end by itself is killed before the server's own time is over
+    graceMs: Math.max(500, Math.floor(settings.drainMs / 2)),
+    onProblem: (error) => tell((listener) => listener.problem(error)),
+  });
+  jobs.catch(() => {});
+  return {
+    jobs,
+    serving,
+    listen(listener) {
+      tell = (what) => what(listener);
+      for (const what of early.splice(0)) what(listener);
+    },
+  };
+}
