@@ -46,6 +46,8 @@ async function answer(request: Request): Promise<unknown> {
     case "processes":
       return jobs.running;
     case "check": {
+      // first: what a run has made by now is then among the models
+      const runs = (await jobs.runs.list({ limit: 10_000 })).items;
       const datasets: Record<string, string> = {}, models: Record<string, string> = {};
       for (const { id } of (await jobs.datasets.list({ limit: 10_000 })).items) {
         datasets[id] = await sha256(await jobs.datasets.bytes(id));
@@ -53,7 +55,7 @@ async function answer(request: Request): Promise<unknown> {
       for (const { id } of (await jobs.models.list({ limit: 10_000 })).items) {
         models[id] = await sha256(await jobs.models.bytes(id));
       }
-      return { datasets, models, runs: (await jobs.runs.list({ limit: 10_000 })).items };
+      return { datasets, models, runs };
     }
   }
 }

@@ -119,7 +119,7 @@ async function readTrained(directory: RunDirectory, say: Say): Promise<Trained> 
 }
 
 /** What a server that was killed may not have heard; what it has heard, it leaves out. */
-function tellAgain({ going, failed }: StartsState, say: Say): void {
+function tellAgain({ step, going, failed }: StartsState, say: Say): void {
   for (const { seed, step, term } of failed) say({ kind: "start-failed", seed, step, term });
   const entries = Map.groupBy(
     [...going, ...failed].flatMap(({ history }) => history),
@@ -134,6 +134,7 @@ function tellAgain({ going, failed }: StartsState, say: Say): void {
     say({ kind: "evaluation", entry, best: score < least });
     least = Math.min(least, score);
   }
+  say({ kind: "checkpoint", step });
 }
 
 /** Trains from the last checkpoint, or from the start. Null when the signal ended it early. */
@@ -155,7 +156,6 @@ async function goOn(
     const device = { ...executor.info, reproducible: directory.record.device.reproducible };
     await directory.resume(resume.step, changed, { hyperparameters, device });
     tellAgain(resume, say);
-    say({ kind: "checkpoint", step: resume.step });
   }
   const checkpoint = async (state: StartsState) => {
     await directory.save(state);
