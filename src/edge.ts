@@ -1,6 +1,7 @@
 /**
- * The part of the public API that needs no threads, no files and no training: what a worker at the edge
- * of a network runs, and what serves HTTP there and here. `src/mod.ts` has all of it too.
+ * The part of the public API that needs no threads, no files and no training: for a worker at the edge
+ * of a network, and for the routes that it shares with the server. What is imported from here stays
+ * small when it is bundled.
  *
  * @module
  */

@@ -197,7 +197,10 @@ export class Serving implements InferenceService {
       },
       options.maxJobs,
     );
-    this.opened = this.#connect().then(() => this.#device!);
+    this.opened = this.#connect().then(() => this.#device!, (error) => {
+      // whoever opens hears what was wrong with the options; who asks, that there is no device
+      throw error.cause instanceof InputError ? error.cause : error;
+    });
     this.opened.catch(() => {});
   }
 
@@ -441,7 +444,6 @@ export class Serving implements InferenceService {
     } catch (error) {
       this.#reason = error instanceof Error ? error.message : String(error);
       client.abandon("it could not be opened");
-      if (error instanceof InputError) throw error;
       throw new ServingError("device", this.#reason, RETRY_MS, { cause: error });
     }
     this.#client = client;
@@ -495,6 +497,7 @@ export class Serving implements InferenceService {
       this.#waiting--;
       this.#waitingTrials -= request.trials;
       this.#waitingBytes -= bytes;
+      end();
       const totalMs = performance.now() - arrived;
       this.#event({
         kind: "request",
@@ -506,7 +509,6 @@ export class Serving implements InferenceService {
         computeMs: task.computeMs,
         totalMs,
       });
-      end();
     };
     const task: InferTask = {
       kind: "infer",
@@ -678,15 +680,6 @@ export class Serving implements InferenceService {
     this.#launches++;
     this.#launchMs = computeMs;
     this.#modelBytes = modelBytes;
-    this.#event({
-      kind: "launch",
-      model: id,
-      class: head.class,
-      requests: shares.length,
-      trials: shares.reduce((sum, { count }) => sum + count, 0),
-      samples: head.request.samples,
-      computeMs,
-    });
     shares.forEach(({ task, count }, i) => {
       const { request, outputs } = task;
       task.done += count;
@@ -710,6 +703,15 @@ export class Serving implements InferenceService {
         queueMs: task.queueMs ?? 0,
         computeMs: task.computeMs,
       });
+    });
+    this.#event({
+      kind: "launch",
+      model: id,
+      class: head.class,
+      requests: shares.length,
+      trials: shares.reduce((sum, { count }) => sum + count, 0),
+      samples: head.request.samples,
+      computeMs,
     });
   }
 
