@@ -4,9 +4,5 @@ fn fold_run(group: vec3<u32>, lane: u32) {
   if (p >= fold.P) {
     return;
   }
-  var sum = 0.0;
-  for (var k = 0u; k < fold.splits; k++) {
-    sum += real(fold.scratch + k * fold.scratchLength + p);
-  }
-  put(fold.grads_P + p, sum);
+  put(fold.grads_P + p, sum_partials(fold.scratch + p, fold.scratchLength, fold.splits));
 }

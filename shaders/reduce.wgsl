@@ -9,11 +9,7 @@ fn gradient_at(p: u32) -> f32 {
   if (reduce.splits == 0u) {
     return real(reduce.grads_P + p);
   }
-  var sum = 0.0;
-  for (var k = 0u; k < reduce.splits; k++) {
-    sum += real(reduce.scratch + k * reduce.scratchLength + p);
-  }
-  return sum;
+  return sum_partials(reduce.scratch + p, reduce.scratchLength, reduce.splits);
 }
 
 // Adds the penalty, stores the gradient, and returns its square.

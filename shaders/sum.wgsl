@@ -17,3 +17,19 @@ fn sum_all(lane: u32, x: f32) -> f32 {
 
 // The gradient's norm, which `finish` leaves for `adam` behind it.
 var<private> finishedNorm: f32;
+
+// Partial sums of one number, `length` apart: four loads at a time, so that none waits for the last.
+fn sum_partials(start: u32, length: u32, count: u32) -> f32 {
+  var sum = 0.0;
+  var at = start;
+  var k = 0u;
+  for (; k + 4u <= count; k += 4u) {
+    sum += (real(at) + real(at + length)) + (real(at + 2u * length) + real(at + 3u * length));
+    at += 4u * length;
+  }
+  for (; k < count; k++) {
+    sum += real(at);
+    at += length;
+  }
+  return sum;
+}

@@ -7,7 +7,7 @@
  */
 import assert from "node:assert/strict";
 import { type Executor, type Program, scalars } from "../src/compute/executor.ts";
-import { LOSSES, type Scalars } from "../src/compute/kernels.ts";
+import { LOSSES, partialsLength, type Scalars } from "../src/compute/kernels.ts";
 import { type Plan, PlanBuilder } from "../src/compute/recording.ts";
 import { createReferenceExecutor } from "../src/compute/reference.ts";
 import { fillNormal, fillUniform, seedWords, STREAMS } from "../src/random.ts";
@@ -376,7 +376,7 @@ function reduceCase(P: number, G: number, F: number, R: number, gradient: 0 | 1)
     nll_R: plan.buffer("nll", R),
     klIc_R: plan.buffer("klIc", R),
     klInputs_R: gradient ? plan.buffer("klInputs", R) : null,
-    partials: plan.buffer("partials", (Math.ceil(P / 1024) + 1) * 2),
+    partials: plan.buffer("partials", partialsLength(P)),
     losses: plan.buffer("losses", LOSSES.length),
   }, { P, G, F, gradient, l2: Math.fround(1e-3) });
   const params = normals(P), grads = normals(P);

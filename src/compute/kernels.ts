@@ -269,6 +269,11 @@ export type Args<K extends KernelName> =
 /** Where each number stands in the `losses` buffer. All are averages over the batch but the last two. */
 export const LOSSES = ["total", "nll", "klIc", "klInputs", "l2", "gradNorm"] as const;
 
+/** Numbers that `reduce` leaves of each block of parameters, in the smallest blocks of any executor. */
+export function partialsLength(P: number): number {
+  return 2 * (Math.ceil(P / 256) + 1);
+}
+
 /** The gate bias that the GRU adds to its update gate (docs/model.md, section 1). */
 export const UPDATE_BIAS = 0.5;
 

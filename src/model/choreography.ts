@@ -2,7 +2,7 @@
  * The choreography of a step, written once: which kernels run, in which order, on which buffers.
  * Every executor runs these recordings.
  */
-import { LOSSES, NONLINEARITY_CODES } from "../compute/kernels.ts";
+import { LOSSES, NONLINEARITY_CODES, partialsLength } from "../compute/kernels.ts";
 import { type Element, PlanBuilder, type Recorder, type Ref, slice } from "../compute/recording.ts";
 import { type Activations, addActivations } from "./activations.ts";
 import { gradientJobs } from "./gradients.ts";
@@ -352,7 +352,7 @@ export function trainingPlan(
   const grads_P = plan.buffer("grads_P", P);
   const m_P = plan.buffer("m_P", P);
   const v_P = plan.buffer("v_P", P);
-  const partials = plan.buffer("partials", 2 * (Math.ceil(P / 1024) + 1));
+  const partials = plan.buffer("partials", partialsLength(P));
   const losses = plan.buffer("losses", LOSSES.length, "real", { perRun: true });
 
   const training: Mode = { sample: 1, dropout: true };

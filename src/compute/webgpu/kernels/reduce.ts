@@ -6,8 +6,8 @@ import type { Shader, Variant } from "../kernel.ts";
 import type { Capabilities } from "../capabilities.ts";
 
 const WORKGROUP = 256;
-/** Parameters of one workgroup; `partials` is sized for it in model/choreography.ts. */
-const SLICE = 1024;
+/** Parameters of one workgroup: see `partialsLength`. */
+const SLICE = 256;
 
 const summing = (_: unknown, { tile }: Capabilities): Variant => ({
   workgroup: WORKGROUP,
@@ -34,8 +34,8 @@ export const finish: Shader = {
 
 export const fold: Shader = {
   source: foldSource,
-  uses: [],
-  variant: (_, { tile }) => ({ workgroup: WORKGROUP, tile, constants: {}, workgroupMemory: 0 }),
+  uses: ["sum"],
+  variant: summing,
   groups: ({ P }) => Math.ceil(P / WORKGROUP),
   cost: ({ P }) => ({ flops: 0, bytes: 4 * P }),
 };
