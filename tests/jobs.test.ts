@@ -12,6 +12,7 @@ import { InputError } from "../src/errors.ts";
 import { ConflictError, LimitError, NotFoundError, StorageError } from "../src/jobs/errors.ts";
 import { type IdKind, newId, parseId } from "../src/jobs/ids.ts";
 import { openJobs } from "../src/jobs/jobs.ts";
+import type { JobsOptions } from "../src/jobs/options.ts";
 import { DEVICES, type SimulateRequest, STARTS } from "../src/jobs/records.ts";
 import { architecture, parseHyperparameters } from "../src/model/hyperparameters.ts";
 import { initialise } from "../src/model/initialise.ts";
@@ -159,7 +160,10 @@ Deno.test("what cannot be used is refused with a reason, and leaves nothing behi
       [() => models.import(modelBytes().slice(0, -4)), /model/],
       [() => datasets.simulate({ kind: "rotation", trials: 1 }), /trials: .*>=2, found 1/],
       [() => datasets.simulate({ kind: "rotation", dt: 1 } as SimulateRequest), /"dt"/],
-      [() => datasets.simulate({ kind: "circle" } as unknown as SimulateRequest), /kind: /],
+      [
+        () => datasets.simulate({ kind: "circle" } as unknown as SimulateRequest),
+        /kind: expected "rotation" or "lorenz", found "circle"/,
+      ],
       [() => datasets.simulate({ kind: "lorenz", T: 10, N: 2, dt: 0.5 }), /Cannot simulate/],
       [() => runs.create({}), /expected a dataset or resumeFrom, found neither/],
     ];
@@ -315,6 +319,24 @@ Deno.test("everything is there after closing and opening, and nothing else", () 
     assert.deepEqual((await second.runs.list()).items, [run]);
     assert.deepEqual((await second.counts()).runs.queued, 1);
     await second.close();
+  }));
+
+Deno.test("options that cannot be are refused before a folder is made", () =>
+  inFolder(async (folder) => {
+    const cases: [JobsOptions, RegExp][] = [
+      [{ runsPerDevice: 0 }, /runsPerDevice to be a whole number of at least 1, found 0/],
+      [{ threads: 1.5 }, /threads .*found 1.5/],
+      [{ graceMs: NaN }, /graceMs .*found NaN/],
+      [{ limits: { queuedRuns: -1 } }, /queuedRuns .*at least 0, found -1/],
+    ];
+    for (const [options, words] of cases) {
+      await assert.rejects(async () => await openJobs(join(folder, "data"), options), words);
+    }
+    assert.deepEqual(await listing(folder), []);
+    const unset = { graceMs: undefined, limits: { datasets: undefined } };
+    const jobs = await openJobs(join(folder, "data"), unset);
+    await jobs.datasets.simulate(TINY_DATA);
+    await jobs.close();
   }));
 
 Deno.test("one server at a time has a data directory", () =>

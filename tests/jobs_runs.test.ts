@@ -164,6 +164,9 @@ Deno.test("as many runs at a time as are allowed, and hardware does not wait for
     store.interrupt(run.id, "a test", true);
     assert.deepEqual(store.waiting().map(({ id }) => id), [run.id, cpu2]);
     assert.equal(claim(["cpu"], 1), run.id);
+    // what was asked for stays asked for when the process ends at that moment
+    store.cancel(run.id);
+    assert.equal(store.interrupt(run.id, "a test", true).state, "cancelling");
     store.close();
     assert.deepEqual(
       (["auto", "webgpu", "wasm", "reference"] as const).map((device) => [
@@ -231,9 +234,13 @@ Deno.test("a run that is interrupted can be cancelled, also before anything star
     const { state, checkpoint, stepsPerSecond } = await second.runs.get(run.id);
     assert.deepEqual([state, stepsPerSecond], ["interrupted", null]);
     assert.ok(checkpoint! >= 100);
-    await second.runs.cancel(run.id);
+    await Promise.all([second.runs.cancel(run.id), second.runs.cancel(run.id)]);
     const ended = await reaches(second, run.id);
     assert.equal(ended.state, "cancelled");
+    await second.drain();
+    assert.equal((await second.counts()).models, 1);
+    const told = states(await events(second, run.id));
+    assert.deepEqual(told, ["queued", "running", "interrupted", "cancelling", "cancelled"]);
     assert.ok((await second.models.get(ended.model!)).step > 0);
     await second.close();
   }));

@@ -9,7 +9,7 @@ import { sweep, tryLock } from "./files.ts";
 import { DataFolder } from "./folder.ts";
 import { Hub } from "./hub.ts";
 import { Models } from "./models.ts";
-import { type JobsOptions, settings } from "./options.ts";
+import { type JobsOptions, type Settings, settings } from "./options.ts";
 import { Runs } from "./runs.ts";
 import { type RunningRun, Scheduler } from "./scheduler.ts";
 import type { StoredRunState } from "./records.ts";
@@ -45,9 +45,8 @@ export class Jobs {
     private readonly lock: Deno.FsFile,
     private readonly store: Thread<Store>,
     private readonly arrays: Thread<Arrays>,
-    options: JobsOptions,
+    set: Settings,
   ) {
-    const set = settings(options);
     const { remote } = store;
     this.#scheduler = new Scheduler(folder, remote, arrays.remote, this.#hub, set);
     this.datasets = new Datasets(folder, remote, arrays.remote, set.limits);
@@ -57,6 +56,7 @@ export class Jobs {
 
   /** See {@link openJobs}. */
   static async open(path: string, options: JobsOptions): Promise<Jobs> {
+    const set = settings(options);
     const folder = new DataFolder(resolve(path));
     const action = `Cannot open the data directory ${JSON.stringify(path)}`;
     if (folder.path.includes(",")) {
@@ -81,7 +81,7 @@ export class Jobs {
         const arrays = startThread<Arrays>(new URL("./arrays_thread.ts", import.meta.url));
         threads.push(arrays);
         await store.remote.open(folder.database);
-        const jobs = new Jobs(folder, lock, store, arrays, options);
+        const jobs = new Jobs(folder, lock, store, arrays, set);
         await jobs.#sweep();
         return jobs;
       } catch (error) {

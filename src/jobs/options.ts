@@ -1,4 +1,5 @@
 /** How a server keeps and runs things. */
+import { InputError } from "../errors.ts";
 
 /** How much a server accepts. */
 export interface JobsLimits {
@@ -39,7 +40,7 @@ export interface JobsOptions {
   readonly graceMs?: number;
   /** a run whose process is lost more often than this without a new checkpoint has failed: 3 */
   readonly maxCrashes?: number;
-  /** the Deno that runs are started with: `Deno.execPath()` */
+  /** the Deno that runs are started with, which `--allow-run` has to name: `Deno.execPath()` */
   readonly executable?: string;
   /** hears of what cannot be stored just now; it is tried again */
   readonly onProblem?: (error: unknown) => void;
@@ -49,15 +50,37 @@ export type Settings =
   & Required<Omit<JobsOptions, "limits" | "threads">>
   & { readonly limits: JobsLimits; readonly threads: number | null };
 
+/** @throws {InputError} for a number that cannot be */
 export function settings({ limits, threads, ...options }: JobsOptions): Settings {
-  return {
+  const all = {
     runsPerDevice: 1,
     graceMs: 10_000,
     maxCrashes: 3,
     executable: Deno.execPath(),
-    onProblem: (error) => console.error(error),
-    ...options,
+    onProblem: (error: unknown) => console.error(error),
+    ...given(options),
     threads: threads ?? null,
-    limits: { ...DEFAULT_LIMITS, ...limits },
+    limits: { ...DEFAULT_LIMITS, ...given(limits ?? {}) },
   };
+  const { runsPerDevice, graceMs, maxCrashes } = all;
+  requireWhole(1, { runsPerDevice, graceMs, ...(threads === undefined ? {} : { threads }) });
+  requireWhole(0, { maxCrashes, ...all.limits });
+  return all;
+}
+
+/** Without what is undefined, which would hide a default. */
+function given<T extends object>(options: T): Partial<T> {
+  return Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== undefined),
+  ) as Partial<T>;
+}
+
+function requireWhole(least: number, numbers: Readonly<Record<string, number>>): void {
+  for (const [name, value] of Object.entries(numbers)) {
+    if (Number.isSafeInteger(value) && value >= least) continue;
+    throw new InputError(
+      `Cannot open the data directory: expected ${name} to be a whole number of at least ${least}, ` +
+        `found ${value}.`,
+    );
+  }
 }

@@ -325,7 +325,7 @@ export const simulateRequestSchema = z.discriminatedUnion("kind", [
     gain: z.number().min(0).optional(),
     burnIn: z.int().min(0).max(10_000_000).optional(),
   }),
-]);
+], { error: 'expected "rotation" or "lorenz"' });
 
 /** See {@link simulateRequestSchema}. */
 export type SimulateRequest = Readonly<z.infer<typeof simulateRequestSchema>>;

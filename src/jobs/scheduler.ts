@@ -27,6 +27,8 @@ export interface RunningRun {
 export class Scheduler {
   readonly #processes = new Map<string, RunProcess>();
   readonly #ends = new Set<Promise<void>>();
+  /** runs that are cancelled while none of our processes has them */
+  readonly #cancelling = new Set<string>();
   readonly #closing = new AbortController();
   #filling: Promise<void> = Promise.resolve();
   #started = false;
@@ -166,12 +168,16 @@ export class Scheduler {
       : crashed
       ? `its process ${how}`
       : "its process was asked to stop";
-    await this.#persist(() => this.store.interrupt(id, reason, crashed));
+    const now = await this.#persist(() => this.store.interrupt(id, reason, crashed));
     this.hub.tell(id);
+    // it was asked for after we looked
+    if (now?.state === "cancelling") await this.#end(now, "cancelled", step);
   }
 
   /** A run that is cancelled while no process of this server has it; one of an earlier server may. */
   async #cancelWithout(run: StoredRun): Promise<void> {
+    if (this.#cancelling.has(run.id)) return;
+    this.#cancelling.add(run.id);
     const path = join(this.folder.run(run.id), PROCESS_LOCK);
     const lock = await waitForLock(path, this.#closing.signal).catch((error) => {
       if (error instanceof Deno.errors.NotFound) return null; // it never had a process
@@ -186,6 +192,7 @@ export class Scheduler {
   }
 
   async #end(run: StoredRun, state: "completed" | "cancelled", step: number): Promise<void> {
+    await this.#clear(run);
     try {
       await this.#persist(async () => {
         const model = await this.#takeModel(run);
@@ -218,8 +225,16 @@ export class Scheduler {
     };
   }
 
-  async #fail({ id }: StoredRun, step: number, reason: string): Promise<void> {
-    await sweep(this.folder.run(id), () => true).catch(() => {}); // half-written files, if any
+  /** Removes what a process that was killed left half-written. */
+  async #clear({ id }: StoredRun): Promise<void> {
+    await sweep(this.folder.run(id), () => true).catch((error) => {
+      if (!(error instanceof Deno.errors.NotFound)) this.settings.onProblem(error);
+    });
+  }
+
+  async #fail(run: StoredRun, step: number, reason: string): Promise<void> {
+    const { id } = run;
+    await this.#clear(run);
     await this.#persist(() => this.store.finish(id, { state: "failed", step, reason }, null));
     this.hub.tell(id);
   }

@@ -361,10 +361,11 @@ export class Store {
     });
   }
 
-  /** A run whose process is gone waits again. */
+  /** A run whose process is gone waits again, unless it is being cancelled. */
   interrupt(id: string, reason: string, crashed: boolean): StoredRun {
     return this.#transaction("Cannot store that a run was interrupted", () => {
       const run = this.#get("run", id);
+      if (run.state === "cancelling") return run;
       const crashes = crashed ? run.crashes + 1 : run.crashes;
       return this.#append({ ...run, crashes }, [stateEvent(run, "interrupted", reason)]);
     });
