@@ -1,21 +1,57 @@
-/** Datasets: uploaded, simulated, listed, taken back. */
-import { MEDIA_TYPES, simulateRequestSchema } from "../src/server.ts";
+/** Datasets: uploaded, simulated, listed, looked into, taken back. */
+import { MEDIA_TYPES, simulateRequestSchema, type StoredDataset } from "../src/server.ts";
 import { z } from "zod";
 import type { ServerContext } from "./context.ts";
 import { readBody } from "./formats/http.ts";
+import { created, file } from "./http/answers.ts";
 import { contentType, parseJson } from "./http/body.ts";
 import type { Routes } from "./http/endpoint.ts";
+import { negotiate } from "./http/negotiate.ts";
+import { bytesResponse } from "./http/pace.ts";
+import { refusal } from "./http/problems.ts";
 import { validate } from "./http/validate.ts";
-import { BYTES, Dataset, datasetParams, fileName, json, page, pageQuery } from "./schemas.ts";
+import {
+  BYTES,
+  Dataset,
+  datasetParams,
+  fileName,
+  json,
+  page,
+  pageQuery,
+  wholeText,
+} from "./schemas.ts";
 
 const tag = "datasets";
-const NPZ = MEDIA_TYPES.npz, NPY = MEDIA_TYPES.npy;
+const NPZ = MEDIA_TYPES.npz, NPY = MEDIA_TYPES.npy, JSON_TYPE = MEDIA_TYPES.json;
 const SimulateRequest = simulateRequestSchema.meta({ id: "SimulateRequest" });
+
+/** The arrays themselves are checked where they are read, number by number. */
+const SpikesRequest = z.strictObject({
+  name: fileName.optional(),
+  spikes: z.array(z.unknown()).meta({
+    description: "[trials][bins][neurons], whole counts",
+    items: { type: "array", items: { type: "array", items: { type: "integer" } } },
+  }),
+  bin_width_s: z.number().positive().nullable().optional().meta({ description: "seconds" }),
+  condition: z.array(z.int()).nullable().optional().meta({ description: "of each trial" }),
+}).meta({ id: "SpikesRequest" });
 
 /** The file's name where a client gives none. */
 const NAMES = { [NPZ]: "spikes.npz", [NPY]: "spikes.npy" } as Readonly<Record<string, string>>;
 
-export function datasetRoutes(routes: Routes, { jobs, settings }: ServerContext): void {
+export function datasetRoutes(routes: Routes, { jobs, settings, work }: ServerContext): void {
+  const { idleMs } = settings;
+  const fromJson = async (request: Request, action: string): Promise<StoredDataset> => {
+    const value = parseJson(await readBody(request, settings.maxJsonBytes), action);
+    if (typeof value !== "object" || value === null || !Object.hasOwn(value, "spikes")) {
+      return await jobs.datasets.simulate(validate(SimulateRequest, value, action, "the body"));
+    }
+    const asked = validate(SpikesRequest, value, action, "the body");
+    return await jobs.datasets.add(await work.fromJson(asked), {
+      name: `${asked.name ?? "spikes"}.npz`,
+    });
+  };
+
   routes.add({
     method: "post",
     path: "/v1/datasets",
@@ -25,14 +61,14 @@ export function datasetRoutes(routes: Routes, { jobs, settings }: ServerContext)
     description:
       "Takes a .npz archive (`spikes` of shape [trials, bins, neurons], whole counts; optional are " +
       "`bin_width_s`, `condition` [trials], `rates`, `latents`, `A`), a .npy file of spikes, or, as JSON, " +
-      "what to simulate.",
+      "a few spikes or what to simulate.",
     query: z.strictObject({ name: fileName.optional() }),
     body: {
       [NPZ]: "bytes",
       "application/zip": "bytes",
       [NPY]: "bytes",
       [BYTES]: "bytes",
-      "application/json": SimulateRequest,
+      [JSON_TYPE]: z.union([SimulateRequest, SpikesRequest]),
     },
     answers: {
       201: {
@@ -44,19 +80,12 @@ export function datasetRoutes(routes: Routes, { jobs, settings }: ServerContext)
     duration: "upload",
   }, async ({ query, request }) => {
     const action = "Cannot store the dataset";
-    const types = [NPZ, "application/zip", NPY, BYTES, "application/json"] as const;
+    const types = [NPZ, "application/zip", NPY, BYTES, JSON_TYPE] as const;
     const type = contentType(request, action, types);
-    const stored = type === "application/json"
-      ? await jobs.datasets.simulate(validate(
-        SimulateRequest,
-        parseJson(await readBody(request, settings.maxJsonBytes), action),
-        action,
-        "the body",
-      ))
-      : await jobs.datasets.add(
-        await readBody(request, settings.maxDatasetBytes),
-        { name: query.name ?? NAMES[type] ?? "spikes.npz" },
-      );
+    const stored = type === JSON_TYPE ? await fromJson(request, action) : await jobs.datasets.add(
+      await readBody(request, settings.maxDatasetBytes),
+      { name: query.name ?? NAMES[type] ?? "spikes.npz" },
+    );
     return created(`/v1/datasets/${stored.id}`, stored);
   });
 
@@ -88,7 +117,51 @@ export function datasetRoutes(routes: Routes, { jobs, settings }: ServerContext)
     summary: "send the dataset's file",
     params: datasetParams,
     answers: { 200: { description: "the .npz archive", content: { [NPZ]: "bytes" } } },
-  }, async ({ params }) => file(await jobs.datasets.bytes(params.id), NPZ, `${params.id}.npz`));
+  }, async ({ params: { id } }) => file(await jobs.datasets.bytes(id), NPZ, `${id}.npz`, idleMs));
+
+  routes.add({
+    method: "get",
+    path: "/v1/datasets/{id}/spikes",
+    id: "getSpikes",
+    tag,
+    summary: "send the spikes",
+    description: "Some trials: as JSON, or as .npz where Accept prefers it.",
+    params: datasetParams,
+    query: z.strictObject({
+      first_trial: wholeText(0, 1e9, "the first of them; 0").optional(),
+      trials: wholeText(1, 1e6, "how many; 1").optional(),
+    }),
+    answers: {
+      200: {
+        description: "the spikes",
+        content: {
+          [JSON_TYPE]: z.strictObject({
+            first_trial: z.int(),
+            trials: z.int(),
+            bin_width_s: z.number().nullable(),
+            condition: z.array(z.int()).nullable().describe("of each of these trials"),
+            spikes: z.array(z.array(z.array(z.int()))).describe("[trials][bins][neurons]"),
+          }).meta({ id: "Spikes" }),
+          [NPZ]: "bytes",
+        },
+      },
+    },
+  }, async ({ params: { id }, query, request }) => {
+    const type = negotiate(request, "Cannot send the spikes", [JSON_TYPE, NPZ]);
+    const { sha256, T, N } = await jobs.datasets.get(id);
+    const trials = { first: query.first_trial ?? 0, count: query.trials ?? 1 };
+    // a count takes at most six characters
+    if (trials.count * T * N * 6 > settings.maxAnswerBytes) {
+      const most = Math.floor(settings.maxAnswerBytes / (T * N * 6));
+      throw refusal(400, "Cannot send the spikes", "trials", `at most ${most}`, `${trials.count}`);
+    }
+    const bytes = await work.trials(
+      { sha256, bytes: () => jobs.datasets.bytes(id) },
+      trials,
+      type === NPZ ? "npz" : "json",
+    );
+    return bytesResponse(bytes, { "content-type": type, vary: "accept" }, idleMs);
+  });
 
   routes.add({
     method: "delete",
@@ -101,21 +174,5 @@ export function datasetRoutes(routes: Routes, { jobs, settings }: ServerContext)
   }, async ({ params }) => {
     await jobs.datasets.delete(params.id);
     return new Response(null, { status: 204 });
-  });
-}
-
-/** Something that is new, and where it is. */
-export function created(location: string, value: unknown, status = 201): Response {
-  return Response.json(value, { status, headers: { location } });
-}
-
-/** A file to be kept. */
-export function file(bytes: Uint8Array, type: string, name: string): Response {
-  return new Response(bytes as Uint8Array<ArrayBuffer>, {
-    headers: {
-      "content-type": type,
-      "content-disposition": `attachment; filename="${name}"`,
-      "content-length": String(bytes.length),
-    },
   });
 }

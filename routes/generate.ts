@@ -2,9 +2,10 @@
 import { MEDIA_TYPES } from "../src/server.ts";
 import { z } from "zod";
 import type { ServerContext } from "./context.ts";
-import { created } from "./datasets.ts";
+import { created } from "./http/answers.ts";
 import type { Routes } from "./http/endpoint.ts";
 import { negotiate } from "./http/negotiate.ts";
+import { bytesResponse } from "./http/pace.ts";
 import { Dataset, modelParams } from "./schemas.ts";
 
 const GenerateRequest = z.strictObject({
@@ -15,7 +16,10 @@ const GenerateRequest = z.strictObject({
 
 const NPZ = MEDIA_TYPES.npz, JSON_TYPE = "application/json";
 
-export function generateRoutes(routes: Routes, { jobs, serving, work }: ServerContext): void {
+export function generateRoutes(
+  routes: Routes,
+  { jobs, serving, work, settings }: ServerContext,
+): void {
   routes.add({
     method: "post",
     path: "/v1/models/{id}/generate",
@@ -42,7 +46,7 @@ export function generateRoutes(routes: Routes, { jobs, serving, work }: ServerCo
     const type = negotiate(request, "Cannot generate trials", [NPZ, JSON_TYPE]);
     const npz = await work.toNpz(await serving.generate(params.id, json, { signal }));
     if (type === NPZ) {
-      return new Response(npz, { headers: { "content-type": NPZ, vary: "accept" } });
+      return bytesResponse(npz, { "content-type": NPZ, vary: "accept" }, settings.idleMs);
     }
     const stored = await jobs.datasets.add(npz, { name: "generated.npz" });
     return created(`/v1/datasets/${stored.id}`, stored);

@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { ServerContext } from "./context.ts";
 import { type InferContext, inferRoute } from "./formats/infer.ts";
 import type { Routes } from "./http/endpoint.ts";
+import { bytesResponse } from "./http/pace.ts";
 import { modelParams, wholeText } from "./schemas.ts";
 
 /** What the library's own reader of requests works with. */
@@ -14,6 +15,7 @@ export function inferContext({ serving, codec, settings }: ServerContext): Infer
     maxBodyBytes: settings.maxInferBytes,
     maxUnpackedBytes: settings.maxUnpackedBytes,
     timeoutMs: settings.timeoutMs,
+    respond: (body, headers) => bytesResponse(body, headers, settings.idleMs),
   };
 }
 
@@ -98,17 +100,9 @@ export function inferRoutes(routes: Routes, context: ServerContext): void {
     params: modelParams.extend({ dataset: idSchema("dataset") }),
     query: z.looseObject(options),
     answers: { 200: { description: "the arrays, by name", content: types(InferAnswer) } },
-  }, async ({ params, request, signal }) => {
-    const body = await jobs.datasets.bytes(params.dataset) as Uint8Array<ArrayBuffer>;
-    const headers = new Headers({ "content-type": MEDIA_TYPES.npz });
-    const accept = request.headers.get("accept");
-    if (accept !== null) headers.set("accept", accept);
+  }, async ({ params, request }) => {
     // it was within the limits of datasets when it was stored
-    const own = { ...infer, maxBodyBytes: Infinity, maxUnpackedBytes: Infinity };
-    return await inferRoute(
-      own,
-      params.id,
-      new Request(request.url, { method: "POST", headers, body, signal }),
-    );
+    const stored = await jobs.datasets.bytes(params.dataset) as Uint8Array<ArrayBuffer>;
+    return await inferRoute({ ...infer, maxUnpackedBytes: Infinity }, params.id, request, stored);
   });
 }

@@ -2,7 +2,7 @@
 import { MEDIA_TYPES } from "../src/server.ts";
 import { z } from "zod";
 import type { ServerContext } from "./context.ts";
-import { created, file } from "./datasets.ts";
+import { created, file } from "./http/answers.ts";
 import { readBody } from "./formats/http.ts";
 import { contentType } from "./http/body.ts";
 import type { Routes } from "./http/endpoint.ts";
@@ -94,12 +94,7 @@ export function modelRoutes(routes: Routes, { jobs, serving, settings }: ServerC
   }, async ({ params, request }) => {
     const type = negotiate(request, "Cannot send the model's parameters", [NPZ, SAFETENSORS]);
     const format = type === NPZ ? "npz" : "safetensors";
-    const answer = file(
-      await jobs.models.parameters(params.id, format),
-      type,
-      `${params.id}.${format}`,
-    );
-    answer.headers.set("vary", "accept");
-    return answer;
+    const bytes = await jobs.models.parameters(params.id, format);
+    return file(bytes, type, `${params.id}.${format}`, settings.idleMs, { vary: "accept" });
   });
 }

@@ -6,11 +6,11 @@
 import { Hono } from "hono/tiny";
 import { OIP_EXTENSIONS, OIP_HEADER_LENGTH, oipModelMetadata } from "../src/edge.ts";
 import { answering, readBody } from "./formats/http.ts";
-import type { InferContext } from "./formats/infer.ts";
+import { answer, type InferContext } from "./formats/infer.ts";
 
 /** Infers what a request of the protocol asks for. */
 export async function oipInferRoute(
-  { service, codec, maxBodyBytes, timeoutMs }: InferContext,
+  { service, codec, maxBodyBytes, timeoutMs, respond = answer }: InferContext,
   id: string,
   request: Request,
 ): Promise<Response> {
@@ -27,7 +27,7 @@ export async function oipInferRoute(
   const facts = { model: id, samples, seed };
   const { id: request_id, outputs } = wanted;
   const encoded = await codec.encodeOip(arrays, { id: request_id, outputs }, facts);
-  return new Response(encoded.body, { headers: encoded.headers });
+  return respond(encoded.body, encoded.headers);
 }
 
 /** The routes below `/v2`. */

@@ -2,7 +2,7 @@
 import { hyperparametersSchema, runRequestSchema } from "../src/server.ts";
 import { z } from "zod";
 import type { ServerContext } from "./context.ts";
-import { created } from "./datasets.ts";
+import { created } from "./http/answers.ts";
 import type { Routes } from "./http/endpoint.ts";
 import { json, page, pageQuery, Run, runParams } from "./schemas.ts";
 

@@ -8,7 +8,12 @@ export { InputError } from "./errors.ts";
 export { VERSION } from "./version.ts";
 export { type DeviceInfo, deviceWords } from "./compute/executor.ts";
 export { hyperparametersSchema } from "./model/hyperparameters.ts";
-export { type Dataset, datasetFromBytes, datasetToBytes } from "./data/dataset.ts";
+export {
+  type Dataset,
+  datasetFromArrays,
+  datasetFromBytes,
+  datasetToBytes,
+} from "./data/dataset.ts";
 export { writeFileAtomic } from "./data/files.ts";
 export {
   FIXED_POINT_DEFAULTS,
@@ -34,6 +39,7 @@ export {
   runEventSchema,
   runRequestSchema,
   simulateRequestSchema,
+  type StoredDataset,
   storedDatasetSchema,
   storedModelSchema,
   storedRunSchema,

@@ -32,6 +32,8 @@ export async function readBody(request: Request, most: number): Promise<Uint8Arr
     );
   if (declared !== null && declared > most) throw tooLarge(`${declared} declared`);
   const pieces: Uint8Array[] = [];
+  // memory that is only reserved costs nothing until it is written
+  let body = declared === null ? null : new Uint8Array(declared);
   let length = 0;
   if (request.body) {
     const reader = request.body.getReader();
@@ -48,12 +50,14 @@ export async function readBody(request: Request, most: number): Promise<Uint8Arr
         );
       }
       if (next.done) break;
+      const at = length;
       length += next.value.length;
       if (length > most) {
         await reader.cancel().catch(() => {});
         throw tooLarge("more");
       }
-      pieces.push(next.value);
+      if (body === null) pieces.push(next.value);
+      else if (length <= body.length) body.set(next.value, at);
     }
   }
   if (declared !== null && length !== declared) {
@@ -61,7 +65,8 @@ export async function readBody(request: Request, most: number): Promise<Uint8Arr
       `Cannot read the body: expected ${declared} bytes, found its end after ${length}.`,
     );
   }
-  const body = new Uint8Array(length);
+  if (body !== null) return body;
+  body = new Uint8Array(length);
   let at = 0;
   for (const piece of pieces) {
     body.set(piece, at);

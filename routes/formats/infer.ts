@@ -4,6 +4,7 @@ import {
   type ArrayCodec,
   bodyFormat,
   type InferenceService,
+  MEDIA_TYPES,
   TENSOR_HEADERS,
 } from "../../src/edge.ts";
 import { readBody } from "./http.ts";
@@ -18,32 +19,36 @@ export interface InferContext {
   readonly maxUnpackedBytes: number;
   /** how long an inference may take, in milliseconds; the service's own limit where left out */
   readonly timeoutMs?: number;
+  /** makes an answer; the bytes are its own */
+  readonly respond?: (body: Uint8Array<ArrayBuffer>, headers: Record<string, string>) => Response;
 }
 
 /**
  * Infers what a request asks for. Its options are query parameters (or fields of a JSON body):
  * `samples` (64; 0 is the posterior mean), `seed` (0), `first_trial` (0), `bin_width_s`, `outputs` (all).
  *
+ * @param stored stands for the request's body, as .npz
  * @throws {InputError} for what is wrong with the request
  * @throws {ServingError} where it is not served
  */
 export async function inferRoute(
-  { service, codec, maxBodyBytes, maxUnpackedBytes, timeoutMs }: InferContext,
+  { service, codec, maxBodyBytes, maxUnpackedBytes, timeoutMs, respond = answer }: InferContext,
   id: string,
   request: Request,
+  stored?: Uint8Array<ArrayBuffer>,
 ): Promise<Response> {
   const { signal, headers } = request;
   const limits = { signal, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
   const model = await service.describe(id, limits);
   const head = {
-    contentType: headers.get("content-type"),
+    contentType: stored ? MEDIA_TYPES.npz : headers.get("content-type"),
     query: new URL(request.url).search.slice(1),
     name: headers.get(TENSOR_HEADERS.name),
     shape: headers.get(TENSOR_HEADERS.shape),
     dtype: headers.get(TENSOR_HEADERS.dtype),
   };
   const format = bodyFormat(head);
-  const body = await readBody(request, maxBodyBytes);
+  const body = stored ?? await readBody(request, maxBodyBytes);
   const asked = await codec.decodeInfer(body, head, model, { maxUnpackedBytes });
   // before anything is computed: an answer in a format that may be sent
   const accept = headers.get("accept");
@@ -56,11 +61,17 @@ export async function inferRoute(
   );
   const facts = { model: id, trials, samples, seed, device: device.name };
   const encoded = await codec.encodeArrays(arrays, facts, answerIn);
-  return new Response(encoded.body, {
-    headers: {
-      ...encoded.headers,
-      vary: "accept",
-      "server-timing": `queue;dur=${queueMs.toFixed(2)}, compute;dur=${computeMs.toFixed(2)}`,
-    },
+  return respond(encoded.body, {
+    ...encoded.headers,
+    vary: "accept",
+    "server-timing": `queue;dur=${queueMs.toFixed(2)}, compute;dur=${computeMs.toFixed(2)}`,
   });
+}
+
+/** An answer of bytes. */
+export function answer(
+  body: Uint8Array<ArrayBuffer>,
+  headers: Readonly<Record<string, string>>,
+): Response {
+  return new Response(body, { headers });
 }

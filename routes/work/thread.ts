@@ -1,13 +1,33 @@
 /** The module of the thread. */
 import { expose, transfer } from "comlink";
-import type { Dataset } from "../../src/server.ts";
+import { InputError } from "../../src/server.ts";
 import { ArrayHost } from "./host.ts";
+
+/** What the thread answers: errors of what a user gave keep what they are. */
+export type Answered<T> = { readonly value: T } | { readonly problem: string };
 
 const host = new ArrayHost();
 
-expose({
-  toNpz(data: Dataset) {
-    const bytes = host.toNpz(data);
-    return transfer(bytes, [bytes.buffer]);
-  },
-});
+function answer<Args extends unknown[], T>(work: (...args: Args) => T) {
+  return (...args: Args): Answered<T> => {
+    try {
+      const value = work(...args);
+      return value instanceof Uint8Array ? transfer({ value }, [value.buffer as ArrayBuffer]) : { value };
+    } catch (error) {
+      if (error instanceof InputError) return { problem: error.message };
+      throw error;
+    }
+  };
+}
+
+const exposed = {
+  toNpz: answer(host.toNpz.bind(host)),
+  fromJson: answer(host.fromJson.bind(host)),
+  holds: answer(host.holds.bind(host)),
+  hold: answer(host.hold.bind(host)),
+  trials: answer(host.trials.bind(host)),
+};
+
+export type Exposed = typeof exposed;
+
+expose(exposed);

@@ -1,18 +1,44 @@
 /** The thread for arrays, from the side that serves. It starts when it is first needed. */
-import { type Remote, wrap } from "comlink";
-import type { Dataset } from "../../src/server.ts";
-import type { ArrayHost } from "./host.ts";
+import { type Remote, transfer, wrap } from "comlink";
+import { type Dataset, InputError } from "../../src/server.ts";
+import type { JsonDataset, Trials } from "./host.ts";
+import type { Answered, Exposed } from "./thread.ts";
+
+/** A dataset in the data directory. */
+export interface StoredBytes {
+  readonly sha256: string;
+  bytes(): Promise<Uint8Array>;
+}
 
 export interface ArrayWork {
   /** A dataset as a .npz archive. */
   toNpz(data: Dataset): Promise<Uint8Array<ArrayBuffer>>;
+  /**
+   * A dataset of nested arrays as a .npz archive.
+   *
+   * @throws {InputError}
+   */
+  fromJson(data: JsonDataset): Promise<Uint8Array<ArrayBuffer>>;
+  /**
+   * Some trials of a stored dataset: as JSON, or as a .npz archive.
+   *
+   * @throws {InputError} for trials that it does not have
+   */
+  trials(
+    dataset: StoredBytes,
+    trials: Trials,
+    format: "json" | "npz",
+  ): Promise<Uint8Array<ArrayBuffer>>;
   close(): void;
 }
 
 export function createArrayWork(): ArrayWork {
-  let thread: { worker: Worker; remote: Remote<ArrayHost>; died: Promise<never> } | null = null;
+  let thread: { worker: Worker; remote: Remote<Exposed>; died: Promise<never> } | null = null;
+  /** one after the other: the thread holds one dataset */
+  let last: Promise<unknown> = Promise.resolve();
   const start = () => {
-    const worker = new Worker(new URL("./thread.ts", import.meta.url), { type: "module" });
+    const module = new URL("./thread.ts", import.meta.url);
+    const worker = new Worker(module, { type: "module", name: "arrays" });
     const { promise: died, reject } = Promise.withResolvers<never>();
     died.catch(() => {});
     worker.onerror = (event) => {
@@ -20,14 +46,30 @@ export function createArrayWork(): ArrayWork {
       thread = null;
       reject(new Error(`The thread for arrays ended: ${event.message}`));
     };
-    return { worker, remote: wrap<ArrayHost>(worker), died };
+    return { worker, remote: wrap<Exposed>(worker), died };
   };
-  const call = <T>(work: (host: Remote<ArrayHost>) => Promise<T>): Promise<T> => {
+  const call = async <T>(work: (remote: Remote<Exposed>) => Promise<Answered<T>>): Promise<T> => {
     thread ??= start();
-    return Promise.race([work(thread.remote), thread.died]);
+    const answer = await Promise.race([work(thread.remote), thread.died]);
+    if ("problem" in answer) throw new InputError(answer.problem);
+    return answer.value;
   };
   return {
-    toNpz: (data) => call((host) => host.toNpz(data)),
+    toNpz: (data) => call((remote) => remote.toNpz(data)),
+    fromJson: (data) => call((remote) => remote.fromJson(data)),
+    async trials({ sha256, bytes }, trials, format) {
+      const before = last;
+      const work = (async () => {
+        await before.catch(() => {});
+        if (!await call((remote) => remote.holds(sha256))) {
+          const file = await bytes();
+          await call((remote) => remote.hold(sha256, transfer(file, [file.buffer as ArrayBuffer])));
+        }
+        return await call((remote) => remote.trials(trials, format));
+      })();
+      last = work;
+      return await work;
+    },
     close() {
       thread?.worker.terminate();
       thread = null;

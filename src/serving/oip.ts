@@ -16,7 +16,7 @@ import {
   requireSpikesShape,
   type Shaped,
 } from "./arrays/decode.ts";
-import { type Encoded, littleEndian, requireFinite } from "./arrays/encode.ts";
+import { type Encoded, littleEndian, requireFinite, requireText } from "./arrays/encode.ts";
 import { UnsupportedTypeError } from "./arrays/errors.ts";
 import { parseMediaType } from "./arrays/media.ts";
 import { kindOf, show } from "./arrays/show.ts";
@@ -329,6 +329,8 @@ export function encodeOip(
   { model, samples, seed }: OipFacts,
 ): Encoded {
   const tails: Uint8Array[] = [];
+  const text = outputs.filter(({ binary }) => !binary).map(({ name }) => arrays.get(name)!);
+  requireText(text, `"binary_data": true can hold it`);
   const described = outputs.map(({ name, binary }) => {
     const { shape, data } = arrays.get(name)!;
     const head = `{"name":${JSON.stringify(name)},"shape":${JSON.stringify(shape)},"datatype":"${

@@ -120,7 +120,24 @@ export function requireFinite(
   );
 }
 
+/** Most numbers of an answer as text: no string is longer than 2^29 characters, and some numbers take 25. */
+const MOST_TEXT = 2 ** 24;
+
+/** @throws {NotAcceptableError} where arrays are too large to be written as text */
+export function requireText(
+  arrays: Iterable<{ readonly data: { readonly length: number } }>,
+  instead: string,
+): void {
+  let numbers = 0;
+  for (const { data } of arrays) numbers += data.length;
+  if (numbers <= MOST_TEXT) return;
+  throw new NotAcceptableError(
+    `Cannot answer as JSON: expected at most ${MOST_TEXT} numbers, found ${numbers}; ${instead}.`,
+  );
+}
+
 function json(arrays: ReadonlyMap<string, NamedArray>, facts: Facts): string {
+  requireText(arrays.values(), `${MEDIA_TYPES.npz} and ${MEDIA_TYPES.safetensors} can hold it`);
   const parts = [...arrays].map(([name, { shape, data }]) => {
     requireFinite(name, data, `${MEDIA_TYPES.npz} and ${MEDIA_TYPES.safetensors} can hold it`);
     let at = 0;
