@@ -67,3 +67,9 @@ export function words(name: string): string {
   const spaced = name.replace(/([a-z])([A-Z0-9])/g, "$1 $2").replaceAll("_", " ").toLowerCase();
   return spaced[0].toUpperCase() + spaced.slice(1);
 }
+
+/** 0.99 + 0.14i */
+export function complex(re: number, im: number): string {
+  if (im === 0) return number(re);
+  return `${number(re)} ${im < 0 ? "−" : "+"} ${number(Math.abs(im))}i`;
+}

@@ -11,7 +11,9 @@ import { problem as knownProblem, statusOf } from "../formats/http.ts";
 
 /** One field that is wrong. */
 export const detailSchema = z.strictObject({
-  field: z.string().describe("where: a path in the body, or a parameter or header's name"),
+  field: z.string().describe(
+    "a path in the body, or a parameter's or header's name; empty for the request as a whole",
+  ),
   wanted: z.string(),
   found: z.string(),
 });
@@ -102,9 +104,10 @@ function body(
  * are its parts. A message of another form has none.
  */
 function detailsOf(message: string): Detail[] {
-  const parts = /^[^:]+: expected (.+?), found (.+?)\.?$/s.exec(message);
+  const parts = /^[^:]+: (?:expected )?(.+?)[,;] found (.+?)\.?$/s.exec(message);
   if (!parts) return [];
   const [, wanted, found] = parts;
-  const named = /^([a-z][\w.[\]-]*) to be (.+)$/si.exec(wanted);
-  return [named ? { field: named[1], wanted: named[2], found } : { field: "", wanted, found }];
+  const named = /^([a-z][\w.[\]-]*) (?:to be (.+)|(of shape .+))$/si.exec(wanted);
+  if (!named) return [{ field: "", wanted, found }];
+  return [{ field: named[1], wanted: named[2] ?? named[3], found }];
 }

@@ -1,0 +1,110 @@
+/** What is known of a run while it goes on: its record, brought up to date by its events. */
+import type { HistoryEntry, Losses, Run, RunEvent } from "../types.ts";
+
+/** More points than this no screen can show. */
+const MOST_POINTS = 4000;
+
+export interface Progress {
+  run: Run;
+  /** losses of single steps, by rising step */
+  readonly steps: { readonly step: number; readonly train: Losses }[];
+  /** by rising step */
+  readonly history: HistoryEntry[];
+  /** what happened last, in words; null where the state says it all */
+  words: string | null;
+}
+
+export function newProgress(run: Run): Progress {
+  return { run, steps: [], history: [], words: null };
+}
+
+/** Takes in what happened. */
+export function happened(progress: Progress, event: RunEvent): void {
+  const { run, steps, history } = progress;
+  const change = (changes: Partial<Run>) => progress.run = { ...run, ...changes };
+  switch (event.kind) {
+    case "state":
+      progress.words = event.reason;
+      change({ state: event.state, step: event.step, model: event.model ?? run.model });
+      break;
+    case "waiting":
+      progress.words = `Waits: ${event.reason}`;
+      break;
+    case "device":
+      progress.words = null;
+      change({ deviceInfo: event.device });
+      break;
+    case "step": {
+      const { step, train, stepsPerSecond, secondsLeft } = event;
+      // a run that goes on from a checkpoint makes some steps again
+      while ((steps.at(-1)?.step ?? -1) >= step) steps.pop();
+      steps.push({ step, train });
+      if (steps.length > MOST_POINTS) thin(steps);
+      progress.words = null;
+      change({ step, stepsPerSecond, secondsLeft });
+      break;
+    }
+    case "evaluation": {
+      const { entry, best } = event;
+      while ((history.at(-1)?.step ?? -1) >= entry.step) history.pop();
+      history.push(entry);
+      if (history.length > MOST_POINTS) thin(history);
+      const { nll, klIc, klInputs } = entry.evaluation;
+      const score = nll + klIc + klInputs;
+      change({
+        step: Math.max(entry.step, run.step),
+        evaluation: entry,
+        ...(best ? { best: { step: entry.step, score } } : {}),
+      });
+      break;
+    }
+    case "checkpoint":
+      change({ checkpoint: event.step });
+      break;
+    case "start-failed": {
+      const { seed, step, term } = event;
+      progress.words = `The start of seed ${seed} is left out: its ${term} is not finite.`;
+      change({ failedStarts: [...run.failedStarts, { seed, step, term }] });
+      break;
+    }
+    case "report":
+      if (!event.made) progress.words = `No report: ${event.reason}`;
+      break;
+  }
+}
+
+/** Leaves out every other point, but not the last. */
+function thin(points: unknown[]): void {
+  const kept = points.filter((_, i) => i % 2 === (points.length - 1) % 2);
+  points.splice(0, points.length, ...kept);
+}
+
+/** Columns for charts: all steps that are known, each column with null where it knows nothing. */
+export function columns(
+  progress: Pick<Progress, "steps" | "history">,
+  train: (losses: Losses, step: number) => (number | null)[],
+  evaluation: (losses: Losses, step: number) => (number | null)[],
+): [number[], ...(number | null)[][]] {
+  const { steps, history } = progress;
+  const rows = new Map<number, { train?: Losses; evaluation?: Losses }>();
+  for (const { step, train } of steps) rows.set(step, { train });
+  for (const { step, train, evaluation } of history) {
+    rows.set(step, { train: rows.get(step)?.train ?? train, evaluation });
+  }
+  const sorted = [...rows].sort(([a], [b]) => a - b);
+  const nothing = (width: number) => Array<null>(width).fill(null);
+  const width = { train: 0, evaluation: 0 };
+  for (const [step, row] of sorted) {
+    if (row.train) width.train = train(row.train, step).length;
+    if (row.evaluation) width.evaluation = evaluation(row.evaluation, step).length;
+  }
+  const values = sorted.map(([step, row]) => [
+    ...(row.train ? train(row.train, step) : nothing(width.train)),
+    ...(row.evaluation ? evaluation(row.evaluation, step) : nothing(width.evaluation)),
+  ]);
+  const lines = Array.from(
+    { length: width.train + width.evaluation },
+    (_, i) => values.map((row) => row[i]),
+  );
+  return [sorted.map(([step]) => step), ...lines];
+}
