@@ -1,4 +1,6 @@
 /** All mutations, in the order in which they are tried. */
 import { REFERENCE } from "./reference.ts";
+import { WASM } from "./wasm.ts";
+import { WEBGPU } from "./webgpu.ts";
 
-export const ALL = [...REFERENCE];
+export const ALL = [...REFERENCE, ...WASM, ...WEBGPU];

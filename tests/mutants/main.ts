@@ -12,7 +12,6 @@ interface Flags {
   readonly only?: readonly string[];
   readonly executor?: string;
   readonly seconds: number;
-  readonly smoke?: true;
 }
 
 const program = new Command("mutants")
@@ -25,7 +24,6 @@ const program = new Command("mutants")
     ]),
   )
   .option("--only <kernels>", "only these kernels', separated by commas", (text) => text.split(","))
-  .option("--smoke", "one mutation of each executor but webgpu")
   .option(
     "--seconds <number>",
     "for the tests of one mutation, then it counts as not noticed",
@@ -40,17 +38,13 @@ function whole(text: string): number {
   throw new InvalidArgumentError("Expected a whole number above 0.");
 }
 
-function chosen({ only, executor, smoke }: Flags): Mutation[] {
+function chosen({ only, executor }: Flags): Mutation[] {
   const kernels = new Set(ALL.map(({ kernel }) => kernel));
   for (const kernel of only ?? []) {
     if (!kernels.has(kernel)) program.error(`No kernel ${kernel}: ${[...kernels].join(", ")}.`);
   }
-  const wanted = ALL.filter((mutation) =>
+  return ALL.filter((mutation) =>
     (!executor || mutation.executor === executor) && (!only || only.includes(mutation.kernel))
-  );
-  if (!smoke) return wanted;
-  return ["reference", "wasm"].flatMap((executor) =>
-    wanted.filter((mutation) => mutation.executor === executor).slice(0, 1)
   );
 }
 

@@ -1,9 +1,20 @@
 /** A copy of the tree, in which one file at a time is changed and tested. */
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Mutation } from "./mutation.ts";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+/** The repository. */
+export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
+/** What tests of kernels read; `wasm` with what is built. */
+const PARTS = ["deno.json", "deno.lock", "src", "tests", "wasm", "shaders"];
+
+async function copy(from: string, to: string): Promise<void> {
+  const { isDirectory } = await Deno.stat(from);
+  if (!isDirectory) return await Deno.copyFile(from, to);
+  await Deno.mkdir(to);
+  for await (const { name } of Deno.readDir(from)) await copy(join(from, name), join(to, name));
+}
 
 /** How a test file ended. */
 type Outcome =
@@ -34,19 +45,7 @@ export class Workshop {
 
   static async open(): Promise<Workshop> {
     const folder = await Deno.makeTempDir({ prefix: "latentd-mutants-" });
-    const { code, output } = await command(
-      ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-      ROOT,
-    );
-    if (code !== 0) throw new Error(`Cannot copy the tree: git ls-files says ${output}`);
-    for (const path of output.split("\0").filter((path) => path !== "")) {
-      const to = join(folder, path);
-      await Deno.mkdir(dirname(to), { recursive: true });
-      await Deno.copyFile(join(ROOT, path), to).catch((error) => {
-        // listed, but removed from the work tree
-        if (!(error instanceof Deno.errors.NotFound)) throw error;
-      });
-    }
+    for (const part of PARTS) await copy(join(ROOT, part), join(folder, part));
     const workshop = new Workshop(folder);
     await workshop.#build();
     return workshop;
