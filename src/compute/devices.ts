@@ -3,6 +3,7 @@ import { InputError } from "../errors.ts";
 import type { DeviceName, Executor } from "./executor.ts";
 import { createReferenceExecutor } from "./reference.ts";
 import { createWasmExecutor } from "./wasm.ts";
+import type { StartThread } from "./wasm_threads.ts";
 import { createWebgpuExecutor } from "./webgpu.ts";
 import { describeAdapter, findAdapter, listAdapters } from "./webgpu/adapter.ts";
 import type { Capabilities } from "./webgpu/capabilities.ts";
@@ -22,6 +23,8 @@ export interface DeviceOptions {
   readonly reproducible?: boolean;
   /** why a device that is named was named; "asked for by name" by default */
   readonly reason?: string;
+  /** starts the wasm device's threads; see `WasmOptions` */
+  readonly startThread?: StartThread;
 }
 
 /** @throws {InputError} for a name that is no device */
@@ -53,7 +56,7 @@ export function parseDeviceChoice(name: string): DeviceChoice {
  * ```
  */
 export async function openDevice(options: DeviceOptions = {}): Promise<Executor> {
-  const { threads, reproducible, reason = "asked for by name" } = options;
+  const { threads, reproducible, reason = "asked for by name", startThread } = options;
   const choice = parseDeviceChoice(options.device ?? "auto");
   switch (choice) {
     case "reference":
@@ -70,15 +73,15 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Executor>
       }
       return await createWebgpuExecutor({ reason });
     case "wasm":
-      return await createWasmExecutor({ threads, reproducible, reason });
+      return await createWasmExecutor({ threads, reproducible, reason, startThread });
     case "auto":
       return await openAuto(options);
   }
 }
 
-async function openAuto({ threads, reproducible }: DeviceOptions): Promise<Executor> {
+async function openAuto({ threads, reproducible, startThread }: DeviceOptions): Promise<Executor> {
   const wasm = (why: string) =>
-    createWasmExecutor({ threads, reproducible, reason: `auto: ${why}` });
+    createWasmExecutor({ threads, reproducible, reason: `auto: ${why}`, startThread });
   if (threads !== undefined || reproducible) {
     return await wasm(
       `${

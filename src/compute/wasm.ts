@@ -16,7 +16,8 @@ import {
   layOut,
 } from "./wasm_encode.ts";
 import { type Region, Regions } from "./wasm_memory.ts";
-import { compileKernels, instantiate, type WasmExports, type WorkerStart } from "./wasm_module.ts";
+import { compileKernels, instantiate, type WasmExports } from "./wasm_module.ts";
+import { type StartThread, startThread } from "./wasm_threads.ts";
 
 /**
  * Threads by default: one for each processor, up to this. A program meets at a barrier after every
@@ -36,6 +37,8 @@ export interface WasmOptions {
   readonly reproducible?: boolean;
   /** why this device: see `DeviceInfo` */
   readonly reason?: string;
+  /** starts the threads that help; by default they are workers of the caller's thread */
+  readonly startThread?: StartThread;
 }
 
 /**
@@ -73,13 +76,14 @@ export async function createWasmExecutor(options: WasmOptions = {}): Promise<Exe
   const wasm = instantiate(module, memory);
   const start = wasm.scratchEnd(threads) >>> 0;
   memory.grow(Math.ceil(start / 65536) - 1);
-  const workers: Worker[] = [];
-  for (let thread = 1; thread < threads; thread++) {
-    workers.push(new Worker(new URL("./wasm_worker.ts", import.meta.url), { type: "module" }));
-  }
-  await Promise.all(
-    workers.map((worker, i) => enlist(worker, { module, memory, thread: i + 1, threads })),
+  const begin = options.startThread ?? startThread;
+  const started = await Promise.all(
+    Array.from(
+      { length: threads - 1 },
+      (_, i) => begin({ module, memory, thread: i + 1, threads }),
+    ),
   );
+  const workers = started.filter((worker) => worker instanceof Worker);
   const info: DeviceInfo = {
     name: "wasm",
     threads,
@@ -104,18 +108,6 @@ export function createSingleThreadExecutor(
   memory.grow(Math.ceil(start / 65536) - 1);
   const info: DeviceInfo = { name: "wasm", threads: 1, arithmetic: REPRODUCIBLE, reason };
   return new WasmExecutor(info, wasm, memory, new Regions(memory, start), []);
-}
-
-/** Resolves when a worker is about to wait for its first program. */
-function enlist(worker: Worker, start: WorkerStart): Promise<void> {
-  return new Promise((resolve, reject) => {
-    worker.onmessage = () => resolve();
-    worker.onerror = (event) => {
-      event.preventDefault();
-      reject(new Error(`Cannot start a thread of the wasm device: ${event.message}`));
-    };
-    worker.postMessage(start);
-  });
 }
 
 class WasmExecutor implements Executor {

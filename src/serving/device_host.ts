@@ -1,15 +1,17 @@
 /** What a device's worker does: keeps the device, the models and the programs of jobs, and runs them. */
+import * as Comlink from "comlink";
 import { type DeviceOptions, openDevice } from "../compute/devices.ts";
 import type { DeviceInfo, Executor, Program } from "../compute/executor.ts";
 import type { Scalars } from "../compute/kernels.ts";
 import type { Plan } from "../compute/recording.ts";
 import { modelFromBytes } from "../data/model_file.ts";
+import type { ThreadCalls } from "./device_threads.ts";
 import { type Launch, runLaunch, type Width } from "./launch.ts";
 import { LoadedModels } from "./models.ts";
 import type { ModelDescription } from "./service.ts";
 
 export interface HostOptions {
-  readonly device: DeviceOptions;
+  readonly device: Omit<DeviceOptions, "startThread">;
   readonly maxBatch: number;
   readonly maxModelBytes: number;
 }
@@ -28,8 +30,17 @@ export class DeviceHost {
   readonly #programs = new Map<number, Program>();
   #nextProgram = 1;
 
-  async open({ device, maxBatch, maxModelBytes }: HostOptions): Promise<DeviceInfo> {
-    const executor = await openDevice(device);
+  /** @param threads where the serving thread answers as `ThreadCalls` */
+  async open(
+    { device, maxBatch, maxModelBytes }: HostOptions,
+    threads: MessagePort,
+  ): Promise<DeviceInfo> {
+    const calls = Comlink.wrap<ThreadCalls>(threads);
+    const executor = await openDevice({ ...device, startThread: (start) => calls.start(start) })
+      .finally(() => {
+        calls[Comlink.releaseProxy]();
+        threads.close();
+      });
     this.#executor = executor;
     this.#models = new LoadedModels(executor, maxBatch, maxModelBytes);
     return executor.info;

@@ -9,6 +9,7 @@ import { InputError } from "../errors.ts";
 import type { FixedPointResult } from "../analysis/fixed_points.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { GenerateOptions } from "../study/generate.ts";
+import { DeviceThreads } from "./device_threads.ts";
 import { ServingError } from "./errors.ts";
 import type { Outcome, ServingEvent, ServingStatistics } from "./events.ts";
 import { type Launch, launchTrials, layOutAnswer, viewAnswer, type Width } from "./launch.ts";
@@ -38,7 +39,7 @@ export interface ModelSource {
 
 export interface ServingOptions {
   readonly models: ModelSource;
-  readonly device?: DeviceOptions;
+  readonly device?: Omit<DeviceOptions, "startThread">;
   /** most trials of one launch: 64 */
   readonly maxBatch?: number;
   /** how long a posterior mean waits for others to share its launch while the device is idle: 0 ms */
@@ -433,14 +434,22 @@ export class Serving implements InferenceService {
     this.#requireOpen();
     this.#retryAt = performance.now() + RETRY_MS;
     const start = performance.now();
+    const threads = new DeviceThreads();
     const client: Device = new WorkerClient<DeviceHost>(
       this.options.startWorker,
       "the device's thread",
-      (error) => this.#lost(client, error),
+      (error) => {
+        threads.release();
+        this.#lost(client, error);
+      },
     );
     const { device, maxBatch, maxModelBytes } = this.options;
+    const { port } = threads;
     try {
-      this.#device = await client.call((host) => host.open({ device, maxBatch, maxModelBytes }));
+      this.#device = await client.call((host) =>
+        host.open({ device, maxBatch, maxModelBytes }, Comlink.transfer(port, [port]))
+      );
+      threads.opened();
     } catch (error) {
       this.#reason = error instanceof Error ? error.message : String(error);
       client.abandon("it could not be opened");
