@@ -1,4 +1,8 @@
-/** The dashboard at `/`, and its parts below `/dashboard/`: files of `routes/dashboard/`, and uPlot. */
+/**
+ * The dashboard at `/`, and its parts below `/dashboard/`: files of `routes/dashboard/`, and uPlot. Its
+ * scripts are TypeScript; what is sent is the same text with its types blanked out.
+ */
+import { stripTypeScriptTypes } from "node:module";
 import type { Hono } from "hono";
 import type { Env } from "./context.ts";
 import { PAGE_POLICY } from "./middleware/headers.ts";
@@ -20,7 +24,13 @@ export function dashboardRoutes(app: Hono<Env>): void {
     serveFile(app, `/dashboard/${name}`, name, PAGE_POLICY, load);
   }
   for (const name of filesBelow(FOLDER)) {
-    const load = () => Deno.readFile(new URL(name, FOLDER));
+    const load = async () => await Deno.readFile(new URL(name, FOLDER));
+    if (name.endsWith(".ts")) {
+      // browsers go by the type of the answer, not by the name
+      const script = async () => stripTypeScriptTypes(new TextDecoder().decode(await load()));
+      serveFile(app, `/dashboard/${name}`, name.replace(/ts$/, "js"), PAGE_POLICY, script);
+      continue;
+    }
     serveFile(app, `/dashboard/${name}`, name, PAGE_POLICY, load);
     if (name === "index.html") serveFile(app, "/", name, PAGE_POLICY, load);
   }
@@ -29,7 +39,6 @@ export function dashboardRoutes(app: Hono<Env>): void {
 function* filesBelow(folder: URL, prefix = ""): Generator<string> {
   for (const { name, isDirectory, isFile } of Deno.readDirSync(folder)) {
     if (isDirectory) yield* filesBelow(new URL(`${name}/`, folder), `${prefix}${name}/`);
-    // sources that a build reads are no parts of the page
-    else if (isFile && !name.endsWith(".ts")) yield `${prefix}${name}`;
+    else if (isFile) yield `${prefix}${name}`;
   }
 }

@@ -1,0 +1,119 @@
+/** Inference to a file: of a stored dataset, or of spikes that are sent. */
+import { request, typeOfFile } from "../api.ts";
+import { type Child, h, replace } from "../dom.ts";
+import { bytes } from "../format.ts";
+import { choice, type Field, field, form } from "../parts/form.ts";
+import { keep } from "../parts/keep.ts";
+import { shape } from "../parts/rows.ts";
+import { upload } from "../parts/upload.ts";
+import type { ModelView } from "./model.ts";
+
+/** What the arrays are. */
+const OUTPUTS: readonly (readonly [name: string, words: string])[] = [
+  ["rates", "expected spikes per bin"],
+  ["rates_hz", "spikes per second, where the bin width is known"],
+  ["log_rates", "their logarithm"],
+  ["factors", "factors"],
+  ["gen_states", "states of the generator"],
+  ["gen_init", "its initial states"],
+  ["ic_mean", "posterior mean of the initial condition"],
+  ["ic_logvar", "and its log-variance"],
+];
+const INPUTS: typeof OUTPUTS = [
+  ["gen_inputs", "inferred inputs"],
+  ["input_mean", "their posterior mean"],
+  ["input_logvar", "and log-variance"],
+];
+
+export function inferView({ model, datasets }: Pick<ModelView, "model" | "datasets">): Child {
+  const names = [
+    ...OUTPUTS.filter(([name]) => name !== "rates_hz" || model.binWidth !== null),
+    ...(model.hyperparameters.inferredInputs > 0 ? INPUTS : []),
+  ];
+  const whole = { type: "integer", minimum: 0 };
+  const fields = new Map<string, Field>([
+    ["samples", field("samples", whole, {
+      label: "Posterior samples",
+      otherwise: "64",
+      hint: "averaged; 0 is the posterior mean",
+    })],
+    ["seed", field("seed", whole, { otherwise: "0" })],
+    ["format", choice("format", "File", [["npz", ".npz, for NumPy"], ["safetensors", ".safetensors"]])],
+  ]);
+  const boxes = names.map(([name, words]) => {
+    const box = field(name, { type: "boolean" }, { label: name, hint: words, value: "true" });
+    return [name, box] as const;
+  });
+  const done = h("div", { role: "status" });
+  const ask = async (path: string, body?: File) => {
+    replace(done);
+    const query = new URLSearchParams();
+    for (const name of ["samples", "seed"]) {
+      const value = fields.get(name)?.read();
+      if (value !== undefined) query.set(name, String(value));
+    }
+    query.set("outputs", boxes.filter(([, box]) => box.read()).map(([name]) => name).join(","));
+    const format = String(fields.get("format")?.read());
+    const answer = await request(`${path}?${query}`, {
+      method: "POST",
+      headers: {
+        accept: `application/x-${format}`,
+        ...(body ? { "content-type": typeOfFile(body.name) } : {}),
+      },
+      body,
+    });
+    const data = await answer.blob();
+    const name = `rates.${format}`;
+    keep(data, name);
+    replace(
+      done,
+      h("p", { class: "done" }, `${name} (${bytes(data.size)}) is in your downloads. `),
+    );
+  };
+  const base = `/v1/models/${model.id}/infer`;
+  const source = choice("dataset", "Dataset", datasets.map((one) => [one.id, `${one.name}: ${shape(one)}`]));
+  return [
+    h(
+      "div",
+      { class: "card" },
+      h("h2", {}, "What is wanted"),
+      h("div", { class: "fields" }, [...fields.values()].map(({ element }) => element)),
+      h(
+        "fieldset",
+        {},
+        h("legend", {}, "Arrays"),
+        h("div", { class: "fields checks" }, boxes.map(([, { element }]) => element)),
+      ),
+    ),
+    h(
+      "div",
+      { class: "columns two" },
+      h(
+        "div",
+        { class: "card" },
+        h("h2", {}, "Of a stored dataset"),
+        datasets.length === 0
+          ? h("p", {}, `None fits: the model takes ${model.T} bins and ${model.N} neurons.`)
+          : form({
+            label: "Infer from a stored dataset",
+            fields,
+            content: source.element,
+            submit: "Infer and download",
+            send: () => ask(`${base}/${source.input.value}`),
+          }),
+      ),
+      h(
+        "div",
+        { class: "card" },
+        h("h2", {}, "Of new spikes"),
+        upload({
+          label: "A file of spikes",
+          hint: `.npz or .npy: any number of trials of ${model.T} bins and ${model.N} neurons. They are not stored.`,
+          accept: ".npz,.npy",
+          take: (file) => ask(base, file),
+        }),
+      ),
+    ),
+    done,
+  ];
+}

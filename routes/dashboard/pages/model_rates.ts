@@ -1,0 +1,184 @@
+/** Single-trial rates over the spikes that they were inferred from. */
+import { drawn, figure, legend } from "../charts/frame.ts";
+import { heat, MOST_MARKS } from "../charts/heat.ts";
+import { lines, timeAxis } from "../charts/lines.ts";
+import { scale } from "../charts/scale.ts";
+import { type Child, h, replace } from "../dom.ts";
+import { count, number } from "../format.ts";
+import { inferTrial } from "../data/inference.ts";
+import { trialOf } from "../data/trials.ts";
+import { choice } from "../parts/form.ts";
+import { folded, section, table } from "../parts/page.ts";
+import { isLeft, problemBox } from "../parts/problem.ts";
+import { stepper } from "../parts/stepper.ts";
+import type { ModelView } from "./model.ts";
+
+interface Shown {
+  readonly trial: number;
+  readonly rates_TN: ArrayLike<number>;
+  readonly counts_TN: ArrayLike<number>;
+  readonly truth_TN: ArrayLike<number> | null;
+}
+
+export async function rates({ model, trials, samples, signal }: ModelView): Promise<Child> {
+  const { T, N, counts_BTN, binWidth } = trials;
+  const time = timeAxis(binWidth ?? model.binWidth);
+  const load = async (trial: number): Promise<Shown> => {
+    const wanted = { model: model.id, samples, outputs: ["rates"] };
+    const [arrays, truth] = await Promise.all([
+      inferTrial(trials, trial, wanted, signal),
+      trials.dataset === null ? null : trials.truth(),
+    ]);
+    const rates = arrays.get("rates");
+    if (!rates) throw new Error("The answer lacks rates.");
+    return {
+      trial,
+      rates_TN: rates.data,
+      counts_TN: trialOf(counts_BTN, trial, T * N),
+      truth_TN: truth && trialOf(truth.data as Float64Array, trial, T * N),
+    };
+  };
+  let shown = await load(0), neuron = busiest(shown.counts_TN, T, N), sorting = "index";
+
+  const maps = drawn((width) => {
+    const { rates_TN, counts_TN, truth_TN, trial } = shown;
+    const full = quantile(truth_TN ? [...Array.from(rates_TN), ...Array.from(truth_TN)] : rates_TN, 0.995);
+    const order = orderOf(sorting, rates_TN, T, N);
+    const beside = truth_TN !== null && width > 860;
+    const each = beside ? Math.floor((width - 20) / 2) : width;
+    const part = (values: ArrayLike<number>, counts: ArrayLike<number> | null, name: string) =>
+      heat({
+        T,
+        N,
+        rates_TN: values,
+        counts_TN: counts,
+        order,
+        full,
+        time,
+        selected: neuron,
+        label: `${name} of ${N} neurons in trial ${trial}, from 0 to ${number(full, 3)} spikes per bin`,
+        choose: (n) => choose.set(n),
+      }, each);
+    return h(
+      "div",
+      { class: beside ? "beside" : "stack" },
+      h("div", {}, h("h3", {}, "Inferred rates and spikes"), part(rates_TN, counts_TN, "Inferred rates")),
+      truth_TN && h("div", {}, h("h3", {}, "True rates"), part(truth_TN, null, "True rates")),
+      scale(full, "spikes per bin"),
+    );
+  }, signal);
+  const trace = drawn((width) => {
+    const column = (values: ArrayLike<number>) => Array.from({ length: T }, (_, t) => values[t * N + neuron]);
+    const { rates_TN, counts_TN, truth_TN, trial } = shown;
+    return lines({
+      lines: [
+        ...(truth_TN ? [{ values: column(truth_TN), color: "var(--truth)", dashed: true }] : []),
+        { values: column(rates_TN), color: "var(--model)", width: 2.5 },
+      ],
+      stems: column(counts_TN),
+      time,
+      yLabel: "spikes per bin",
+      label: `Neuron ${neuron} in trial ${trial}: spikes and inferred rate`,
+      fromZero: true,
+    }, width);
+  }, signal);
+  const numbers = folded("This neuron as a table", () =>
+    table(
+      `Neuron ${neuron} in trial ${shown.trial}`,
+      [time.label, "spikes", "inferred rate", ...(shown.truth_TN ? ["true rate"] : [])],
+      Array.from({ length: T }, (_, t) => {
+        const at = t * N + neuron;
+        const truth = shown.truth_TN ? [number(shown.truth_TN[at])] : [];
+        return [number(time.at(t)), count(shown.counts_TN[at]), number(shown.rates_TN[at]), ...truth];
+      }),
+    ));
+  const again = () => {
+    maps.again();
+    trace.again();
+    numbers.open = false;
+  };
+  const problems = h("div", {});
+  const pick = stepper("Trial", trials.trials, 0, (trial) => {
+    replace(problems);
+    load(trial).then((loaded) => {
+      shown = loaded;
+      again();
+    }).catch((error) => isLeft(error) || replace(problems, problemBox(error)));
+  });
+  const choose = stepper("Neuron", N, neuron, (n) => {
+    neuron = n;
+    again();
+  });
+  const sort = choice("sort", "Order of neurons", [
+    ["index", "as in the data"],
+    ["peak", "time of the highest rate"],
+    ["mean", "mean rate"],
+  ]);
+  sort.input.addEventListener("change", () => {
+    sorting = sort.input.value;
+    maps.again();
+  });
+  const spikes = shown.counts_TN.length;
+  return [
+    h(
+      "div",
+      { class: "card" },
+      h("div", { class: "toolbar" }, pick, sort.element),
+      problems,
+      figure(
+        `A row for each neuron: colour is the inferred rate, marks are the spikes. Click a row to see the neuron below.${
+          spikes > MOST_MARKS ? " Where there are too many spikes they are left out." : ""
+        }`,
+        maps,
+      ),
+    ),
+    section(
+      "One neuron",
+      h(
+        "div",
+        { class: "card" },
+        h("div", { class: "toolbar" }, choose),
+        figure(
+          `Spikes as they came, and the rate that the model inferred from the whole trial and all neurons.`,
+          legend([
+            { label: "inferred rate", color: "var(--model)" },
+            { label: "spikes", color: "var(--spike)", mark: "stem" },
+            ...(shown.truth_TN ? [{ label: "true rate", color: "var(--truth)" }] : []),
+          ]),
+          trace,
+        ),
+        numbers,
+      ),
+    ),
+  ];
+}
+
+/** The neuron with the most spikes: the one that says most. */
+function busiest(counts_TN: ArrayLike<number>, T: number, N: number): number {
+  const sums = Array.from({ length: N }, (_, n) => {
+    let sum = 0;
+    for (let t = 0; t < T; t++) sum += counts_TN[t * N + n];
+    return sum;
+  });
+  return sums.indexOf(Math.max(...sums));
+}
+
+function orderOf(by: string, rates_TN: ArrayLike<number>, T: number, N: number): number[] {
+  const order = Array.from({ length: N }, (_, n) => n);
+  if (by === "index") return order;
+  const key = order.map((n) => {
+    let sum = 0, peak = 0;
+    for (let t = 0; t < T; t++) {
+      sum += rates_TN[t * N + n];
+      if (rates_TN[t * N + n] > rates_TN[peak * N + n]) peak = t;
+    }
+    return by === "peak" ? peak : -sum;
+  });
+  return order.sort((a, b) => key[a] - key[b]);
+}
+
+/** A value that this share is not above: a single peak would leave all else pale. */
+function quantile(values: ArrayLike<number>, share: number): number {
+  const sorted = Float64Array.from(values).sort();
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] || 1;
+}
