@@ -343,6 +343,9 @@ export const WEBGPU = [
     ["a correction left out", "(m / correct1)", "m"],
     ["the last number left out", "if (p >= adam.P) {", "if (p + 1u >= adam.P) {"],
   ]),
+  ...webgpu("adam", ["tests/webgpu_golden.test.ts"], [
+    ["a norm that another workgroup finished", "norm = finishedNorm;", "norm = f32(group.x);"],
+  ]),
   ...webgpu("average_samples", ELEMENTWISE, [
     [
       "a sample too few",

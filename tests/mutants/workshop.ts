@@ -67,13 +67,11 @@ export class Workshop {
     );
     if (late) return { kind: "broken", why: `not over after ${seconds} s` };
     if (code === 0) return { kind: "passed" };
-    const failed = /^(.*) \.\.\. FAILED/m.exec(output)?.[1];
-    const broken = NO_PROGRAM.exec(output);
-    if (failed === undefined || broken) {
-      return {
-        kind: "broken",
-        why: broken?.[0] ?? (output.trim().split("\n").at(-1) || "it ended"),
-      };
+    const failed = /^ *(.*) \.\.\. FAILED/m.exec(output)?.[1];
+    const broken = NO_PROGRAM.exec(output)?.[0];
+    if (failed === undefined || broken !== undefined) {
+      const error = /^.*error.*$/m.exec(output)?.[0] ?? `it ended with ${code}`;
+      return { kind: "broken", why: broken ?? error };
     }
     return { kind: "failed", why: failed };
   }
