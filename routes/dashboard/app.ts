@@ -1,6 +1,6 @@
 /** The dashboard: which page an address means, and what surrounds every page. */
 import { getJson, key, onKeyNeeded } from "./api.ts";
-import { announce, byId, replace, h } from "./dom.ts";
+import { announce, byId, h, replace } from "./dom.ts";
 import { data } from "./pages/data.ts";
 import { dataset } from "./pages/dataset.ts";
 import { model } from "./pages/model.ts";
@@ -54,12 +54,20 @@ async function show(): Promise<void> {
       replace(main, view.body);
     } else {
       const back = linkButton("Overview", "#/", "primary");
-      replace(main, head({ title, about: "There is no such page." }), h("div", { class: "actions" }, back));
+      replace(
+        main,
+        head({ title, about: "There is no such page." }),
+        h("div", { class: "actions" }, back),
+      );
     }
   } catch (error) {
     if (signal.aborted || isLeft(error)) return;
     title = "Something is wrong";
-    const again = h("button", { type: "button", class: "primary", click: () => void show() }, "Try again");
+    const again = h(
+      "button",
+      { type: "button", class: "primary", click: () => void show() },
+      "Try again",
+    );
     replace(main, head({ title }), problemBox(error), h("div", { class: "actions" }, again));
   }
   main.removeAttribute("aria-busy");

@@ -23,6 +23,14 @@ export function number(value: number | null | undefined, digits = 4): string {
   return text.replace("-", "−");
 }
 
+/** "each", "every other", "every 3rd" */
+export function every(stride: number): string {
+  if (stride <= 2) return stride === 1 ? "each" : "every other";
+  const teen = stride % 100 >= 11 && stride % 100 <= 13;
+  const end = teen ? "th" : ["th", "st", "nd", "rd"][stride % 10] ?? "th";
+  return `every ${count(stride)}${end}`;
+}
+
 /** A fixed number of decimals: for columns. */
 export function fixed(value: number | null | undefined, decimals: number): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
@@ -62,10 +70,30 @@ export function when(instant: string): string {
   return clock.format(new Date(instant));
 }
 
+/** What names of the server shorten. */
+const WORDS: Readonly<Record<string, string>> = {
+  ic: "IC",
+  kl: "KL",
+  l2: "L2",
+  adam: "Adam",
+  b1: "β₁",
+  b2: "β₂",
+  eps: "ε",
+  tau: "τ",
+  var: "variance",
+  min: "minimum",
+  max: "maximum",
+  eval: "evaluation",
+  grad: "gradient",
+  tol: "tolerance",
+  std: "deviation",
+};
+
 /** "generatorUnits" → "Generator units" */
 export function words(name: string): string {
-  const spaced = name.replace(/([a-z])([A-Z0-9])/g, "$1 $2").replaceAll("_", " ").toLowerCase();
-  return spaced[0].toUpperCase() + spaced.slice(1);
+  const spaced = name.replace(/([a-z])([A-Z])/g, "$1 $2").replaceAll("_", " ").toLowerCase();
+  const known = spaced.split(" ").map((word) => WORDS[word] ?? word).join(" ");
+  return known[0].toUpperCase() + known.slice(1);
 }
 
 /** 0.99 + 0.14i */

@@ -1,5 +1,6 @@
 /** What the server's own description says of the fields that it takes. */
 import { getJson } from "./api.ts";
+import { count } from "./format.ts";
 
 /** As much of JSON Schema as forms need. */
 export interface Schema {
@@ -12,25 +13,48 @@ export interface Schema {
   readonly description?: string;
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly oneOf?: readonly Schema[];
+  readonly anyOf?: readonly Schema[];
+  readonly $ref?: string;
 }
 
-let document: Promise<{ components: { schemas: Record<string, Schema> } }> | null = null;
+interface Described {
+  readonly components: { readonly schemas: Readonly<Record<string, Schema>> };
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+}
 
-/** A named schema of the server's OpenAPI document. */
-export async function schemaOf(name: string): Promise<Schema> {
-  document ??= getJson("/openapi.json");
-  document.catch(() => document = null);
-  const found = (await document).components.schemas[name];
-  if (!found) throw new Error(`The server does not describe ${name}.`);
-  return found;
+interface Operation {
+  readonly requestBody?: {
+    readonly content: Readonly<Record<string, { readonly schema: Schema }>>;
+  };
+}
+
+let described: Promise<Described> | null = null;
+
+/** The schema of the JSON that a POST takes. */
+export async function schemaOf(path: string): Promise<Schema> {
+  described ??= getJson("/openapi.json");
+  described.catch(() => described = null);
+  const document = await described;
+  const found = document.paths[path]?.post?.requestBody?.content["application/json"]?.schema;
+  if (!found) throw new Error(`The server does not describe what ${path} takes.`);
+  return resolved(found, document);
+}
+
+/** A schema instead of its name. */
+function resolved(schema: Schema, document: Described): Schema {
+  const name = schema.$ref?.split("/").at(-1);
+  const own = name === undefined ? schema : document.components.schemas[name] ?? schema;
+  const options = own.oneOf ?? own.anyOf;
+  return options ? { ...own, oneOf: options.map((one) => resolved(one, document)) } : own;
 }
 
 /** A description without the default that it ends with, and that default. */
 export function splitDefault(description = ""): { words: string; otherwise: string | null } {
-  const found = /^(.*?)[;,]?\s*\(?(?:default |; ?)"?([^")]*)"?\)?$/.exec(description) ??
-    /^(.*); ([^;]+)$/.exec(description);
+  const found = /^(.*?) ?\(default (.*)\)$/.exec(description) ??
+    /^(.*?)(?:[;,] |^)default (.*)$/.exec(description) ??
+    /^(.*); (\S+|the model's)$/.exec(description);
   return found
-    ? { words: found[1].trim(), otherwise: found[2].trim() }
+    ? { words: found[1], otherwise: found[2].replaceAll('"', "") }
     : { words: description, otherwise: null };
 }
 
@@ -40,7 +64,9 @@ export function bounds(schema: Schema): string {
   const from = exclusiveMinimum ?? minimum, to = exclusiveMaximum ?? maximum;
   // what JSON can count to is no bound that anyone meets
   const far = to === undefined || to >= Number.MAX_SAFE_INTEGER;
-  if (minimum !== undefined && maximum !== undefined && !far) return `${minimum} to ${maximum}`;
+  if (minimum !== undefined && maximum !== undefined && !far) {
+    return `${count(minimum)} to ${count(maximum)}`;
+  }
   const low = from === undefined
     ? ""
     : exclusiveMinimum === undefined

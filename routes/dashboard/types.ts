@@ -30,6 +30,10 @@ export interface Hyperparameters {
   readonly stepSize: number;
   readonly decayFactor: number;
   readonly decaySteps: number;
+  readonly klMin: number;
+  readonly klMax: number;
+  readonly klStart: number;
+  readonly klEnd: number;
 }
 
 export interface Losses {

@@ -17,17 +17,22 @@ const FARTHEST = 2.5;
 
 /** How many are beyond the frame. */
 export function beyond(spectra: readonly Spectrum[]): number {
-  return spectra.flatMap(({ values }) => values).filter(({ modulus }) => !(modulus <= FARTHEST)).length;
+  return spectra.flatMap(({ values }) => values).filter(({ modulus }) => !(modulus <= FARTHEST))
+    .length;
 }
 
-export function eigenvalues(spectra: readonly Spectrum[], label: string, width: number): SVGElement {
+export function eigenvalues(
+  spectra: readonly Spectrum[],
+  label: string,
+  width: number,
+): SVGElement {
   const near = spectra.flatMap(({ values }) => values).filter(({ modulus }) => modulus <= FARTHEST);
   const reach = 1.1 * Math.max(1.05, ...near.flatMap(({ re, im }) => [Math.abs(re), Math.abs(im)]));
-  const size = Math.min(width, 520);
+  const size = Math.min(width, 600);
   // as wide as tall inside the axes
   const axes = frame({
     width: size,
-    height: size - 4,
+    height: Math.round(0.98 * size),
     x: { label: "real part", domain: [-reach, reach], ticks: 5 },
     y: { label: "imaginary part", domain: [-reach, reach], ticks: 5 },
     label,
@@ -38,7 +43,9 @@ export function eigenvalues(spectra: readonly Spectrum[], label: string, width: 
     svg("line", { x1: x(0), x2: x(0), y1: y(-reach), y2: y(reach), class: "zero" }),
     svg("ellipse", { cx: x(0), cy: y(0), rx: x(1) - x(0), ry: y(0) - y(1), class: "unit-circle" }),
   );
-  for (const { values, color, chosen, name } of [...spectra].sort((a, b) => +a.chosen - +b.chosen)) {
+  for (
+    const { values, color, chosen, name } of [...spectra].sort((a, b) => +a.chosen - +b.chosen)
+  ) {
     for (const { re, im, modulus } of values) {
       if (!(modulus <= FARTHEST)) continue;
       inside.append(svg(

@@ -8,7 +8,7 @@ export type Domain = readonly [low: number, high: number];
 export interface Axis {
   readonly label: string;
   readonly domain: Domain;
-  /** about how many ticks */
+  /** about how many ticks; 0 leaves them to who draws */
   readonly ticks?: number;
   /** whole numbers only */
   readonly whole?: boolean;
@@ -28,6 +28,7 @@ export interface Frame {
 
 /** Round numbers from low to high. */
 export function ticks([low, high]: Domain, about: number, whole = false): number[] {
+  if (about <= 0) return [];
   const raw = (high - low) / Math.max(1, about);
   if (!(raw > 0) || !Number.isFinite(raw)) return [low];
   const power = 10 ** Math.floor(Math.log10(raw));
@@ -35,7 +36,9 @@ export function ticks([low, high]: Domain, about: number, whole = false): number
   const size = whole ? Math.max(1, Math.round(step)) : step;
   const first = Math.ceil(low / size - 1e-9);
   const found: number[] = [];
-  for (let k = first; k * size <= high + size * 1e-9; k++) found.push(Number((k * size).toPrecision(12)));
+  for (let k = first; k * size <= high + size * 1e-9; k++) {
+    found.push(Number((k * size).toPrecision(12)));
+  }
   return found;
 }
 
@@ -86,7 +89,14 @@ export function frame(
   }
   const element = svg(
     "svg",
-    { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label, class: "chart" },
+    {
+      width,
+      height,
+      viewBox: `0 0 ${width} ${height}`,
+      role: "img",
+      "aria-label": label,
+      class: "chart",
+    },
     svg("defs", {}, svg("clipPath", { id: clip }, svg("rect", rect))),
     axes,
     inside,
@@ -127,7 +137,7 @@ export function figure(caption: Child, ...content: readonly Child[]): HTMLElemen
   return h("figure", {}, content, h("figcaption", {}, caption));
 }
 
-export type Mark = "line" | "dot" | "ring" | "diamond" | "stem";
+export type Mark = "line" | "dash" | "dot" | "ring" | "diamond" | "stem";
 
 /** What the colours and signs mean. */
 export function legend(
@@ -137,10 +147,23 @@ export function legend(
     "ul",
     { class: "legend" },
     entries.map(({ label, color, mark = "line" }) => {
-      const sign = svg("svg", { width: 16, height: 12, viewBox: "0 0 16 12", "aria-hidden": "true" });
+      const sign = svg("svg", {
+        width: 16,
+        height: 12,
+        viewBox: "0 0 16 12",
+        "aria-hidden": "true",
+      });
       sign.append(
-        mark === "line"
-          ? svg("line", { x1: 1, x2: 15, y1: 6, y2: 6, stroke: color, "stroke-width": 2.5 })
+        mark === "line" || mark === "dash"
+          ? svg("line", {
+            x1: 0,
+            x2: 16,
+            y1: 6,
+            y2: 6,
+            stroke: color,
+            "stroke-width": 2.5,
+            "stroke-dasharray": mark === "dash" && "6 4",
+          })
           : mark === "stem"
           ? svg("line", { x1: 8, x2: 8, y1: 1, y2: 11, stroke: color, "stroke-width": 2 })
           : symbol(mark, 8, 6, 4.5, color),
@@ -150,9 +173,12 @@ export function legend(
   );
 }
 
+/** Signs that stand at a point. */
+export type Sign = Exclude<Mark, "line" | "dash" | "stem">;
+
 /** A sign at a point. */
 export function symbol(
-  mark: Exclude<Mark, "line" | "stem">,
+  mark: Sign,
   x: number,
   y: number,
   r: number,
@@ -163,7 +189,14 @@ export function symbol(
     return svg("path", { d, fill: "var(--paper)", stroke: color, "stroke-width": 2 });
   }
   const fill = mark === "dot" ? color : "var(--paper)";
-  return svg("circle", { cx: x, cy: y, r, fill, stroke: color, "stroke-width": mark === "dot" ? 0 : 2 });
+  return svg("circle", {
+    cx: x,
+    cy: y,
+    r,
+    fill,
+    stroke: color,
+    "stroke-width": mark === "dot" ? 0 : 2,
+  });
 }
 
 /** Lowest and highest finite number, widened a little; null where there is none. */

@@ -49,12 +49,12 @@ export function heat(
     width,
     height,
     x: { label: time.label, domain: [0, end] },
-    y: { label: "neuron", domain: [0, N], whole: true, ticks: 0.001 },
+    y: { label: "neuron", domain: [0, N], ticks: 0 },
     label,
     down: true,
     grid: false,
   });
-  const { inside, left, top, x, y } = axes;
+  const { inside, left, top, y } = axes;
   if (rates_TN) {
     inside.append(svg("image", {
       x: left,
@@ -76,7 +76,11 @@ export function heat(
         // several spikes of a bin stand side by side
         for (let s = 0; s < k; s++) {
           const at = left + (t + (s + 0.5) / k) * bin;
-          marks.push(`M${at.toFixed(1)} ${(top + i * row + inset).toFixed(1)}v${(row - 2 * inset).toFixed(1)}`);
+          marks.push(
+            `M${at.toFixed(1)} ${(top + i * row + inset).toFixed(1)}v${
+              (row - 2 * inset).toFixed(1)
+            }`,
+          );
         }
       }
     });
@@ -125,7 +129,6 @@ export function heat(
     });
     axes.svg.append(area);
   }
-  void x;
   return axes.svg;
 }
 

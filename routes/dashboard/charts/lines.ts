@@ -42,7 +42,10 @@ export function lines(
   // a bin's value stands in its middle
   const middle = (t: number) => x((time.at(t) + time.at(t + 1)) / 2).toFixed(1);
   if (stems) {
-    const d = Array.from(stems, (count, t) => count > 0 ? `M${middle(t)} ${y(0)}V${y(count).toFixed(1)}` : "");
+    const d = Array.from(
+      stems,
+      (count, t) => count > 0 ? `M${middle(t)} ${y(0)}V${y(count).toFixed(1)}` : "",
+    );
     inside.append(svg("path", {
       d: d.join(""),
       class: "stems",
@@ -50,7 +53,10 @@ export function lines(
     }));
   }
   for (const { values, color, width = 2, dashed = false } of lines) {
-    const d = Array.from(values, (value, t) => `${t === 0 ? "M" : "L"}${middle(t)} ${y(value).toFixed(1)}`);
+    const d = Array.from(
+      values,
+      (value, t) => `${t === 0 ? "M" : "L"}${middle(t)} ${y(value).toFixed(1)}`,
+    );
     inside.append(svg("path", {
       d: d.join(""),
       fill: "none",

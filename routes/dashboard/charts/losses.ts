@@ -1,7 +1,6 @@
 /** A run's losses, as they come. */
-import { columns, type Progress } from "../data/progress.ts";
+import { type Column, columns, type Progress } from "../data/progress.ts";
 import { h } from "../dom.ts";
-import { number } from "../format.ts";
 import type { Hyperparameters, Losses } from "../types.ts";
 import { type Live, liveChart } from "./live.ts";
 
@@ -18,6 +17,21 @@ export function learningRate(
   return stepSize * decayFactor ** (step / decaySteps);
 }
 
+/** From klMin to klMax, linearly between the steps klStart and klEnd. */
+export function klScale(
+  { klMin, klMax, klStart, klEnd }: Pick<Hyperparameters, "klMin" | "klMax" | "klStart" | "klEnd">,
+  step: number,
+): number {
+  const share = (step - klStart) / (klEnd - klStart);
+  return klMin + (klMax - klMin) * Math.min(1, Math.max(0, share));
+}
+
+interface LossChart {
+  readonly live: Live;
+  /** of each of its lines */
+  readonly columns: readonly Column[];
+}
+
 export interface LossCharts {
   readonly element: HTMLElement;
   update(progress: Progress): void;
@@ -25,85 +39,77 @@ export interface LossCharts {
 
 export function lossCharts(hyperparameters: Hyperparameters, signal: AbortSignal): LossCharts {
   const inputs = hyperparameters.inferredInputs > 0;
-  const nll = liveChart({
-    title: "Negative log-likelihood (nats per trial)",
-    height: 300,
-    signal,
-    lines: [
-      { name: "training", color: TRAIN, width: 1.5 },
-      { name: "held out", color: EVALUATION, dots: true },
-    ],
-  });
-  const kl = liveChart({
-    title: "KL divergence, before scaling (nats per trial)",
-    signal,
-    lines: [
-      { name: "initial condition", color: TRAIN, width: 1.5 },
-      ...(inputs ? [{ name: "inferred inputs", color: THIRD, width: 1.5 }] : []),
-      { name: "initial condition, held out", color: EVALUATION, dots: true },
-      ...(inputs ? [{ name: "inferred inputs, held out", color: FOURTH, dots: true }] : []),
-    ],
-  });
-  const schedule = liveChart({
-    title: "Learning rate and KL scale",
-    signal,
-    lines: [
-      { name: "learning rate", color: TRAIN },
-      { name: "KL scale", color: EVALUATION, right: true },
-    ],
-  });
-  const gradient = liveChart({
-    title: "Gradient norm, before clipping",
-    signal,
-    log: true,
-    lines: [{ name: "gradient norm", color: TRAIN, width: 1.5 }],
-  });
-  const klOf = ({ klIc, klInputs }: Losses) => inputs ? [klIc, klInputs] : [klIc];
-  const charts: readonly [Live, (progress: Progress) => void][] = [
-    [nll, (progress) => {
-      const last = progress.history.at(-1);
-      nll.update(
-        columns(progress, ({ nll }) => [nll], ({ nll }) => [nll]),
-        last
-          ? `At step ${last.step}: training ${number(last.train.nll)}, held out ${number(last.evaluation.nll)}.`
-          : "No evaluation yet.",
-      );
-    }],
-    [kl, (progress) => {
-      const last = progress.history.at(-1);
-      kl.update(
-        columns(progress, klOf, klOf),
-        last ? `At step ${last.step}: ${number(last.train.klIc)} in training.` : "No evaluation yet.",
-      );
-    }],
-    [schedule, (progress) => {
-      const rate = ({ klScale }: Losses, step: number) => [learningRate(hyperparameters, step), klScale];
-      const { step } = progress.run;
-      schedule.update(
-        columns(progress, rate, () => []),
-        `At step ${step}: learning rate ${number(learningRate(hyperparameters, step))}.`,
-      );
-    }],
-    [gradient, (progress) => {
-      const positive = ({ gradNorm }: Losses) => [gradNorm > 0 ? gradNorm : null];
-      const last = progress.steps.at(-1);
-      gradient.update(
-        columns(progress, positive, () => []),
-        last ? `At step ${last.step}: ${number(last.train.gradNorm)}.` : "No step yet.",
-      );
-    }],
+  const charts: readonly LossChart[] = [
+    {
+      live: liveChart({
+        title: "Negative log-likelihood (nats per trial)",
+        height: 300,
+        signal,
+        lines: [
+          { name: "training", color: TRAIN, width: 1.5 },
+          { name: "held out", color: EVALUATION, dots: true },
+        ],
+      }),
+      columns: [
+        { of: "train", value: ({ nll }) => nll },
+        { of: "evaluation", value: ({ nll }) => nll },
+      ],
+    },
+    {
+      live: liveChart({
+        title: "KL divergence, before scaling (nats per trial)",
+        signal,
+        lines: [
+          { name: "initial condition", color: TRAIN, width: 1.5 },
+          { name: "held out", color: EVALUATION, dots: true },
+          ...(inputs
+            ? [
+              { name: "inferred inputs", color: THIRD, width: 1.5 },
+              { name: "held out", color: FOURTH, dots: true },
+            ]
+            : []),
+        ],
+      }),
+      columns: [
+        { of: "train", value: ({ klIc }) => klIc },
+        { of: "evaluation", value: ({ klIc }) => klIc },
+        ...(inputs
+          ? [
+            { of: "train", value: ({ klInputs }: Losses) => klInputs } as const,
+            { of: "evaluation", value: ({ klInputs }: Losses) => klInputs } as const,
+          ]
+          : []),
+      ],
+    },
+    {
+      live: liveChart({
+        title: "Learning rate and KL scale",
+        signal,
+        lines: [
+          { name: "learning rate", color: TRAIN },
+          { name: "KL scale", color: EVALUATION, right: true },
+        ],
+      }),
+      columns: [
+        { of: "train", value: (_, step) => learningRate(hyperparameters, step) },
+        { of: "train", value: (_, step) => klScale(hyperparameters, step) },
+      ],
+    },
+    {
+      live: liveChart({
+        title: "Gradient norm, before clipping",
+        signal,
+        log: true,
+        lines: [{ name: "gradient norm", color: TRAIN, width: 1.5 }],
+      }),
+      columns: [{ of: "train", value: ({ gradNorm }) => gradNorm > 0 ? gradNorm : null }],
+    },
   ];
+  const [first, ...others] = charts.map(({ live }) => live.element);
   return {
-    element: h(
-      "div",
-      { class: "figures" },
-      h("div", { class: "wide" }, nll.element),
-      kl.element,
-      schedule.element,
-      gradient.element,
-    ),
+    element: h("div", { class: "figures thirds" }, h("div", { class: "wide" }, first), others),
     update: (progress) => {
-      for (const [, update] of charts) update(progress);
+      for (const { live, columns: lines } of charts) live.update(columns(progress, lines));
     },
   };
 }

@@ -1,7 +1,7 @@
 /** Trajectories on a plane, with fixed points and the flow between them. */
 import { svg } from "../dom.ts";
 import type { FixedPoint } from "../types.ts";
-import { extent, frame, type Mark, symbol } from "./frame.ts";
+import { extent, frame, type Sign, symbol } from "./frame.ts";
 
 /** A path through the plane. */
 export interface Path {
@@ -14,21 +14,27 @@ export interface Plane {
   /** one that stands out */
   readonly chosen?: Path | null;
   readonly labels: readonly [string, string];
-  readonly fixed?: readonly { readonly at: readonly [number, number]; readonly mark: Mark; readonly color?: string }[];
+  readonly fixed?: readonly {
+    readonly at: readonly [number, number];
+    readonly mark: Sign;
+    readonly color?: string;
+  }[];
   /** the change of state in one step, from a place */
   readonly flow?: (at: readonly [number, number]) => readonly [number, number];
   readonly label: string;
+  /** height by width; 0.82 */
+  readonly ratio?: number;
 }
 
 const ARROWS = 15;
 
 export function plane(
-  { paths, chosen = null, labels, fixed = [], flow, label }: Plane,
+  { paths, chosen = null, labels, fixed = [], flow, label, ratio = 0.82 }: Plane,
   width: number,
 ): SVGElement {
   const points = paths.flatMap(({ points }) => points);
   const own = { x: extent(points.map(([x]) => x)), y: extent(points.map(([, y]) => y)) };
-  const height = Math.round(Math.min(560, Math.max(260, width * 0.82)));
+  const height = Math.round(Math.min(600, Math.max(260, width * ratio)));
   // one unit is as long on both axes: only then are angles what they seem
   const [x, y] = equal(own.x ?? [-1, 1], own.y ?? [-1, 1], (width - 66) / (height - 62));
   const axes = frame({
@@ -40,23 +46,34 @@ export function plane(
   });
   const { inside } = axes;
   const d = ({ points }: Path) =>
-    points.map(([px, py], i) => `${i === 0 ? "M" : "L"}${axes.x(px).toFixed(1)} ${axes.y(py).toFixed(1)}`).join("");
+    points.map(([px, py], i) =>
+      `${i === 0 ? "M" : "L"}${axes.x(px).toFixed(1)} ${axes.y(py).toFixed(1)}`
+    ).join("");
   if (flow) inside.append(arrows(flow, x, y, axes.x, axes.y));
-  const opacity = paths.length > 60 ? 0.35 : 0.6;
+  const opacity = points.length > 8000 ? 0.2 : points.length > 3000 ? 0.35 : 0.6;
   for (const path of paths) {
-    inside.append(svg("path", { d: d(path), class: "path", stroke: path.color, "stroke-opacity": opacity }));
+    inside.append(
+      svg("path", { d: d(path), class: "path", stroke: path.color, "stroke-opacity": opacity }),
+    );
   }
   for (const { points: [start], color } of paths) {
-    if (start) inside.append(svg("circle", { cx: axes.x(start[0]), cy: axes.y(start[1]), r: 2, fill: color }));
+    if (start) {
+      inside.append(
+        svg("circle", { cx: axes.x(start[0]), cy: axes.y(start[1]), r: 2, fill: color }),
+      );
+    }
   }
   if (chosen) {
     inside.append(svg("path", { d: d(chosen), class: "path halo" }));
     inside.append(svg("path", { d: d(chosen), class: "path chosen-path" }));
     const [start] = chosen.points;
-    if (start) inside.append(svg("circle", { cx: axes.x(start[0]), cy: axes.y(start[1]), r: 4, class: "start" }));
+    if (start) {
+      inside.append(
+        svg("circle", { cx: axes.x(start[0]), cy: axes.y(start[1]), r: 4, class: "start" }),
+      );
+    }
   }
   fixed.forEach(({ at: [px, py], mark, color = "var(--ink)" }, k) => {
-    if (mark === "line" || mark === "stem") return;
     const cx = axes.x(px), cy = axes.y(py);
     inside.append(symbol(mark, cx, cy, 5.5, color));
     inside.append(svg("text", { x: cx + 10, y: cy - 8, class: "point-label" }, k + 1));
@@ -75,9 +92,7 @@ function equal(
     const pad = Math.max(0, size - (high - low)) / 2;
     return [low - pad, high + pad];
   };
-  return wide / tall > ratio
-    ? [[...x], grow(y, wide / ratio)]
-    : [grow(x, tall * ratio), [...y]];
+  return wide / tall > ratio ? [[...x], grow(y, wide / ratio)] : [grow(x, tall * ratio), [...y]];
 }
 
 /** Arrows on a grid; the longest spans a cell, the others are in proportion. */
@@ -105,7 +120,9 @@ function arrows(
     const x1 = sx(at[0] + by[0] * length), y1 = sy(at[1] + by[1] * length);
     const turn = Math.atan2(y1 - y0, x1 - x0), head = Math.min(5, size / 2.5);
     const wing = (side: number) =>
-      `L${(x1 - head * Math.cos(turn + side)).toFixed(1)} ${(y1 - head * Math.sin(turn + side)).toFixed(1)}`;
+      `L${(x1 - head * Math.cos(turn + side)).toFixed(1)} ${
+        (y1 - head * Math.sin(turn + side)).toFixed(1)
+      }`;
     return `M${x0.toFixed(1)} ${y0.toFixed(1)}L${x1.toFixed(1)} ${y1.toFixed(1)}${wing(0.5)}` +
       `M${x1.toFixed(1)} ${y1.toFixed(1)}${wing(-0.5)}`;
   });
@@ -113,7 +130,7 @@ function arrows(
 }
 
 /** The sign of a fixed point: filled where all directions contract, hollow where all grow. */
-export function markOf({ class: name, eigenvalues }: FixedPoint): Exclude<Mark, "line" | "stem"> {
+export function markOf({ class: name, eigenvalues }: FixedPoint): Sign {
   if (name === "centre" || name === "marginal") return "ring";
   const growing = eigenvalues.filter(({ modulus }) => modulus >= 1).length;
   return growing === 0 ? "dot" : growing === eigenvalues.length ? "ring" : "diamond";

@@ -2,12 +2,12 @@
 import { request } from "../api.ts";
 import type { Nd } from "./npy.ts";
 import { readSafetensors } from "./safetensors.ts";
-import type { Trials } from "./trials.ts";
+import type { Part, Trials } from "./trials.ts";
 
 /** More trials than this hide one another, and take long. */
 const MOST_TRIALS = 400;
-/** Bytes of spikes that are sent at most. */
-const MOST_BYTES = 2 ** 25;
+/** Counts of all of them together. */
+const MOST_COUNTS = 2 ** 24;
 
 export interface Wanted {
   readonly model: string;
@@ -16,15 +16,14 @@ export interface Wanted {
   readonly outputs: readonly string[];
 }
 
-async function ask(
-  trials: Trials,
+/** Infers trials with the numbers that they have among all of their dataset. */
+export async function inferPart(
+  { T, N }: Pick<Trials, "T" | "N">,
+  { counts_BTN }: Part,
   first: number,
-  number: number,
   { model, samples, outputs }: Wanted,
-  signal: AbortSignal,
+  signal?: AbortSignal,
 ): Promise<ReadonlyMap<string, Nd>> {
-  const { T, N, counts_BTN } = trials;
-  const part = counts_BTN.subarray(first * T * N, (first + number) * T * N);
   const query = new URLSearchParams({
     samples: String(samples),
     first_trial: String(first),
@@ -36,29 +35,20 @@ async function ask(
       accept: "application/x-safetensors",
       "content-type": "application/octet-stream",
       "x-tensor-name": "spikes",
-      "x-tensor-shape": [number, T, N].join(","),
+      "x-tensor-shape": [counts_BTN.length / (T * N), T, N].join(","),
       "x-tensor-dtype": counts_BTN instanceof Uint8Array ? "uint8" : "uint16",
     },
-    body: part,
+    body: counts_BTN,
     signal,
   });
   return readSafetensors(await answer.arrayBuffer());
-}
-
-/** One trial, with the numbers that it has among all. */
-export function inferTrial(
-  trials: Trials,
-  trial: number,
-  wanted: Wanted,
-  signal: AbortSignal,
-): Promise<ReadonlyMap<string, Nd>> {
-  return ask(trials, trial, 1, wanted, signal);
 }
 
 export interface Latents {
   /** trials that were inferred: the first so many */
   readonly trials: number;
   readonly T: number;
+  readonly condition_B: ArrayLike<number> | null;
   readonly factors_BTF: Nd;
   readonly gen_BTG: Nd;
 }
@@ -69,18 +59,20 @@ let kept: { name: string; trials: Trials; latents: Promise<Latents> } | null = n
 export function inferLatents(trials: Trials, model: string, samples: number): Promise<Latents> {
   const name = `${model} ${samples}`;
   if (kept?.name === name && kept.trials === trials) return kept.latents;
-  const latents = (async () => {
-    const bytes = trials.counts_BTN.byteLength / trials.trials;
-    const most = Math.max(1, Math.min(MOST_TRIALS, Math.floor(MOST_BYTES / bytes)));
-    const number = Math.min(trials.trials, most);
-    const outputs = ["factors", "gen_states"];
-    const wanted = { model, samples, outputs };
-    const arrays = await ask(trials, 0, number, wanted, new AbortController().signal);
-    const factors_BTF = arrays.get("factors"), gen_BTG = arrays.get("gen_states");
-    if (!factors_BTF || !gen_BTG) throw new Error("The answer lacks factors or generator states.");
-    return { trials: number, T: trials.T, factors_BTF, gen_BTG };
-  })();
+  const latents = load(trials, model, samples);
   kept = { name, trials, latents };
   latents.catch(() => kept = kept?.latents === latents ? null : kept);
   return latents;
+}
+
+async function load(trials: Trials, model: string, samples: number): Promise<Latents> {
+  const { T, N } = trials;
+  const most = Math.max(1, Math.min(MOST_TRIALS, Math.floor(MOST_COUNTS / (T * N))));
+  const count = Math.min(trials.trials, most);
+  const part = await trials.part(0, count);
+  const outputs = ["factors", "gen_states"];
+  const arrays = await inferPart(trials, part, 0, { model, samples, outputs });
+  const factors_BTF = arrays.get("factors"), gen_BTG = arrays.get("gen_states");
+  if (!factors_BTF || !gen_BTG) throw new Error("The answer lacks factors or generator states.");
+  return { trials: count, T, condition_B: part.condition_B, factors_BTF, gen_BTG };
 }

@@ -79,32 +79,28 @@ function thin(points: unknown[]): void {
   points.splice(0, points.length, ...kept);
 }
 
-/** Columns for charts: all steps that are known, each column with null where it knows nothing. */
+/** A line of a chart: of which losses, and what of them; null leaves a gap. */
+export interface Column {
+  readonly of: "train" | "evaluation";
+  readonly value: (losses: Losses, step: number) => number | null;
+}
+
+/** All steps that are known, and for each line its numbers, null where nothing is known. */
 export function columns(
-  progress: Pick<Progress, "steps" | "history">,
-  train: (losses: Losses, step: number) => (number | null)[],
-  evaluation: (losses: Losses, step: number) => (number | null)[],
+  { steps, history }: Pick<Progress, "steps" | "history">,
+  lines: readonly Column[],
 ): [number[], ...(number | null)[][]] {
-  const { steps, history } = progress;
   const rows = new Map<number, { train?: Losses; evaluation?: Losses }>();
   for (const { step, train } of steps) rows.set(step, { train });
-  for (const { step, train, evaluation } of history) {
-    rows.set(step, { train: rows.get(step)?.train ?? train, evaluation });
-  }
+  for (const { step, train, evaluation } of history) rows.set(step, { train, evaluation });
   const sorted = [...rows].sort(([a], [b]) => a - b);
-  const nothing = (width: number) => Array<null>(width).fill(null);
-  const width = { train: 0, evaluation: 0 };
-  for (const [step, row] of sorted) {
-    if (row.train) width.train = train(row.train, step).length;
-    if (row.evaluation) width.evaluation = evaluation(row.evaluation, step).length;
-  }
-  const values = sorted.map(([step, row]) => [
-    ...(row.train ? train(row.train, step) : nothing(width.train)),
-    ...(row.evaluation ? evaluation(row.evaluation, step) : nothing(width.evaluation)),
-  ]);
-  const lines = Array.from(
-    { length: width.train + width.evaluation },
-    (_, i) => values.map((row) => row[i]),
-  );
-  return [sorted.map(([step]) => step), ...lines];
+  return [
+    sorted.map(([step]) => step),
+    ...lines.map(({ of, value }) =>
+      sorted.map(([step, row]) => {
+        const losses = row[of];
+        return losses ? value(losses, step) : null;
+      })
+    ),
+  ];
 }

@@ -9,12 +9,11 @@ interface Slot {
 
 export function readSafetensors(buffer: ArrayBuffer): ReadonlyMap<string, Nd> {
   const length = Number(new DataView(buffer).getBigUint64(0, true));
-  const header: Record<string, Slot> = JSON.parse(
+  const { __metadata__: _, ...header }: Record<string, Slot> = JSON.parse(
     new TextDecoder().decode(new Uint8Array(buffer, 8, length)),
   );
   const arrays = new Map<string, Nd>();
   for (const [name, { dtype, shape, data_offsets: [from, to] }] of Object.entries(header)) {
-    if (name === "__metadata__") continue;
     const part = buffer.slice(8 + length + from, 8 + length + to);
     if (dtype !== "F32" && dtype !== "F64") {
       throw new Error(`Cannot read ${name}: expected F32 or F64, found ${dtype}.`);

@@ -23,10 +23,13 @@ export function coordinates(
 ): Coordinates {
   const width = Math.min(3, n);
   const components = principal && n > 2 ? principalComponents(rows, n) : null;
-  const columns = Array.from({ length: width }, (_, i) =>
-    components
-      ? `PC ${i + 1} of the ${name}s (${(100 * components.share[i]).toFixed(1)} %)`
-      : `${name} ${i + 1}`);
+  const columns = Array.from(
+    { length: width },
+    (_, i) =>
+      components
+        ? `PC ${i + 1} of the ${name}s (${(100 * components.share[i]).toFixed(1)} %)`
+        : `${name} ${i + 1}`,
+  );
   const own = (values: ArrayLike<number>, offset: number) =>
     Array.from({ length: width }, (_, i) => values[offset + i]);
   const of = (values: ArrayLike<number>, offset = 0) =>
@@ -38,7 +41,9 @@ export function coordinates(
     at: (row) => of(rows, row * n),
     of,
     labels: (turn) => [
-      turn % 360 === 0 || width < 3 ? columns[0] : `${columns[0]}, turned to ${columns[2]} by ${turn}°`,
+      turn % 360 === 0 || width < 3
+        ? columns[0]
+        : `${columns[0]}, turned to ${columns[2]} by ${turn}°`,
       columns[1] ?? "",
     ],
   };

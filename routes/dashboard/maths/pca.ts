@@ -51,8 +51,11 @@ export function principalComponents(
   const order = variance.map((_, c) => c).sort((a, b) => variance[b] - variance[a]);
   for (const axis of axes) {
     // a component's sign is arbitrary: its largest entry is made positive
-    const largest = axis.reduce((best, value) => Math.abs(value) > Math.abs(best) ? value : best, 0);
-    if (largest < 0) for (let i = 0; i < n; i++) axis[i] = -axis[i];
+    const largest = axis.reduce(
+      (best, value) => Math.abs(value) > Math.abs(best) ? value : best,
+      0,
+    );
+    if (largest < 0) { for (let i = 0; i < n; i++) axis[i] = -axis[i]; }
   }
   return {
     mean_n,
@@ -93,6 +96,7 @@ function orthonormalise(axes: readonly Float64Array[]): void {
       for (let i = 0; i < axis.length; i++) axis[i] -= along * earlier[i];
     }
     const length = Math.sqrt(dot(axis, axis));
-    if (length > 1e-150) { for (let i = 0; i < axis.length; i++) axis[i] /= length; } else axis.fill(0);
+    if (length > 1e-150) { for (let i = 0; i < axis.length; i++) axis[i] /= length; }
+    else axis.fill(0);
   });
 }

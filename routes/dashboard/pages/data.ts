@@ -24,7 +24,7 @@ export const data: Page = async ({ signal }) => {
     made?.closest("li")?.classList.add("fresh");
     made?.focus();
   };
-  const [simulation] = await Promise.all([schemaOf("SimulateRequest"), load()]);
+  const [simulation] = await Promise.all([schemaOf("/v1/datasets"), load()]);
   return {
     title: "Data",
     body: [
@@ -40,10 +40,18 @@ export const data: Page = async ({ signal }) => {
   };
 };
 
+/** What an archive may hold. */
+const ARRAYS = [
+  ["spikes", "whole counts [trials, bins, neurons]; needed"],
+  ["bin_width_s", "seconds of a bin, for rates in spikes per second"],
+  ["condition", "a number for each trial, which colours trajectories"],
+  ["rates", "true rates [trials, bins, neurons], where they are known"],
+] as const;
+
 function uploadForm(done: (dataset: Dataset) => Promise<void>): HTMLElement {
   return h(
     "div",
-    {},
+    { class: "stack" },
     upload({
       label: "A file of spikes",
       hint: "Drop a file here or choose one: .npz or .npy.",
@@ -58,13 +66,15 @@ function uploadForm(done: (dataset: Dataset) => Promise<void>): HTMLElement {
       },
     }),
     h(
+      "dl",
+      { class: "arrays" },
+      ARRAYS.map(([name, words]) => [h("dt", {}, h("code", {}, name)), h("dd", {}, words)]),
+    ),
+    h(
       "p",
       { class: "hint" },
       "In Python: ",
       h("code", {}, 'numpy.savez("data.npz", spikes=counts, bin_width_s=0.01)'),
-      ". An array ",
-      h("code", {}, "condition"),
-      " with a number for each trial colours the trajectories.",
     ),
   );
 }
@@ -101,7 +111,9 @@ const SIZES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 const BASIC = ["trials", "T", "N", "seed"];
 
 function simulate(schema: Schema, done: (dataset: Dataset) => Promise<void>): HTMLFormElement {
-  const kinds = (schema.oneOf ?? []).map((one) => [one.properties?.kind?.enum?.[0] ?? "", one] as const);
+  const kinds = (schema.oneOf ?? []).flatMap((one) => one.oneOf ?? [one]).flatMap((one) =>
+    (one.properties?.kind?.enum ?? []).map((name) => [name, one] as const)
+  );
   const fields = new Map<string, Field>();
   const options = h("div", {});
   const kind = choice("kind", "System", kinds.map(([name]) => [name, name]), {
@@ -113,12 +125,17 @@ function simulate(schema: Schema, done: (dataset: Dataset) => Promise<void>): HT
     fields.set("kind", kind);
     for (const [option, described] of Object.entries(new Map(kinds).get(name)?.properties ?? {})) {
       if (option === "kind") continue;
-      const plain = Array.isArray(described.type) ? { ...described, type: described.type[0] } : described;
+      const plain = Array.isArray(described.type)
+        ? { ...described, type: described.type[0] }
+        : described;
       const otherwise = SIZES[name]?.[option];
-      fields.set(option, field(option, { ...plain, description: undefined }, {
-        ...OPTIONS[option],
-        ...(otherwise === undefined ? {} : { otherwise }),
-      }));
+      fields.set(
+        option,
+        field(option, { ...plain, description: undefined }, {
+          ...OPTIONS[option],
+          ...(otherwise === undefined ? {} : { otherwise }),
+        }),
+      );
     }
     const element = ([name, { element }]: [string, Field]) => name === "kind" ? null : element;
     const basic = [...fields].filter(([name]) => BASIC.includes(name));

@@ -1,50 +1,41 @@
 /** One dataset: what is known of it, and its spikes. */
 import { getJson, request } from "../api.ts";
-import { drawn, figure, legend } from "../charts/frame.ts";
+import { drawn, figure } from "../charts/frame.ts";
 import { heat } from "../charts/heat.ts";
 import { timeAxis } from "../charts/lines.ts";
 import { h, replace } from "../dom.ts";
 import { bytes, count, number, when } from "../format.ts";
-import { datasetTrials, type Trials, trialOf } from "../data/trials.ts";
+import { datasetTrials, type Trials } from "../data/trials.ts";
 import { confirmed } from "../parts/dialogs.ts";
 import { keep } from "../parts/keep.ts";
 import { facts, head, linkButton, type Page, section } from "../parts/page.ts";
 import { stepper } from "../parts/stepper.ts";
-import { button, work } from "../parts/problem.ts";
+import { button, problemBox } from "../parts/problem.ts";
 import { meanRate, shape, warnings } from "../parts/rows.ts";
 import type { Dataset } from "../types.ts";
 
-/** More spikes than this are only loaded when one asks for it. */
-const LARGE = 50_000_000;
-
 export const dataset: Page = async ({ params: [id], signal }) => {
   const dataset = await getJson<Dataset>(`/v1/datasets/${id}`, signal);
-  const spikes = h("div", {});
-  const load = async () => replace(spikes, raster(await datasetTrials(id), signal));
-  if (dataset.trials * dataset.T * dataset.N <= LARGE) await load();
-  else {
-    const start = h("button", { type: "button" }, `Load ${bytes(dataset.bytes)} of spikes`);
-    start.addEventListener("click", () => void work(start, load));
-    replace(spikes, h("div", { class: "actions" }, start));
-  }
+  const spikes = await raster(await datasetTrials(id), signal);
   return {
     title: dataset.name,
     body: [
       head({
         title: dataset.name,
         trail: [["Data", "#/data"]],
-        about: shape(dataset),
+        about: [shape(dataset), " · ", h("code", {}, id)],
         actions: [
           linkButton("Fit a model", `#/runs/new?dataset=${id}`, "primary"),
           button("Download", async () => {
             keep(await (await request(`/v1/datasets/${id}/file`)).blob(), `${id}.npz`);
           }),
           button("Delete", async () => {
-            const text = "Its runs and models stay. Runs that are not finished need it and end without it.";
+            const text =
+              "Its runs and models stay. Runs that are not finished need it and end without it.";
             if (!await confirmed(`Delete ${dataset.name}?`, text, "Delete")) return;
             await request(`/v1/datasets/${id}`, { method: "DELETE" });
             location.hash = "#/data";
-          }),
+          }, { kind: "remove" }),
         ],
       }),
       warnings(dataset),
@@ -56,43 +47,50 @@ export const dataset: Page = async ({ params: [id], signal }) => {
         ["True rates", dataset.truth ? "known" : "not known"],
         ["Source", dataset.source],
         ["Stored", `${bytes(dataset.bytes)}, ${when(dataset.created)}`],
-        ["Id", h("code", {}, id)],
       ]),
       section("Spikes", spikes),
     ],
   };
 };
 
-function raster(trials: Trials, signal: AbortSignal): HTMLElement {
-  const { T, N, counts_BTN } = trials;
+async function raster(trials: Trials, signal: AbortSignal): Promise<HTMLElement> {
+  const { T, N } = trials;
   const order = Array.from({ length: N }, (_, n) => n);
-  let trial = 0;
+  const load = async (trial: number) => ({
+    trial,
+    counts_TN: (await trials.part(trial, 1)).counts_BTN,
+  });
+  let shown = await load(0);
   const place = drawn(
     (width) =>
       heat({
         T,
         N,
         rates_TN: null,
-        counts_TN: trialOf(counts_BTN, trial, T * N),
+        counts_TN: shown.counts_TN,
         order,
         full: 1,
         time: timeAxis(trials.binWidth),
         selected: -1,
-        label: `Spikes of ${N} neurons in trial ${trial}`,
+        label: `Spikes of ${N} neurons in trial ${shown.trial}`,
       }, width),
     signal,
   );
-  const picker = stepper("Trial", trials.trials, 0, (to) => {
-    trial = to;
-    place.again();
+  const problems = h("div", {});
+  const picker = stepper("Trial", trials.trials, 0, (trial) => {
+    replace(problems);
+    load(trial).then((loaded) => {
+      shown = loaded;
+      place.again();
+    }).catch((error) => replace(problems, problemBox(error)));
   });
   return h(
     "div",
     { class: "card" },
     h("div", { class: "toolbar" }, picker),
+    problems,
     figure(
-      "Each row is a neuron, each mark a spike.",
-      legend([{ label: "spike", color: "var(--spike)", mark: "stem" }]),
+      "Each row is a neuron, each mark a spike, four at most in a bin.",
       place,
     ),
   );

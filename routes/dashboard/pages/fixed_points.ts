@@ -48,7 +48,9 @@ export function pointsTable(
     ];
   });
   return table(
-    `Slowest first${fixedPoints.length > ROWS ? `, ${ROWS} of ${fixedPoints.length}` : ""}; of each its largest eigenvalue`,
+    `Slowest first${
+      fixedPoints.length > ROWS ? `, ${ROWS} of ${fixedPoints.length}` : ""
+    }; of each its largest eigenvalue`,
     ["#", "class", "q", "λ", "|λ|", `time constant (${unit(binWidth)})`, "rotation", "candidates"],
     rows,
   );

@@ -3,7 +3,7 @@ import { getJson, list } from "../api.ts";
 import { datasetTrials, generatedTrials, type Trials } from "../data/trials.ts";
 import { add, type Child, h, replace } from "../dom.ts";
 import { choice } from "../parts/form.ts";
-import { empty, head, type Page, type PageContext } from "../parts/page.ts";
+import { head, type Page, type PageContext } from "../parts/page.ts";
 import { isLeft, problemBox } from "../parts/problem.ts";
 import { modelAbout, shape } from "../parts/rows.ts";
 import type { Dataset, Model } from "../types.ts";
@@ -41,8 +41,6 @@ const TABS: readonly Tab[] = [
   { name: "details", title: "Details", show: { alone: details } },
 ];
 
-/** More spikes than this are not loaded into a page. */
-const LARGE = 50_000_000;
 const GENERATED = "generated";
 const SAMPLES = ["0", "16", "64", "256"];
 
@@ -101,6 +99,7 @@ function withTrials(
     ...datasets.map((one) => [one.id, `${one.name}: ${shape(one)}`] as const),
     [GENERATED, "100 that the model generates"],
   ], { value: start });
+  source.element.classList.add("long");
   const drawn = choice("samples", "Posterior", [
     ["0", "mean, one pass"],
     ...SAMPLES.slice(1).map((one) => [one, `${one} samples`] as const),
@@ -114,20 +113,8 @@ function withTrials(
     body.setAttribute("aria-busy", "true");
     try {
       const id = source.input.value;
-      const large = datasets.find((one) => one.id === id && one.trials * one.T * one.N > LARGE);
-      if (large) {
-        replace(
-          place,
-          empty(
-            "Too many spikes for a page",
-            `${large.name} has ${shape(large)}. Infer writes the same numbers to a file, and a part of the data can be uploaded on its own.`,
-          ),
-        );
-        return;
-      }
-      const trials = await (id === GENERATED
-        ? generatedTrials(model.id, model.binWidth)
-        : datasetTrials(id));
+      const trials =
+        await (id === GENERATED ? generatedTrials(model.id, model.binWidth) : datasetTrials(id));
       const content = await show({
         model,
         datasets,

@@ -24,15 +24,27 @@ export function details({ model, datasets }: Pick<ModelView, "model" | "datasets
       "div",
       { class: "card" },
       h("h2", {}, "Take it home"),
-      h("p", {}, "The .npz opens in NumPy; the .safetensors holds all that is known, and can be imported again."),
+      h(
+        "p",
+        {},
+        "The .npz opens in NumPy; the .safetensors holds all that is known, and can be imported again.",
+      ),
       h(
         "div",
         { class: "actions", "data-problems": true },
         download("npz"),
         download("safetensors"),
-        report && (key.get() === null
-          ? h("a", { class: "button", href: `${path}/report`, target: "_blank", rel: "noopener" }, "Report")
-          : button("Report", async () => keep(await (await request(`${path}/report`)).blob(), `${id}.html`))),
+        report &&
+          (key.get() === null
+            ? h(
+              "a",
+              { class: "button", href: `${path}/report`, target: "_blank", rel: "noopener" },
+              "Report",
+            )
+            : button(
+              "Report",
+              async () => keep(await (await request(`${path}/report`)).blob(), `${id}.html`),
+            )),
         button("Generate a dataset", async () => {
           const headers = { accept: "application/json" };
           const answer = await request(`${path}/generate`, { method: "POST", headers, json: {} });
@@ -40,12 +52,19 @@ export function details({ model, datasets }: Pick<ModelView, "model" | "datasets
           location.hash = `#/data/${made.id}`;
         }),
         button("Delete", async () => {
-          if (!await confirmed(`Delete ${model.name}?`, "Its run and its dataset stay.", "Delete")) return;
+          if (
+            !await confirmed(`Delete ${model.name}?`, "Its run and its dataset stay.", "Delete")
+          ) return;
           await request(path, { method: "DELETE" });
           location.hash = "#/models";
-        }),
+        }, { kind: "remove" }),
       ),
-      !report && h("p", { class: "hint" }, "There is no report: a run makes one at its end if it is asked to."),
+      !report &&
+        h(
+          "p",
+          { class: "hint" },
+          "There is no report: a run makes one at its end if it is asked to.",
+        ),
     ),
     section(
       "Facts",
@@ -61,7 +80,12 @@ export function details({ model, datasets }: Pick<ModelView, "model" | "datasets
         ["File", bytes(model.bytes)],
         ["Id", h("code", {}, id)],
       ]),
-      run !== null && h("div", { class: "actions" }, linkButton("Fit again with changes", `#/runs/new?like=${run}`)),
+      run !== null &&
+        h(
+          "div",
+          { class: "actions" },
+          linkButton("Fit again with changes", `#/runs/new?like=${run}`),
+        ),
     ),
     section("Hyperparameters", hyperparameterFacts(model.hyperparameters)),
   ];

@@ -7,10 +7,10 @@ import { byCondition, categorical } from "../charts/theme.ts";
 import { inferLatents, type Latents } from "../data/inference.ts";
 import { readSafetensors } from "../data/safetensors.ts";
 import { announce, type Child, h, replace } from "../dom.ts";
-import { count, plural } from "../format.ts";
+import { count, every, plural } from "../format.ts";
 import { generatorStep, type Step } from "../maths/cell.ts";
 import { coordinates } from "../maths/coordinates.ts";
-import { section } from "../parts/page.ts";
+import { empty, section } from "../parts/page.ts";
 import { problemBox } from "../parts/problem.ts";
 import { searchForm } from "../parts/search_form.ts";
 import type { FixedPoint, FixedPoints, Model } from "../types.ts";
@@ -54,7 +54,7 @@ async function loadStep(model: Model, signal: AbortSignal): Promise<Step> {
 }
 
 function portrait(
-  { trials, signal }: ModelView,
+  { signal }: ModelView,
   latents: Latents,
   step: Step | null,
   result: FixedPoints | undefined,
@@ -63,7 +63,7 @@ function portrait(
   const points = result?.fixedPoints ?? [];
   const G = latents.gen_BTG.shape[2];
   const plot = coordinates(latents.gen_BTG.data, G, "generator state", true);
-  const coloring = byCondition(trials.condition_B);
+  const coloring = byCondition(latents.condition_B);
   const stride = Math.ceil(latents.trials / PATHS);
   const two = ([x = 0, y = 0]: readonly number[]) => [x, y] as const;
   let chosen = 0;
@@ -80,8 +80,11 @@ function portrait(
         color: k === chosen ? "var(--accent)" : "var(--ink)",
       })),
       flow: step ? (at) => two(step(at).map((next, i) => next - at[i])) : undefined,
-      label: `Generator states of ${latents.trials} trials, and ${plural(points.length, "fixed point")}`,
-    }, Math.min(width, 640)), signal);
+      label: `Generator states of ${latents.trials} trials, and ${
+        plural(points.length, "fixed point")
+      }`,
+      ratio: 0.98,
+    }, Math.min(width, 600)), signal);
   const spectrum = drawn((width) =>
     eigenvalues(
       points.slice(0, COLORED).map(({ eigenvalues }, k) => ({
@@ -90,11 +93,14 @@ function portrait(
         chosen: k === chosen,
         name: `Fixed point ${k + 1}`,
       })),
-      `Eigenvalues at ${plural(Math.min(points.length, COLORED), "fixed point")}, and the unit circle`,
+      `Eigenvalues at ${
+        plural(Math.min(points.length, COLORED), "fixed point")
+      }, and the unit circle`,
       width,
     ), signal);
   const modes = h("div", {});
-  const showModes = () => points[chosen] && replace(modes, modesTable(points[chosen], chosen, result?.binWidth ?? null));
+  const showModes = () =>
+    points[chosen] && replace(modes, modesTable(points[chosen], chosen, result?.binWidth ?? null));
   const choose = (k: number) => {
     chosen = k;
     picture.again();
@@ -102,12 +108,14 @@ function portrait(
     showModes();
   };
   showModes();
-  const far = beyond(points.slice(0, COLORED).map((point) => ({
-    values: point.eigenvalues,
-    color: "",
-    chosen: false,
-    name: "",
-  })));
+  const far = beyond(
+    points.slice(0, COLORED).map((point) => ({
+      values: point.eigenvalues,
+      color: "",
+      chosen: false,
+      name: "",
+    })),
+  );
   return [
     h(
       "div",
@@ -117,34 +125,41 @@ function portrait(
         { class: "card" },
         h("h2", {}, "Phase portrait"),
         figure(
-          `States of the generator in ${
-            stride > 1 ? `every ${count(stride)}th trial` : "each trial"
-          }, a dot where it starts. ${step ? "Arrows: the change in one bin without input. " : ""}${coloring.words}`,
+          `States of the generator in ${every(stride)} trial, a dot where it starts. ${
+            step ? "Arrows: the change in one bin without input. " : ""
+          }${coloring.words}`,
           legend([
-            ...(coloring.legend.length > 0 ? coloring.legend : [{ label: "trials", color: "var(--model)" }]),
+            ...(coloring.legend.length > 0
+              ? coloring.legend
+              : [{ label: "trials", color: "var(--model)" }]),
             ...marks(points),
           ]),
           picture,
         ),
       ),
-      points.length > 0 && h(
+      h(
         "div",
         { class: "card" },
         h("h2", {}, "Eigenvalues"),
-        figure(
+        points.length === 0 ? empty("No fixed points yet", "Search for them above.") : figure(
           `Of the Jacobian at each fixed point. Inside the unit circle a mode decays, outside it grows; its angle is the turn in one bin.${
             far > 0 ? ` ${plural(far, "eigenvalue")} beyond the frame.` : ""
           }`,
-          legend(points.slice(0, COLORED).map((_, k) => ({
-            label: `fixed point ${k + 1}`,
-            color: categorical(k),
-            mark: "dot",
-          }))),
+          legend(
+            points.slice(0, COLORED).map((_, k) => ({
+              label: `fixed point ${k + 1}`,
+              color: categorical(k),
+              mark: "dot",
+            })),
+          ),
           spectrum,
         ),
       ),
     ),
-    result && section("Fixed points", summary(result), pointsTable(result, choose), modes),
+    result && section(
+      "Fixed points",
+      h("div", { class: "card" }, summary(result), pointsTable(result, choose), modes),
+    ),
   ];
 }
 
@@ -162,7 +177,9 @@ function summary({ counts, iterations, device }: FixedPoints): HTMLElement {
   const { candidates, kept, tooFast, repeats, outliers, notFinite } = counts;
   if (kept === 0) {
     return problemBox(
-      `No state was slow enough: of ${count(candidates)} candidates all moved faster than the tolerance. More iterations or a larger tolerance may find some.`,
+      `No state was slow enough: of ${
+        count(candidates)
+      } candidates all moved faster than the tolerance. More iterations or a larger tolerance may find some.`,
     );
   }
   return h(
@@ -170,8 +187,8 @@ function summary({ counts, iterations, device }: FixedPoints): HTMLElement {
     {},
     `From ${count(candidates)} candidates in ${count(iterations)} iterations on ${device.name}: ${
       count(kept)
-    } kept; ${count(repeats)} were repeats, ${count(tooFast)} too fast, ${count(outliers)} outliers${
-      notFinite > 0 ? `, ${count(notFinite)} not finite` : ""
-    }.`,
+    } kept; ${count(repeats)} were repeats, ${count(tooFast)} too fast, ${
+      count(outliers)
+    } outliers${notFinite > 0 ? `, ${count(notFinite)} not finite` : ""}.`,
   );
 }

@@ -32,13 +32,19 @@ export function inferView({ model, datasets }: Pick<ModelView, "model" | "datase
   ];
   const whole = { type: "integer", minimum: 0 };
   const fields = new Map<string, Field>([
-    ["samples", field("samples", whole, {
-      label: "Posterior samples",
-      otherwise: "64",
-      hint: "averaged; 0 is the posterior mean",
-    })],
+    [
+      "samples",
+      field("samples", whole, {
+        label: "Posterior samples",
+        otherwise: "64",
+        hint: "averaged; 0 is the posterior mean",
+      }),
+    ],
     ["seed", field("seed", whole, { otherwise: "0" })],
-    ["format", choice("format", "File", [["npz", ".npz, for NumPy"], ["safetensors", ".safetensors"]])],
+    [
+      "format",
+      choice("format", "File", [["npz", ".npz, for NumPy"], ["safetensors", ".safetensors"]]),
+    ],
   ]);
   const boxes = names.map(([name, words]) => {
     const box = field(name, { type: "boolean" }, { label: name, hint: words, value: "true" });
@@ -71,7 +77,11 @@ export function inferView({ model, datasets }: Pick<ModelView, "model" | "datase
     );
   };
   const base = `/v1/models/${model.id}/infer`;
-  const source = choice("dataset", "Dataset", datasets.map((one) => [one.id, `${one.name}: ${shape(one)}`]));
+  const source = choice(
+    "dataset",
+    "Dataset",
+    datasets.map((one) => [one.id, `${one.name}: ${shape(one)}`]),
+  );
   return [
     h(
       "div",
@@ -108,7 +118,8 @@ export function inferView({ model, datasets }: Pick<ModelView, "model" | "datase
         h("h2", {}, "Of new spikes"),
         upload({
           label: "A file of spikes",
-          hint: `.npz or .npy: any number of trials of ${model.T} bins and ${model.N} neurons. They are not stored.`,
+          hint:
+            `.npz or .npy: any number of trials of ${model.T} bins and ${model.N} neurons. They are not stored.`,
           accept: ".npz,.npy",
           take: (file) => ask(base, file),
         }),

@@ -5,8 +5,7 @@ import { lines, timeAxis } from "../charts/lines.ts";
 import { scale } from "../charts/scale.ts";
 import { type Child, h, replace } from "../dom.ts";
 import { count, number } from "../format.ts";
-import { inferTrial } from "../data/inference.ts";
-import { trialOf } from "../data/trials.ts";
+import { inferPart } from "../data/inference.ts";
 import { choice } from "../parts/form.ts";
 import { folded, section, table } from "../parts/page.ts";
 import { isLeft, problemBox } from "../parts/problem.ts";
@@ -21,28 +20,27 @@ interface Shown {
 }
 
 export async function rates({ model, trials, samples, signal }: ModelView): Promise<Child> {
-  const { T, N, counts_BTN, binWidth } = trials;
+  const { T, N, binWidth } = trials;
   const time = timeAxis(binWidth ?? model.binWidth);
   const load = async (trial: number): Promise<Shown> => {
     const wanted = { model: model.id, samples, outputs: ["rates"] };
-    const [arrays, truth] = await Promise.all([
-      inferTrial(trials, trial, wanted, signal),
-      trials.dataset === null ? null : trials.truth(),
+    const part = await trials.part(trial, 1);
+    const [arrays, truth_TN] = await Promise.all([
+      inferPart(trials, part, trial, wanted, signal),
+      trials.truth(trial),
     ]);
     const rates = arrays.get("rates");
     if (!rates) throw new Error("The answer lacks rates.");
-    return {
-      trial,
-      rates_TN: rates.data,
-      counts_TN: trialOf(counts_BTN, trial, T * N),
-      truth_TN: truth && trialOf(truth.data as Float64Array, trial, T * N),
-    };
+    return { trial, rates_TN: rates.data, counts_TN: part.counts_BTN, truth_TN };
   };
   let shown = await load(0), neuron = busiest(shown.counts_TN, T, N), sorting = "index";
 
   const maps = drawn((width) => {
     const { rates_TN, counts_TN, truth_TN, trial } = shown;
-    const full = quantile(truth_TN ? [...Array.from(rates_TN), ...Array.from(truth_TN)] : rates_TN, 0.995);
+    const full = quantile(
+      truth_TN ? [...Array.from(rates_TN), ...Array.from(truth_TN)] : rates_TN,
+      0.995,
+    );
     const order = orderOf(sorting, rates_TN, T, N);
     const beside = truth_TN !== null && width > 860;
     const each = beside ? Math.floor((width - 20) / 2) : width;
@@ -56,19 +54,27 @@ export async function rates({ model, trials, samples, signal }: ModelView): Prom
         full,
         time,
         selected: neuron,
-        label: `${name} of ${N} neurons in trial ${trial}, from 0 to ${number(full, 3)} spikes per bin`,
+        label: `${name} of ${N} neurons in trial ${trial}, from 0 to ${
+          number(full, 3)
+        } spikes per bin`,
         choose: (n) => choose.set(n),
       }, each);
     return h(
       "div",
       { class: beside ? "beside" : "stack" },
-      h("div", {}, h("h3", {}, "Inferred rates and spikes"), part(rates_TN, counts_TN, "Inferred rates")),
+      h(
+        "div",
+        {},
+        h("h3", {}, "Inferred rates and spikes"),
+        part(rates_TN, counts_TN, "Inferred rates"),
+      ),
       truth_TN && h("div", {}, h("h3", {}, "True rates"), part(truth_TN, null, "True rates")),
       scale(full, "spikes per bin"),
     );
   }, signal);
   const trace = drawn((width) => {
-    const column = (values: ArrayLike<number>) => Array.from({ length: T }, (_, t) => values[t * N + neuron]);
+    const column = (values: ArrayLike<number>) =>
+      Array.from({ length: T }, (_, t) => values[t * N + neuron]);
     const { rates_TN, counts_TN, truth_TN, trial } = shown;
     return lines({
       lines: [
@@ -89,7 +95,12 @@ export async function rates({ model, trials, samples, signal }: ModelView): Prom
       Array.from({ length: T }, (_, t) => {
         const at = t * N + neuron;
         const truth = shown.truth_TN ? [number(shown.truth_TN[at])] : [];
-        return [number(time.at(t)), count(shown.counts_TN[at]), number(shown.rates_TN[at]), ...truth];
+        return [
+          number(time.at(t)),
+          count(shown.counts_TN[at]),
+          number(shown.rates_TN[at]),
+          ...truth,
+        ];
       }),
     ));
   const again = () => {
@@ -126,7 +137,7 @@ export async function rates({ model, trials, samples, signal }: ModelView): Prom
       h("div", { class: "toolbar" }, pick, sort.element),
       problems,
       figure(
-        `A row for each neuron: colour is the inferred rate, marks are the spikes. Click a row to see the neuron below.${
+        `A row for each neuron: colour is the inferred rate, marks are the spikes, four at most in a bin. Click a row to see the neuron below.${
           spikes > MOST_MARKS ? " Where there are too many spikes they are left out." : ""
         }`,
         maps,
@@ -142,8 +153,10 @@ export async function rates({ model, trials, samples, signal }: ModelView): Prom
           `Spikes as they came, and the rate that the model inferred from the whole trial and all neurons.`,
           legend([
             { label: "inferred rate", color: "var(--model)" },
-            { label: "spikes", color: "var(--spike)", mark: "stem" },
-            ...(shown.truth_TN ? [{ label: "true rate", color: "var(--truth)" }] : []),
+            { label: "spikes", color: "var(--stem)", mark: "stem" },
+            ...(shown.truth_TN
+              ? [{ label: "true rate", color: "var(--truth)", mark: "dash" as const }]
+              : []),
           ]),
           trace,
         ),

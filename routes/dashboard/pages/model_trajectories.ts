@@ -5,15 +5,15 @@ import { plane } from "../charts/plane.ts";
 import { byCondition, categorical } from "../charts/theme.ts";
 import { inferLatents } from "../data/inference.ts";
 import { type Child, freshId, h } from "../dom.ts";
-import { count, fixed, number } from "../format.ts";
-import { coordinates, type Coordinates, turned } from "../maths/coordinates.ts";
+import { count, every, fixed } from "../format.ts";
+import { type Coordinates, coordinates, turned } from "../maths/coordinates.ts";
 import { choice } from "../parts/form.ts";
-import { folded, section, table } from "../parts/page.ts";
+import { folded, table } from "../parts/page.ts";
 import { stepper } from "../parts/stepper.ts";
 import type { ModelView } from "./model.ts";
 
 /** More paths than this hide one another. */
-const PATHS = 200;
+const PATHS = 100;
 /** More lines than this cannot be told apart. */
 const LINES = 8;
 
@@ -22,13 +22,16 @@ export async function trajectories({ model, trials, samples, signal }: ModelView
   if (signal.aborted) return null;
   const { T } = latents;
   const stride = Math.ceil(latents.trials / PATHS);
-  const coloring = byCondition(trials.condition_B);
+  const coloring = byCondition(latents.condition_B);
   const sources = {
     factors: { nd: latents.factors_BTF, name: "factor" },
     states: { nd: latents.gen_BTG, name: "generator state" },
   } as const;
-  const of = choice("of", "Of", [["factors", "factors"], ["states", "generator states"]]);
-  const by = choice("by", "Axes", [["pca", "principal components"], ["own", "their own dimensions"]]);
+  const of = choice("of", "Show", [["factors", "factors"], ["states", "generator states"]]);
+  const by = choice("by", "Axes", [["pca", "principal components"], [
+    "own",
+    "their own dimensions",
+  ]]);
   const turnId = freshId("turn");
   const turn = h("input", { id: turnId, type: "range", min: -180, max: 180, step: 5, value: 0 });
   let trial = 0;
@@ -45,7 +48,10 @@ export async function trajectories({ model, trials, samples, signal }: ModelView
     color: coloring.color(b),
   });
   const picture = drawn((width) => {
-    const drawnTrials = Array.from({ length: Math.ceil(latents.trials / stride) }, (_, k) => k * stride);
+    const drawnTrials = Array.from(
+      { length: Math.ceil(latents.trials / stride) },
+      (_, k) => k * stride,
+    );
     return plane({
       paths: drawnTrials.map(path),
       chosen: path(trial),
@@ -64,13 +70,17 @@ export async function trajectories({ model, trials, samples, signal }: ModelView
       time: timeAxis(trials.binWidth ?? model.binWidth),
       yLabel: "factor",
       label: `Factors of trial ${trial} over time`,
+      height: 320,
     }, width);
   }, signal);
   const numbers = folded("This trial as a table", () =>
     table(
       `${now.name}s of trial ${trial}`,
       ["bin", ...now.columns],
-      Array.from({ length: T }, (_, t) => [count(t), ...now.at(trial * T + t).map((v) => fixed(v, 4))]),
+      Array.from({ length: T }, (_, t) => [
+        count(t),
+        ...now.at(trial * T + t).map((v) => fixed(v, 4)),
+      ]),
     ));
   const pick = stepper("Trial", latents.trials, 0, (to) => {
     trial = to;
@@ -83,47 +93,49 @@ export async function trajectories({ model, trials, samples, signal }: ModelView
   turn.addEventListener("input", () => picture.again());
   choose();
   const F = latents.factors_BTF.shape[2];
+  const some = latents.trials < trials.trials
+    ? ` (the first ${count(latents.trials)} of ${count(trials.trials)})`
+    : "";
   return [
     h(
       "div",
-      { class: "card" },
-      h(
-        "div",
-        { class: "toolbar" },
-        of.element,
-        by.element,
-        pick,
-        h("div", { class: "field" }, h("label", { for: turnId }, "Turn"), turn),
-      ),
-      figure(
-        [
-          `A path for each trial${
-            stride > 1 ? `, every ${number(stride)}th of ${count(latents.trials)}` : ""
-          }${
-            latents.trials < trials.trials ? ` (the first ${count(latents.trials)} of ${count(trials.trials)})` : ""
-          }, a dot where it starts. ${coloring.words}`,
-        ],
-        legend([
-          ...(coloring.legend.length > 0 ? coloring.legend : [{ label: "trials", color: "var(--model)" }]),
-          { label: "the chosen trial", color: "var(--ink)" },
-        ]),
-        picture,
-      ),
-      numbers,
+      { class: "toolbar card slim" },
+      of.element,
+      by.element,
+      h("div", { class: "field" }, h("label", { for: turnId }, "Turn into depth"), turn),
+      pick,
     ),
-    section(
-      "Factors over time",
+    h(
+      "div",
+      { class: "columns uneven" },
       h(
         "div",
         { class: "card" },
+        h("h2", {}, "Trajectories"),
         figure(
-          `The ${F > LINES ? `first ${LINES} of ${F} ` : ""}factors of the chosen trial.`,
+          `A path for ${every(stride)} trial${some}, a dot where it starts. ${coloring.words}`,
+          legend([
+            ...(coloring.legend.length > 0
+              ? coloring.legend
+              : [{ label: "trials", color: "var(--model)" }]),
+            { label: "the chosen trial", color: "var(--ink)" },
+          ]),
+          picture,
+        ),
+      ),
+      h(
+        "div",
+        { class: "card" },
+        h("h2", {}, "The chosen trial over time"),
+        figure(
+          `The ${F > LINES ? `first ${LINES} of ${F} ` : ""}factors, averaged over the posterior.`,
           legend(Array.from({ length: Math.min(F, LINES) }, (_, f) => ({
             label: `factor ${f + 1}`,
             color: categorical(f),
           }))),
           courses,
         ),
+        numbers,
       ),
     ),
   ];

@@ -12,13 +12,11 @@ export const models: Page = async ({ signal }) => {
     title: "Models",
     body: [
       head({ title: "Models", about: "What runs have left behind, and what was imported." }),
-      page.items.length > 0
-        ? longList("Models", "models", page, modelRow)
-        : empty(
-          "No models yet",
-          "A run that ends leaves its best model here. One from elsewhere can be imported below.",
-          linkButton("Fit a model", "#/runs/new", "primary"),
-        ),
+      page.items.length > 0 ? longList("Models", "models", page, modelRow) : empty(
+        "No models yet",
+        "A run that ends leaves its best model here. One from elsewhere can be imported below.",
+        linkButton("Fit a model", "#/runs/new", "primary"),
+      ),
       section(
         "Import",
         h(

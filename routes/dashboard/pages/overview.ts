@@ -2,7 +2,7 @@
 import { list } from "../api.ts";
 import { type Child, h } from "../dom.ts";
 import { empty, head, linkButton, type Page } from "../parts/page.ts";
-import { datasetAbout, modelRow, row, rows, runRow } from "../parts/rows.ts";
+import { meanRate, modelRow, row, rows, runRow, shape } from "../parts/rows.ts";
 import type { Dataset, Model, Run } from "../types.ts";
 
 const SHOWN = 4;
@@ -33,16 +33,24 @@ export const overview: Page = async ({ signal }) => {
             row({
               title: dataset.name,
               href: `#/data/${dataset.id}`,
-              about: datasetAbout(dataset),
+              about: `${shape(dataset)} · ${meanRate(dataset)}`,
             })
           ),
-          empty("No data", "Upload spike counts or simulate some.", linkButton("Add data", "#/data", "primary")),
+          empty(
+            "No data",
+            "Upload spike counts or simulate some.",
+            linkButton("Add data", "#/data", "primary"),
+          ),
         ),
         part(
           "Runs",
           "#/runs",
-          runs.items.map(runRow),
-          empty("No runs", "A run fits a model to a dataset.", linkButton("Fit a model", "#/runs/new", "primary")),
+          runs.items.map((run) => runRow(run, signal)),
+          empty(
+            "No runs",
+            "A run fits a model to a dataset.",
+            linkButton("Fit a model", "#/runs/new", "primary"),
+          ),
         ),
         part(
           "Models",
@@ -59,7 +67,12 @@ function part(title: string, href: string, items: readonly Child[], nothing: Chi
   return h(
     "section",
     { class: "card" },
-    h("div", { class: "card-head" }, h("h2", {}, title), h("a", { href }, `All ${title.toLowerCase()}`)),
+    h(
+      "div",
+      { class: "card-head" },
+      h("h2", {}, title),
+      h("a", { href }, `All ${title.toLowerCase()}`),
+    ),
     items.length > 0 ? rows(title, items) : nothing,
   );
 }

@@ -6,11 +6,20 @@ import { announce, h, replace } from "../dom.ts";
 import { follow, isFinal } from "../events.ts";
 import { count, duration, number, when } from "../format.ts";
 import { confirmed } from "../parts/dialogs.ts";
-import { facts, folded, head, linkButton, type Page, section, table } from "../parts/page.ts";
+import {
+  empty,
+  facts,
+  folded,
+  head,
+  linkButton,
+  type Page,
+  section,
+  table,
+} from "../parts/page.ts";
 import { button, problemBox } from "../parts/problem.ts";
 import { settings } from "../parts/settings.ts";
 import { stateBadge } from "../parts/rows.ts";
-import type { Run } from "../types.ts";
+import type { DeviceInfo, Run } from "../types.ts";
 
 export const run: Page = async ({ params: [id], signal }) => {
   const progress = newProgress(await getJson<Run>(`/v1/runs/${id}`, signal));
@@ -18,12 +27,16 @@ export const run: Page = async ({ params: [id], signal }) => {
   const actions = h("div", { class: "actions", "data-problems": true });
   const state = h("div", { class: "run-state card" });
   const charts = lossCharts(run.hyperparameters, signal);
+  const none = empty("No losses yet", "They appear with the first step.");
   const connection = h("p", { class: "connection", role: "status", hidden: true });
 
   let acting = "";
   const draw = () => {
     const { run } = progress;
     replace(state, stateOf(progress));
+    const nothing = progress.steps.length + progress.history.length === 0;
+    charts.element.hidden = nothing;
+    none.hidden = !nothing;
     charts.update(progress);
     // buttons stay where they are while nothing changes what can be done
     const now = `${run.state} ${run.model} ${run.checkpoint !== null}`;
@@ -43,7 +56,9 @@ export const run: Page = async ({ params: [id], signal }) => {
     connection.hidden = wait === null;
     connection.textContent = wait === null
       ? ""
-      : `The connection is lost. Tries again in ${duration(Math.ceil(wait / 1000))}; nothing is missed.`;
+      : `The connection is lost. Tries again in ${
+        duration(Math.ceil(wait / 1000))
+      }; nothing is missed.`;
   };
   const listen = async () => {
     try {
@@ -54,8 +69,9 @@ export const run: Page = async ({ params: [id], signal }) => {
         drawSoon();
         // the past is no news
         if (Date.now() - Date.parse(event.at) > 10_000) continue;
-        if (event.kind === "state" && event.state !== before) announce(`The run is ${event.state}.`);
-        else if (event.kind === "evaluation" && Date.now() - told > 10_000) {
+        if (event.kind === "state" && event.state !== before) {
+          announce(`The run is ${event.state}.`);
+        } else if (event.kind === "evaluation" && Date.now() - told > 10_000) {
           told = Date.now();
           const { step, evaluation } = event.entry;
           announce(`Step ${step}: held-out negative log-likelihood ${number(evaluation.nll)}.`);
@@ -81,13 +97,19 @@ export const run: Page = async ({ params: [id], signal }) => {
           h("code", {}, id),
           ` of ${when(run.created)}, on `,
           h("a", { href: `#/data/${run.dataset}` }, "its dataset"),
-          run.resumeFrom !== null && [", after ", h("a", { href: `#/runs/${run.resumeFrom}` }, "an earlier run")],
+          run.resumeFrom !== null &&
+          [", after ", h("a", { href: `#/runs/${run.resumeFrom}` }, "an earlier run")],
         ],
         actions,
       }),
       connection,
       state,
-      section("Losses", charts.element, folded("Evaluations as a table", () => evaluations(progress))),
+      section(
+        "Losses",
+        none,
+        charts.element,
+        folded("Evaluations as a table", () => evaluations(progress)),
+      ),
       section("Settings", settings(run)),
     ],
   };
@@ -105,7 +127,11 @@ function stateOf({ run, words }: Progress): readonly HTMLElement[] {
       h("progress", { max: steps, value: run.step, "aria-label": "Steps made" }),
       h("span", { class: "figure-text" }, `${count(run.step)} of ${count(steps)} steps`),
       running && run.stepsPerSecond !== null &&
-      h("span", { class: "hint" }, `${number(run.stepsPerSecond, 3)} a second, ${duration(run.secondsLeft)} left`),
+        h(
+          "span",
+          { class: "hint" },
+          `${number(run.stepsPerSecond, 3)} a second, ${duration(run.secondsLeft)} left`,
+        ),
     ),
     h(
       "div",
@@ -119,24 +145,26 @@ function stateOf({ run, words }: Progress): readonly HTMLElement[] {
       ["Training nll", number(evaluation?.train.nll)],
       ["Best held-out loss", best ? `${number(best.score)} at step ${count(best.step)}` : "–"],
       ["Last checkpoint", run.checkpoint === null ? "–" : `step ${count(run.checkpoint)}`],
-      [
-        "Device",
-        deviceInfo
-          ? [
-            h("strong", {}, deviceInfo.name),
-            ` ${deviceInfo.adapter ?? `${deviceInfo.threads} threads`}`,
-            h("span", { class: "hint block" }, deviceInfo.reason),
-          ]
-          : `${run.device} was asked for`,
-      ],
+      ["Device", deviceInfo?.name ?? "not chosen yet"],
       ...(run.starts > 1
-        ? [[
-          "Starts",
-          `${run.starts}, of which ${failedStarts.length === 0 ? "none" : failedStarts.length} left out`,
-        ] as const]
+        ? [
+          [
+            "Starts",
+            `${run.starts}, of which ${
+              failedStarts.length === 0 ? "none" : failedStarts.length
+            } left out`,
+          ] as const,
+        ]
         : []),
     ]),
+    h("p", { class: "hint" }, deviceInfo ? deviceWords(deviceInfo) : ""),
   ];
+}
+
+/** What computes, and why it is not another. */
+function deviceWords({ name, adapter, threads, arithmetic, reason }: DeviceInfo): string {
+  const on = adapter ?? (threads > 1 ? `${threads} threads` : "one thread");
+  return `${name}: ${on}, ${arithmetic}. ${reason[0].toUpperCase()}${reason.slice(1)}.`;
 }
 
 function actionsOf(run: Run): readonly (Node | false)[] {
@@ -155,14 +183,22 @@ function actionsOf(run: Run): readonly (Node | false)[] {
       if (!await confirmed("Delete this run?", "Its model stays.", "Delete")) return;
       await request(`/v1/runs/${id}`, { method: "DELETE" });
       location.hash = "#/runs";
-    }),
+    }, { kind: "remove" }),
   ];
 }
 
 function evaluations({ history }: Progress): HTMLElement {
   return table(
     "Evaluations, the latest first: losses in nats per trial",
-    ["step", "nll, training", "nll, held out", "KL initial condition", "KL inputs", "KL scale", "gradient norm"],
+    [
+      "step",
+      "nll, training",
+      "nll, held out",
+      "KL initial condition",
+      "KL inputs",
+      "KL scale",
+      "gradient norm",
+    ],
     [...history].reverse().slice(0, 200).map(({ step, train, evaluation }) => [
       count(step),
       number(train.nll),

@@ -25,11 +25,14 @@ const PREFIX = "hyperparameters.";
 export const newRun: Page = async ({ query, signal }) => {
   const from = query.get("from"), like = query.get("like") ?? from;
   const [request, { items }, model] = await Promise.all([
-    schemaOf("RunRequest"),
+    schemaOf("/v1/runs"),
     list<Dataset>("datasets", signal, { limit: 1000 }),
     like === null ? null : getJson<Run>(`/v1/runs/${encodeURIComponent(like)}`, signal),
   ]);
-  const place = { title: from === null ? "New run" : "Go on with a run", trail: [["Runs", "#/runs"]] } as const;
+  const place = {
+    title: from === null ? "New run" : "Go on with a run",
+    trail: [["Runs", "#/runs"]],
+  } as const;
   if (items.length === 0 && from === null) {
     const nothing = empty(
       "No data to fit",
@@ -79,7 +82,13 @@ export const newRun: Page = async ({ query, signal }) => {
     h(
       "details",
       { class: "card" },
-      h("summary", {}, `More: ${plural(Object.keys(known).length - MODEL.length - TRAINING.length, "hyperparameter")}`),
+      h(
+        "summary",
+        {},
+        `More: ${
+          plural(Object.keys(known).length - MODEL.length - TRAINING.length, "hyperparameter")
+        }`,
+      ),
       groups.map(([title, names]) =>
         h("fieldset", {}, h("legend", {}, title), h("div", { class: "fields" }, hyper(names)))
       ),
@@ -98,7 +107,9 @@ export const newRun: Page = async ({ query, signal }) => {
         ...place,
         about: from === null
           ? "Empty fields take the default that they show."
-          : `It begins at the last checkpoint, step ${count(model?.checkpoint ?? 0)}. Empty fields stay as they were.`,
+          : `It begins at the last checkpoint, step ${
+            count(model?.checkpoint ?? 0)
+          }. Empty fields stay as they were.`,
       }),
       form({
         label: place.title,

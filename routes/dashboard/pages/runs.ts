@@ -16,7 +16,7 @@ export const runs: Page = async ({ signal }) => {
         actions: page.items.length > 0 && start,
       }),
       page.items.length > 0
-        ? longList("Runs", "runs", page, runRow)
+        ? longList("Runs", "runs", page, (run) => runRow(run, signal))
         : empty("No runs yet", "A run fits a model to a dataset and keeps the best one.", start),
     ],
   };

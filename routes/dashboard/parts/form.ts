@@ -28,7 +28,9 @@ export function field(name: string, schema: Schema, options: FieldOptions = {}):
   const { words: described, otherwise } = splitDefault(schema.description);
   const label = options.label ?? words(name);
   const fallback = options.otherwise ?? otherwise;
-  if (schema.type === "boolean") return checkbox(name, label, options.hint ?? described, options.value);
+  if (schema.type === "boolean") {
+    return checkbox(name, label, options.hint ?? described, options.value);
+  }
   const id = freshId(name);
   const input = schema.enum
     ? h(
@@ -42,7 +44,11 @@ export function field(name: string, schema: Schema, options: FieldOptions = {}):
       id,
       name,
       type: "text",
-      inputmode: schema.type === "integer" ? "numeric" : schema.type === "string" ? "text" : "decimal",
+      inputmode: schema.type === "integer"
+        ? "numeric"
+        : schema.type === "string"
+        ? "text"
+        : "decimal",
       autocomplete: "off",
       spellcheck: "false",
       placeholder: fallback ?? "",
@@ -98,7 +104,7 @@ function wrap(
     "div",
     { class: kind },
     kind === "field" ? [named, input] : h("div", { class: "check-line" }, input, named),
-    hint !== "" && h("p", { class: "hint", id: hintId }, hint),
+    hint !== "" && h("p", { class: "hint", id: hintId }, inCode(hint)),
     wrong,
   );
   return {
@@ -116,6 +122,11 @@ function wrap(
   };
 }
 
+/** Words between backticks are names. */
+function inCode(text: string): Child {
+  return text.split("`").map((part, i) => i % 2 === 1 ? h("code", {}, part) : part);
+}
+
 export interface FormOptions {
   readonly label: string;
   readonly fields: ReadonlyMap<string, Field>;
@@ -127,8 +138,10 @@ export interface FormOptions {
 }
 
 /** A form. Fields are known by the server's names for them: `hyperparameters.factors`. */
-export function form({ label, fields, content, submit, beside, send }: FormOptions): HTMLFormElement {
-  const problems = h("div", {});
+export function form(
+  { label, fields, content, submit, beside, send }: FormOptions,
+): HTMLFormElement {
+  const problems = h("div", { class: "form-problems" });
   const button = h("button", { class: "primary" }, submit);
   const element = h(
     "form",

@@ -6,4 +6,3 @@ export function keep(data: Blob, name: string): void {
   h("a", { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
-

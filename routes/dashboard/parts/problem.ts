@@ -6,7 +6,11 @@ import { h } from "../dom.ts";
 export function problemBox(error: unknown): HTMLElement {
   const message = error instanceof Error ? error.message : String(error);
   const details = error instanceof ApiError && error.details.length > 1 ? error.details : [];
-  const close = h("button", { type: "button", class: "quiet", click: () => box.remove() }, "Dismiss");
+  const close = h(
+    "button",
+    { type: "button", class: "quiet", click: () => box.remove() },
+    "Dismiss",
+  );
   const box = h(
     "div",
     { class: "problem", role: "alert", tabindex: -1 },

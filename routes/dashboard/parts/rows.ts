@@ -1,8 +1,9 @@
 /** Lists of datasets, runs and models: a row for each, with its name, what is known, and what can be done. */
-import { list } from "../api.ts";
-import { type Child, h } from "../dom.ts";
+import { getJson, list } from "../api.ts";
+import { type Child, h, replace } from "../dom.ts";
+import { isFinal } from "../events.ts";
 import { bytes, count, number, plural, when } from "../format.ts";
-import type { Dataset, Model, Run } from "../types.ts";
+import type { Dataset, Hyperparameters, Model, Run } from "../types.ts";
 import { button } from "./problem.ts";
 
 export interface Row {
@@ -56,6 +57,17 @@ export function meanRate({ spikes, trials, T, N, binWidth }: Dataset): string {
     : `${number(perBin / binWidth, 3)} spikes/s`;
 }
 
+/** A run or a model in few words. */
+export function architecture(
+  { cell, generatorUnits, factors, inferredInputs }: Hyperparameters,
+): string {
+  const inputs = inferredInputs > 0 ? `, ${plural(inferredInputs, "inferred input")}` : "";
+  const kind = cell === "gru" ? "GRU" : "vanilla";
+  return `${kind} generator of ${plural(generatorUnits, "unit")}, ${
+    plural(factors, "factor")
+  }${inputs}`;
+}
+
 export function datasetAbout(dataset: Dataset): Child {
   const { binWidth, conditions, source, truth, bytes: size, created } = dataset;
   return [
@@ -98,10 +110,10 @@ export function stateBadge(state: Run["state"]): HTMLElement {
 }
 
 export function runAbout(run: Run): string {
-  const { hyperparameters: { steps, cell, generatorUnits, factors }, step, best, created } = run;
+  const { hyperparameters, step, best, created } = run;
   return [
-    `${cell} generator of ${plural(generatorUnits, "unit")}, ${plural(factors, "factor")}`,
-    `step ${count(step)} of ${count(steps)}`,
+    architecture(hyperparameters),
+    `step ${count(step)} of ${count(hyperparameters.steps)}`,
     best && `held-out loss ${number(best.score)}`,
     run.starts > 1 && `${run.starts} starts`,
     run.deviceInfo ? run.deviceInfo.name : run.device,
@@ -109,24 +121,42 @@ export function runAbout(run: Run): string {
   ].filter((part) => part !== false && part !== null).join(" · ");
 }
 
-export function runRow(run: Run): HTMLLIElement {
-  const { steps } = run.hyperparameters;
-  return row({
-    title: run.datasetName,
-    href: `#/runs/${run.id}`,
-    about: runAbout(run),
-    side: [
-      run.state === "running" &&
-      h("progress", { max: steps, value: run.step, "aria-label": `Progress of ${run.datasetName}` }),
-      stateBadge(run.state),
-    ],
-  });
+/** How often a run that goes on is looked at, in milliseconds. */
+const LOOK_MS = 2000;
+
+/** A run's row; while the run goes on it is kept up to date. */
+export function runRow(run: Run, signal: AbortSignal): HTMLLIElement {
+  const about = h("span", {}), side = h("div", { class: "row-side" });
+  const show = (run: Run) => {
+    const { datasetName, hyperparameters: { steps }, step, state } = run;
+    about.textContent = runAbout(run);
+    const label = `Progress of ${datasetName}`;
+    replace(
+      side,
+      state === "running" && h("progress", { max: steps, value: step, "aria-label": label }),
+      stateBadge(state),
+    );
+  };
+  const look = async () => {
+    try {
+      const now = await getJson<Run>(`/v1/runs/${run.id}`, signal);
+      show(now);
+      if (isFinal(now.state)) return;
+    } catch {
+      // a page that was left, or a server that is gone for a while: the row stays as it is
+      if (signal.aborted) return;
+    }
+    setTimeout(() => void look(), LOOK_MS);
+  };
+  show(run);
+  if (!isFinal(run.state)) setTimeout(() => void look(), LOOK_MS);
+  return row({ title: run.datasetName, href: `#/runs/${run.id}`, about, side });
 }
 
 export function modelAbout(model: Model): string {
-  const { T, N, parameters, score, step, source, created, hyperparameters: h } = model;
+  const { T, N, parameters, score, step, source, created, hyperparameters } = model;
   return [
-    `${h.cell} generator of ${plural(h.generatorUnits, "unit")}, ${plural(h.factors, "factor")}`,
+    architecture(hyperparameters),
     `${plural(T, "bin")} × ${plural(N, "neuron")}`,
     plural(parameters, "parameter"),
     score !== null && `held-out loss ${number(score)}`,

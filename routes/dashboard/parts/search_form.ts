@@ -12,7 +12,7 @@ const PREFIX = "search.";
 export async function searchForm(
   send: (asked: Record<string, unknown>) => Promise<void>,
 ): Promise<HTMLFormElement> {
-  const properties = (await schemaOf("FixedPointsRequest")).properties ?? {};
+  const properties = (await schemaOf("/v1/models/{id}/fixed-points")).properties ?? {};
   const search = properties.search?.properties ?? {};
   const fields = new Map<string, Field>();
   const add = (name: string, made: Field) => {
@@ -30,7 +30,9 @@ export async function searchForm(
     h(
       "div",
       { class: "fields" },
-      BASIC.filter((name) => properties[name]).map((name) => add(name, field(name, properties[name]))),
+      BASIC.filter((name) => properties[name]).map((name) =>
+        add(name, field(name, properties[name]))
+      ),
       nested(SEARCH),
     ),
     h(

@@ -17,7 +17,7 @@ export function settings(run: Run): HTMLElement {
   const { device, seed, starts, reproducible, report, hyperparameters } = run;
   return h(
     "div",
-    {},
+    { class: "card" },
     facts([
       ["Device", device],
       ["Seed", String(seed)],

@@ -38,11 +38,8 @@ export function stepper(
     h(
       "div",
       { class: "stepper", role: "group", "aria-label": label },
-      h("label", { for: id }, label),
-      step(-1, "‹", "Previous"),
-      input,
-      step(1, "›", "Next"),
-      h("span", { class: "hint" }, `of 0 to ${count(of - 1)}`),
+      h("label", { for: id }, label, h("span", { class: "hint" }, ` 0 to ${count(of - 1)}`)),
+      h("div", { class: "stepper-line" }, step(-1, "‹", "Previous"), input, step(1, "›", "Next")),
     ),
     { set: (to: number) => go(to) },
   );
