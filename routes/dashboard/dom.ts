@@ -1,7 +1,3 @@
-/// <reference no-default-lib="true" />
-/// <reference lib="dom" />
-/// <reference lib="dom.iterable" />
-/// <reference lib="esnext" />
 /** Elements in one expression. */
 
 export type Child = Node | string | number | false | null | undefined | readonly Child[];

@@ -1,4 +1,3 @@
-/// <reference lib="dom" />
 // Runs before the page is painted, so that a chosen theme does not flash. A plain script, not a module.
 {
   let chosen: string | null = null;
