@@ -1,10 +1,22 @@
-/** Spike counts of many trials, with what is known about them: in memory, in .npz and in .npy files. */
-import { basename, extname } from "node:path";
+/** Spike counts of many trials, with what is known about them: in memory and in files. */
+import { basename } from "node:path";
 import { InputError } from "../errors.ts";
 import { seedWords, STREAMS, words } from "../random.ts";
 import { readFileOrExplain, writeFileAtomic } from "./files.ts";
-import { type NpyArray, npyArray, parseNpy } from "./npy.ts";
-import { type NpzArchive, openNpz, writeNpz } from "./npz.ts";
+import { arraysOf } from "./formats/arrays_of.ts";
+import { fileKind, readHead } from "./formats/kind.ts";
+import type { LayoutOptions } from "./formats/options.ts";
+import { type Layout, layoutOf } from "./formats/layout.ts";
+import { openNumpy } from "./formats/open_numpy.ts";
+import { writeNpz } from "./npz.ts";
+import {
+  type DatasetParts,
+  type MissingPolicy,
+  type PartArrays,
+  separateMissing,
+  unusedWarning,
+  validateParts,
+} from "./parts.ts";
 import {
   requireFinite,
   requireShape,
@@ -28,7 +40,7 @@ export interface Truth {
 }
 
 /** Spike counts and what is known about them. Every value has been checked. */
-export interface Dataset {
+export interface Dataset extends DatasetParts {
   readonly name: string;
   readonly counts_BTN: Uint8Array | Uint16Array;
   readonly trials: number;
@@ -44,7 +56,7 @@ export interface Dataset {
 }
 
 /** Arrays that make a dataset. */
-export interface DatasetArrays {
+export interface DatasetArrays extends PartArrays {
   readonly name: string;
   /** [trials, bins, neurons], whole numbers from 0 to 65 535 of any number type. */
   readonly spikes: ShapedArray;
@@ -66,6 +78,11 @@ export interface DatasetOptions {
   readonly minTrials?: 1 | 2;
   /** What is being done, for messages. Default `Cannot use <name>`. */
   readonly action?: string;
+  /**
+   * Default `refuse`: bins that were not observed are an error, since nothing takes them yet. With
+   * `keep` they are counts of 0 with a mask beside them; NaN among the spikes is such a bin.
+   */
+  readonly missing?: MissingPolicy;
 }
 
 /**
@@ -84,18 +101,39 @@ export interface DatasetOptions {
  * ```
  */
 export function datasetFromArrays(arrays: DatasetArrays, options: DatasetOptions = {}): Dataset {
-  const { name, spikes, condition = null, binWidth = null } = arrays;
-  const { minTrials = 2, action = `Cannot use ${JSON.stringify(name)}` } = options;
+  const { name, condition = null, binWidth = null } = arrays;
+  const { minTrials = 2, action = `Cannot use ${JSON.stringify(name)}`, missing = "refuse" } =
+    options;
+  const { spikes, masks } = missing === "keep"
+    ? withoutGaps(arrays, action)
+    : { spikes: arrays.spikes, masks: arrays.missing };
   const counts = validateCounts(spikes, action, minTrials);
   const { truth, warnings } = truthFromArrays(arrays, spikes.shape, action);
+  const checked = condition === null ? null : validateCondition(condition, counts.trials, action);
+  const parts = validateParts({ ...arrays, missing: masks }, counts, checked, missing, action);
   return {
     name,
     ...counts,
     binWidth: validateBinWidth(binWidth, action),
-    condition: condition === null ? null : validateCondition(condition, counts.trials, action),
+    condition: checked,
     truth,
-    warnings: [...warningsAbout(counts), ...warnings],
+    ...parts,
+    warnings: [...warningsAbout(counts), ...warnings, ...unusedWarning(parts, counts)],
   };
+}
+
+/** NaN among the spikes and the mask beside them say the same thing. */
+function withoutGaps(
+  { spikes, missing }: DatasetArrays,
+  action: string,
+): { spikes: ShapedArray; masks: ShapedArray | null } {
+  const found = separateMissing(spikes);
+  if (!missing) return { spikes: found.spikes, masks: found.missing };
+  requireShape(missing, spikes.shape, "like spikes", "missing", action);
+  const data = found.spikes.data.slice();
+  const mask = Uint8Array.from(missing.data, (value, i) => value || (found.missing?.data[i] ?? 0));
+  for (let i = 0; i < data.length; i++) if (mask[i] === 1) data[i] = 0;
+  return { spikes: { shape: spikes.shape, data }, masks: { shape: missing.shape, data: mask } };
 }
 
 function truthFromArrays(
@@ -132,15 +170,23 @@ function truthFromArrays(
 }
 
 /** How to read a dataset. */
-export interface ReadDatasetOptions {
+export interface ReadDatasetOptions extends LayoutOptions {
   readonly minTrials?: 1 | 2;
   readonly limits?: Partial<ZipLimits>;
+  /** See `DatasetOptions`. */
+  readonly missing?: MissingPolicy;
 }
 
 /**
- * Reads a dataset from a .npz archive (`spikes`, and where known `bin_width_s`, `condition`, `rates`,
- * `latents`, `A`; other arrays are ignored) or from a .npy file of spikes alone. Without `spikes`, the
- * only array of 3 dimensions is taken and a warning says so. The dataset is named after the file.
+ * Reads a dataset from a file; its contents decide what it is, and it is named after the file.
+ *
+ * - .npz: `spikes`, and where known `bin_width_s`, `condition`, `rates`, `latents`, `A` and the parts in
+ *   `DatasetParts`. Without `spikes`, the only array of 3 dimensions is taken and a warning says so.
+ * - .npy: spikes alone.
+ * - HDF5: lfads-torch's names, the names of an .npz, or the only set of 3 dimensions; also what MATLAB
+ *   writes as v7.3, where dimensions stand in MATLAB's order.
+ * - NWB: units and trials; a window and a bin width make counts of them.
+ * - Spike times: .npz or HDF5 with `spike_times`, `spike_units` and `trial_start`, in seconds.
  *
  * @throws InputError naming what is wrong and the first place where it is
  *
@@ -161,12 +207,42 @@ export async function readDataset(
   path: string,
   options: ReadDatasetOptions = {},
 ): Promise<Dataset> {
-  return datasetFromBytes(await readFileOrExplain(path), basename(path), options);
+  if (fileKind(await readHead(path)) !== "hdf5") {
+    return datasetFromBytes(await readFileOrExplain(path), basename(path), options);
+  }
+  const { hdf5Dataset } = await import("./formats/hdf5/host.ts");
+  return await hdf5Dataset({ path }, basename(path), options);
 }
 
 /**
  * Like {@link readDataset}, for bytes that are already here; `fileName` names the dataset and the
- * messages. The contents decide between .npz and .npy.
+ * messages.
+ *
+ * @throws InputError naming what is wrong and the first place where it is
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { npyArray, readDatasetBytes, writeNpz } from "latentd";
+ *
+ * const spikes = npyArray([2, 3, 1], Uint8Array.of(0, 1, 0, 2, 0, 1));
+ * const data = await readDatasetBytes(writeNpz({ spikes }), "upload.npz");
+ * assert.deepEqual([data.name, data.trials, data.T, data.N], ["upload", 2, 3, 1]);
+ * ```
+ */
+export async function readDatasetBytes(
+  bytes: Uint8Array,
+  fileName: string,
+  options: ReadDatasetOptions = {},
+): Promise<Dataset> {
+  if (fileKind(bytes) !== "hdf5") return datasetFromBytes(bytes, fileName, options);
+  const { hdf5Dataset } = await import("./formats/hdf5/host.ts");
+  return await hdf5Dataset({ bytes }, fileName, options);
+}
+
+/**
+ * Like {@link readDatasetBytes}, at once, for NumPy's formats alone: what `writeDataset` writes. The
+ * contents decide between .npz and .npy.
  *
  * @example
  * ```ts
@@ -181,70 +257,21 @@ export async function readDataset(
 export function datasetFromBytes(
   bytes: Uint8Array,
   fileName: string,
-  { minTrials, limits }: ReadDatasetOptions = {},
+  options: ReadDatasetOptions = {},
 ): Dataset {
-  const what = JSON.stringify(fileName);
-  const action = `Cannot read ${what}`;
-  const name = basename(fileName, extname(fileName));
-  if (bytes[0] === 0x93) {
-    return datasetFromArrays({ name, spikes: parseNpy(bytes, what) }, { minTrials, action });
-  }
-  if (bytes[0] !== 0x50 || bytes[1] !== 0x4b) {
-    throw new InputError(
-      `${action}: expected a .npz archive or a .npy file, found ${
-        bytes.length === 0 ? "an empty file" : "something else"
-      }.`,
-    );
-  }
-  const archive = openNpz(bytes, { what, limits });
-  const { key, warnings } = spikesKey(archive, action);
-  const optional = (name: string) => archive.names.includes(name) ? archive.read(name) : null;
-  const dataset = datasetFromArrays({
-    name,
-    spikes: archive.read(key),
-    binWidth: scalar(optional("bin_width_s"), action),
-    condition: optional("condition"),
-    rates: optional("rates"),
-    latents: optional("latents"),
-    A: optional("A"),
-  }, { minTrials, action });
+  const { source, name, action } = openNumpy(bytes, fileName, options.limits);
+  return datasetFromLayout(name, layoutOf(source, options, action), options, action);
+}
+
+/** The dataset that a file's arrays make, with what is to be said about how they were understood. */
+export function datasetFromLayout(
+  name: string,
+  { arrays, warnings }: Layout,
+  { minTrials, missing }: Pick<DatasetOptions, "minTrials" | "missing">,
+  action: string,
+): Dataset {
+  const dataset = datasetFromArrays({ name, ...arrays }, { minTrials, missing, action });
   return { ...dataset, warnings: [...warnings, ...dataset.warnings] };
-}
-
-/** Which array holds the spikes. */
-function spikesKey(archive: NpzArchive, action: string): { key: string; warnings: string[] } {
-  if (archive.names.includes("spikes")) return { key: "spikes", warnings: [] };
-  const headers = archive.names.map((name) => ({ name, ...archive.header(name) }));
-  const candidates = headers.filter(({ name, shape }) =>
-    shape.length === 3 && name !== "rates" && name !== "latents"
-  );
-  if (candidates.length === 1) {
-    const [{ name, shape }] = candidates;
-    return {
-      key: name,
-      warnings: [`There is no "spikes"; took ${JSON.stringify(name)} of shape [${shape}].`],
-    };
-  }
-  const MAX_LISTED = 20;
-  const list = headers.slice(0, MAX_LISTED).map(({ name, shape, dtype }) =>
-    `${JSON.stringify(name)} [${shape}] ${dtype.slice(0, 20)}`
-  ).join(", ");
-  throw new InputError(
-    `${action}: expected an array "spikes" [trials, bins, neurons], or exactly one of 3 dimensions, ` +
-      `found ${list || "no arrays"}${
-        headers.length > MAX_LISTED ? ` and ${headers.length - MAX_LISTED} more` : ""
-      }.`,
-  );
-}
-
-function scalar(array: NpyArray | null, action: string): number | null {
-  if (array === null) return null;
-  if (array.data.length !== 1) {
-    throw new InputError(
-      `${action}: expected bin_width_s to be one number, found shape [${array.shape}].`,
-    );
-  }
-  return array.data[0];
 }
 
 /**
@@ -281,17 +308,7 @@ export async function writeDataset(path: string, dataset: Dataset): Promise<void
  * ```
  */
 export function datasetToBytes(dataset: Dataset): Uint8Array {
-  const { counts_BTN, trials, T, N, binWidth, condition, truth } = dataset;
-  const arrays: Record<string, NpyArray> = { spikes: npyArray([trials, T, N], counts_BTN) };
-  if (binWidth !== null) arrays.bin_width_s = npyArray([], Float64Array.of(binWidth));
-  if (condition !== null) arrays.condition = npyArray([trials], condition);
-  if (truth !== null) {
-    const { rates_BTN, latents_BTL, L, A } = truth;
-    arrays.rates = npyArray([trials, T, N], rates_BTN);
-    if (L > 0) arrays.latents = npyArray([trials, T, L], latents_BTL);
-    if (A !== undefined) arrays.A = npyArray([L, L], Float64Array.from(A.flat()));
-  }
-  return writeNpz(arrays, { what: JSON.stringify(dataset.name) });
+  return writeNpz(arraysOf(dataset), { what: JSON.stringify(dataset.name) });
 }
 
 /**
@@ -334,4 +351,29 @@ export function splitTrials(
     train: order.slice(evaluations).sort(),
     evaluation: order.slice(0, evaluations).sort(),
   };
+}
+
+/**
+ * Which trials of a dataset train and which evaluate: as its file says, or else drawn by
+ * {@link splitTrials}.
+ *
+ * @throws InputError as `splitTrials`
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { datasetFromArrays, trialSplit } from "latentd";
+ *
+ * const spikes = { shape: [3, 1, 1], data: Uint8Array.of(0, 1, 2) };
+ * const split = { train: [0, 2], evaluation: [1] };
+ * const data = datasetFromArrays({ name: "small", spikes, split });
+ * assert.deepEqual([...trialSplit(data, 0.5, 0).evaluation], [1]);
+ * ```
+ */
+export function trialSplit(
+  { trials, split }: Pick<Dataset, "trials" | "split">,
+  evalFraction: number,
+  seed: number,
+): { train: Uint32Array; evaluation: Uint32Array } {
+  return split ?? splitTrials(trials, evalFraction, seed);
 }

@@ -38,6 +38,21 @@ export async function readFileOrExplain(path: string): Promise<Uint8Array> {
 }
 
 /**
+ * Opens a file to read; the caller closes it.
+ *
+ * @throws InputError where there is no file or it may not be read
+ */
+export async function explainedOpen(path: string): Promise<Deno.FsFile> {
+  try {
+    return await Deno.open(path);
+  } catch (error) {
+    const found = explain(error);
+    if (found === null) throw error;
+    throw new InputError(`Cannot read ${JSON.stringify(path)}: expected a file, found ${found}.`);
+  }
+}
+
+/**
  * Makes a folder, with the folders above it, where there is none.
  *
  * @throws InputError where there is a file instead, or it may not be made

@@ -11,6 +11,7 @@ import {
   type NpyHeader,
   type NpyText,
   parseNpy,
+  parseNpyAny,
   parseNpyHeader,
   writeNpy,
 } from "./npy.ts";
@@ -38,6 +39,8 @@ export interface NpzArchive {
   header(name: string): NpyHeader;
   /** @throws InputError where there is no such array, it is damaged, or it does not hold numbers */
   read(name: string): NpyArray;
+  /** Numbers or strings. */
+  readAny(name: string): NpyArray | NpyText;
 }
 
 /**
@@ -68,6 +71,7 @@ export function openNpz(bytes: Uint8Array, options: NpzOptions = {}): NpzArchive
     header: (name) =>
       parseNpyHeader(unpackStart(bytes, find(name), NPY_HEADER_PREFIX, what), label(name)),
     read: (name) => parseNpy(unpack(bytes, find(name), what), label(name)),
+    readAny: (name) => parseNpyAny(unpack(bytes, find(name), what), label(name)),
   };
 }
 

@@ -1,0 +1,40 @@
+/** A dataset as named arrays: what its .npz and its plain HDF5 file hold. */
+import type { Dataset } from "../dataset.ts";
+import { type NpyArray, npyArray, type NpyText } from "../npy.ts";
+
+/** Strings of NumPy's fixed width. */
+export function textArray(data: readonly string[]): NpyText {
+  const width = data.reduce((most, text) => Math.max(most, [...text].length), 1);
+  return { shape: [data.length], dtype: `<U${width}`, data: [...data] };
+}
+
+/** Every part of a dataset under its key; name and warnings are left out. */
+export function arraysOf(dataset: Dataset): Record<string, NpyArray | NpyText> {
+  const { counts_BTN, trials, T, N, binWidth, condition, conditionNames, truth } = dataset;
+  const { neurons, split, missing_BTN, lengths_B, recon_BTN, external_BTX } = dataset;
+  const arrays: Record<string, NpyArray | NpyText> = {
+    spikes: npyArray([trials, T, N], counts_BTN),
+  };
+  if (binWidth !== null) arrays.bin_width_s = npyArray([], Float64Array.of(binWidth));
+  if (condition !== null) arrays.condition = npyArray([trials], condition);
+  if (conditionNames) arrays.condition_names = textArray(conditionNames);
+  if (truth !== null) {
+    const { rates_BTN, latents_BTL, L, A } = truth;
+    arrays.rates = npyArray([trials, T, N], rates_BTN);
+    if (L > 0) arrays.latents = npyArray([trials, T, L], latents_BTL);
+    if (A !== undefined) arrays.A = npyArray([L, L], Float64Array.from(A.flat()));
+  }
+  if (neurons) arrays.neurons = textArray(neurons);
+  if (split) {
+    arrays.split_train = npyArray([split.train.length], split.train);
+    arrays.split_evaluation = npyArray([split.evaluation.length], split.evaluation);
+  }
+  if (missing_BTN) arrays.missing = npyArray([trials, T, N], missing_BTN);
+  if (lengths_B) arrays.trial_lengths = npyArray([trials], lengths_B);
+  if (recon_BTN) arrays.recon = npyArray(recon_BTN.shape, recon_BTN.data);
+  if (external_BTX) arrays.external = npyArray(external_BTX.shape, external_BTX.data);
+  for (const [name, { shape, data }] of Object.entries(dataset.behaviour_BTD ?? {})) {
+    arrays[name] = npyArray(shape, data);
+  }
+  return arrays;
+}

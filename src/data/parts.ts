@@ -1,0 +1,380 @@
+/**
+ * What a recording holds besides counts, bin width, condition and truth. These parts are kept with a
+ * dataset and survive its file; `unusedWarning` says which of them nothing uses yet.
+ */
+import { InputError } from "../errors.ts";
+import type { NumericArray } from "./elements.ts";
+import {
+  indexOf,
+  requireFinite,
+  requireShape,
+  requireSize,
+  type ShapedArray,
+  validateCounts,
+} from "./validate.ts";
+
+/** Which trials train and which evaluate, where the file says so: indices of trials, ascending. */
+export interface GivenSplit {
+  readonly train: Uint32Array;
+  readonly evaluation: Uint32Array;
+}
+
+/** Parts of a dataset, each only where it is known. */
+export interface DatasetParts {
+  /** The name of each condition: `condition[b]` is an index into it. */
+  readonly conditionNames?: readonly string[];
+  /** What the file calls each neuron. */
+  readonly neurons?: readonly string[];
+  /** The file's own split. `fit` takes it in place of a random one. */
+  readonly split?: GivenSplit;
+  /** 1 where a bin was not observed; the count there is 0 and says nothing. */
+  readonly missing_BTN?: Uint8Array;
+  /** Bins of each trial that belong to it; those after it are missing for every neuron. */
+  readonly lengths_B?: Int32Array;
+  /** Counts to reconstruct [trials, ≥ T, ≥ N]: forward bins and held-out neurons come last. NaN: missing. */
+  readonly recon_BTN?: ShapedArray;
+  /** External inputs [trials, T or more, inputs]. */
+  readonly external_BTX?: ShapedArray;
+  /** Behaviour by its name in the file, each [trials, T or more, dimensions]. NaN: not measured. */
+  readonly behaviour_BTD?: Readonly<Record<string, ShapedArray>>;
+}
+
+/** Arrays that make the parts of a dataset; null is as good as nothing. */
+export interface PartArrays {
+  /** One for each value of the condition, which then counts from 0. */
+  readonly conditionNames?: readonly string[] | null;
+  /** One for each neuron. */
+  readonly neurons?: readonly string[] | null;
+  /** Indices of trials; some may be in neither. */
+  readonly split?: {
+    readonly train: ArrayLike<number>;
+    readonly evaluation: ArrayLike<number>;
+  } | null;
+  /** [trials, bins, neurons], 0 or 1. */
+  readonly missing?: ShapedArray | null;
+  /** [trials], in bins. */
+  readonly lengths?: ShapedArray | null;
+  readonly recon?: ShapedArray | null;
+  readonly external?: ShapedArray | null;
+  readonly behaviour?: Readonly<Record<string, ShapedArray>> | null;
+}
+
+/** The keys of a dataset's own file that are no behaviour. */
+export const RESERVED_NAMES: readonly string[] = [
+  "spikes",
+  "bin_width_s",
+  "condition",
+  "condition_names",
+  "rates",
+  "latents",
+  "A",
+  "neurons",
+  "split_train",
+  "split_evaluation",
+  "missing",
+  "trial_lengths",
+  "recon",
+  "external",
+];
+
+interface Sizes {
+  readonly trials: number;
+  readonly T: number;
+  readonly N: number;
+}
+
+/** Whether bins that were not observed are kept or refused. */
+export type MissingPolicy = "refuse" | "keep";
+
+/**
+ * Checks the parts of a dataset.
+ *
+ * @param condition the dataset's, already checked
+ * @throws InputError naming the part, what was wanted and what was found
+ */
+export function validateParts(
+  arrays: PartArrays,
+  sizes: Sizes,
+  condition: Int32Array | null,
+  policy: MissingPolicy,
+  action: string,
+): DatasetParts {
+  const { conditionNames, neurons, split, missing, lengths, recon, external, behaviour } = arrays;
+  const observed = {
+    ...(missing ? missingBins(missing, sizes, action) : {}),
+    ...(lengths ? lengthsOf(lengths, sizes, action) : {}),
+  };
+  if (policy === "refuse") requireObserved(observed, sizes, action);
+  return {
+    ...(conditionNames ? { conditionNames: names(conditionNames, condition, action) } : {}),
+    ...(neurons ? { neurons: neuronNames(neurons, sizes, action) } : {}),
+    ...(split ? { split: validateSplit(split, sizes.trials, action) } : {}),
+    ...observed,
+    ...(recon ? { recon_BTN: reconWindow(recon, sizes, policy, action) } : {}),
+    ...(external ? { external_BTX: externalInputs(external, sizes, action) } : {}),
+    ...(behaviour && Object.keys(behaviour).length > 0
+      ? { behaviour_BTD: behaviours(behaviour, sizes, action) }
+      : {}),
+  };
+}
+
+function names(
+  given: readonly string[],
+  condition: Int32Array | null,
+  action: string,
+): readonly string[] {
+  if (condition === null) {
+    throw new InputError(
+      `${action}: expected names of conditions together with a condition for each trial, found ` +
+        `${given.length} names alone.`,
+    );
+  }
+  const at = condition.findIndex((value) => value < 0 || value >= given.length);
+  if (at >= 0) {
+    throw new InputError(
+      `${action}: expected conditions from 0 to ${
+        given.length - 1
+      }, as there are ${given.length} ` +
+        `names, found ${condition[at]} at trial ${at}.`,
+    );
+  }
+  return [...given];
+}
+
+function neuronNames(given: readonly string[], { N }: Sizes, action: string): readonly string[] {
+  if (given.length === N) return [...given];
+  throw new InputError(
+    `${action}: expected a name for each of ${N} neurons, found ${given.length}.`,
+  );
+}
+
+/** @throws InputError where the trials are not distinct, or nothing is left to train or to evaluate on */
+export function validateSplit(
+  split: { readonly train: ArrayLike<number>; readonly evaluation: ArrayLike<number> },
+  trials: number,
+  action: string,
+): GivenSplit {
+  const seen = new Uint8Array(trials);
+  const part = (name: "train" | "evaluation"): Uint32Array => {
+    const indices = Array.from(split[name]);
+    if (indices.length === 0) {
+      throw new InputError(`${action}: expected a split with trials to ${name}, found none.`);
+    }
+    for (const index of indices) {
+      if (!(Number.isInteger(index) && index >= 0 && index < trials)) {
+        throw new InputError(
+          `${action}: expected a split of trials 0 to ${trials - 1}, found ${index} in ${name}.`,
+        );
+      }
+      if (seen[index]++ > 0) {
+        throw new InputError(
+          `${action}: expected a split with every trial once, found trial ${index} twice.`,
+        );
+      }
+    }
+    return Uint32Array.from(indices).sort();
+  };
+  return { train: part("train"), evaluation: part("evaluation") };
+}
+
+function missingBins(
+  missing: ShapedArray,
+  { trials, T, N }: Sizes,
+  action: string,
+): { missing_BTN?: Uint8Array } {
+  requireShape(missing, [trials, T, N], "like spikes", "missing", action);
+  const { data, shape } = missing;
+  let any = false;
+  for (let i = 0; i < data.length; i++) {
+    if (data[i] !== 0 && data[i] !== 1) {
+      throw new InputError(
+        `${action}: expected missing to be 0 or 1, found ${data[i]} at [${
+          indexOf(i, shape).join(", ")
+        }].`,
+      );
+    }
+    any ||= data[i] === 1;
+  }
+  return any ? { missing_BTN: Uint8Array.from(data) } : {};
+}
+
+function lengthsOf(
+  lengths: ShapedArray,
+  { trials, T }: Sizes,
+  action: string,
+): { lengths_B?: Int32Array } {
+  requireShape(lengths, [trials], "(one for every trial)", "trial_lengths", action);
+  const { data } = lengths;
+  for (let i = 0; i < trials; i++) {
+    if (!(Number.isInteger(data[i]) && data[i] >= 1 && data[i] <= T)) {
+      throw new InputError(
+        `${action}: expected lengths of trials from 1 to ${T} bins, found ${
+          data[i]
+        } at trial ${i}.`,
+      );
+    }
+  }
+  return data.some((length) => length < T) ? { lengths_B: Int32Array.from(data) } : {};
+}
+
+/** Refuses what was not observed: as counts of 0 it would be learned as silence. */
+function requireObserved(
+  { missing_BTN, lengths_B }: Pick<DatasetParts, "missing_BTN" | "lengths_B">,
+  { trials, T, N }: Sizes,
+  action: string,
+): void {
+  const wanted = `${action}: expected every bin to be observed, since missing bins are not taken ` +
+    `yet and would be learned as silence,`;
+  if (lengths_B) {
+    const shortest = lengths_B.reduce((least, length) => Math.min(least, length), T);
+    const short = lengths_B.reduce((sum, length) => sum + (length < T ? 1 : 0), 0);
+    throw new InputError(
+      `${wanted} found ${short} of ${trials} trials shorter than ${T} bins, the shortest of ` +
+        `${shortest}. Cut all to the shortest (latentd convert --crop), or leave out the short ones.`,
+    );
+  }
+  if (missing_BTN) {
+    const first = missing_BTN.indexOf(1);
+    const count = missing_BTN.reduce((sum, value) => sum + value, 0);
+    throw new InputError(
+      `${wanted} found ${count} missing of ${missing_BTN.length}, the first at [trial, bin, neuron] ` +
+        `= [${indexOf(first, [trials, T, N]).join(", ")}]. Leave out those trials or neurons.`,
+    );
+  }
+}
+
+/** Counts that may go on for longer and have more neurons than the spikes. */
+function reconWindow(
+  recon: ShapedArray,
+  { trials, T, N }: Sizes,
+  policy: MissingPolicy,
+  action: string,
+): ShapedArray {
+  const { shape, data } = recon;
+  if (shape.length !== 3 || shape[0] !== trials || shape[1] < T || shape[2] < N) {
+    throw new InputError(
+      `${action}: expected counts to reconstruct of shape [${trials}, at least ${T}, at least ${N}], ` +
+        `found [${shape}].`,
+    );
+  }
+  requireSize(recon, "the counts to reconstruct", action);
+  const gaps = policy === "keep" && data.some((count) => Number.isNaN(count));
+  const counts = gaps ? Float32Array.from(data, (count) => Number.isNaN(count) ? 0 : count) : data;
+  const { counts_BTN } = validateCounts({ shape, data: counts }, `${action}: recon`, 1);
+  return {
+    shape: [...shape],
+    data: gaps
+      ? Float32Array.from(data, (count, i) => Number.isNaN(count) ? NaN : counts_BTN[i])
+      : counts_BTN,
+  };
+}
+
+/** [trials, at least T, anything] */
+function requireAlongTrials(
+  array: ShapedArray,
+  what: string,
+  { trials, T }: Sizes,
+  action: string,
+): void {
+  const { shape } = array;
+  if (shape.length !== 3 || shape[0] !== trials || shape[1] < T) {
+    throw new InputError(
+      `${action}: expected ${what} of shape [${trials}, at least ${T}, …], found [${shape}].`,
+    );
+  }
+  requireSize(array, what, action);
+}
+
+function externalInputs(external: ShapedArray, sizes: Sizes, action: string): ShapedArray {
+  requireAlongTrials(external, "external inputs", sizes, action);
+  requireFinite(external, "external inputs", action);
+  return { shape: [...external.shape], data: Float64Array.from(external.data) };
+}
+
+function behaviours(
+  given: Readonly<Record<string, ShapedArray>>,
+  sizes: Sizes,
+  action: string,
+): Record<string, ShapedArray> {
+  const behaviour: Record<string, ShapedArray> = {};
+  for (const [name, array] of Object.entries(given)) {
+    if (RESERVED_NAMES.includes(name) || !/^[\w.-]+$/.test(name)) {
+      throw new InputError(
+        `${action}: expected behaviour with a name of letters, digits and underscores that is not ` +
+          `taken, found ${JSON.stringify(name)}.`,
+      );
+    }
+    requireAlongTrials(array, name, sizes, action);
+    const at = array.data.findIndex((value) => value === Infinity || value === -Infinity);
+    if (at >= 0) {
+      throw new InputError(
+        `${action}: expected ${name} to be finite or NaN, found ${array.data[at]} at [${
+          indexOf(at, array.shape).join(", ")
+        }].`,
+      );
+    }
+    behaviour[name] = { shape: [...array.shape], data: Float64Array.from(array.data) };
+  }
+  return behaviour;
+}
+
+/**
+ * Spikes where NaN says that a bin was not observed, as counts and a mask.
+ *
+ * @returns the array itself where it has no NaN
+ */
+export function separateMissing(
+  spikes: ShapedArray,
+): { spikes: ShapedArray; missing: ShapedArray | null } {
+  const { shape, data } = spikes;
+  if (!(data instanceof Float64Array || data instanceof Float32Array) || !data.some(Number.isNaN)) {
+    return { spikes, missing: null };
+  }
+  const missing = Uint8Array.from(data, (count) => Number.isNaN(count) ? 1 : 0);
+  const counts = data.slice();
+  for (let i = 0; i < counts.length; i++) if (missing[i]) counts[i] = 0;
+  return { spikes: { shape, data: counts }, missing: { shape, data: missing } };
+}
+
+/** Which parts nothing uses yet, in one sentence; none where there are none. */
+export function unusedWarning(
+  parts: DatasetParts,
+  { trials, T, N }: Sizes,
+): string[] {
+  const { recon_BTN, external_BTX, behaviour_BTD, missing_BTN, lengths_B } = parts;
+  const unused: string[] = [];
+  if (external_BTX) unused.push(`${amount(external_BTX.shape[2], "external input")}`);
+  if (recon_BTN) {
+    const [, bins, neurons] = recon_BTN.shape;
+    const more = [
+      ...(neurons > N ? [amount(neurons - N, "held-out neuron")] : []),
+      ...(bins > T ? [amount(bins - T, "forward bin")] : []),
+    ];
+    unused.push(
+      `counts to reconstruct (${more.join(" and ") || "not those that are encoded"})`,
+    );
+  }
+  if (missing_BTN) {
+    const count = missing_BTN.reduce((sum, value) => sum + value, 0);
+    unused.push(`the mask of ${amount(count, "missing bin")}`);
+  }
+  if (lengths_B) unused.push(`the lengths of ${amount(trials, "trial")}`);
+  if (behaviour_BTD) unused.push(`behaviour (${Object.keys(behaviour_BTD).join(", ")})`);
+  return unused.length === 0
+    ? []
+    : [`Kept with the data, but not used by fit and infer yet: ${unused.join("; ")}.`];
+}
+
+function amount(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}
+
+/** Whether a window to reconstruct says nothing new: the very counts that are encoded. */
+export function isSameCounts(recon: ShapedArray, spikes: ShapedArray): boolean {
+  return recon.shape.every((length, axis) => length === spikes.shape[axis]) &&
+    equalNumbers(recon.data, spikes.data);
+}
+
+function equalNumbers(a: NumericArray, b: NumericArray): boolean {
+  return a.length === b.length && a.every((value, i) => Object.is(value, b[i]));
+}
