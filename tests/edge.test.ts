@@ -1,6 +1,5 @@
 /** The edge app: small, in workerd, with the server's routes, answers and numbers. */
 import assert from "node:assert/strict";
-import { Miniflare } from "miniflare";
 import { openDevice } from "../src/compute/devices.ts";
 import { KERNELS } from "../src/compute/kernels.ts";
 import { createSingleThreadExecutor } from "../src/compute/wasm.ts";
@@ -23,6 +22,7 @@ import { answering } from "../routes/formats/http.ts";
 import { inferRoute } from "../routes/formats/infer.ts";
 import { oipRoutes } from "../routes/oip.ts";
 import { inFolder } from "./folders.ts";
+import { serveInWorkerd } from "./workerd.ts";
 import { DRIVEN, SHAPE_M, SMALL, testCounts, testModel, withServing } from "./serving_helpers.ts";
 
 const kernelsFile = new URL("../wasm/build/latentd.infer.wasm", import.meta.url);
@@ -40,33 +40,11 @@ async function inWorkerd(
     const file = `${folder}/given.safetensors`;
     if (model) await Deno.writeFile(file, modelToBytes(model));
     const sizes = await buildEdge({ out: `${folder}/dist`, ...(model && { model: file }) });
-    const read = (name: string) => Deno.readFileSync(`${folder}/dist/${name}`);
-    const source = (path: string) => ({
-      type: "ESModule" as const,
-      path,
-      contents: new TextDecoder().decode(read(path)),
-    });
-    const miniflare = new Miniflare({
-      modules: [
-        source("worker.js"),
-        source("edge.js"),
-        { type: "CompiledWasm", path: "latentd.infer.wasm", contents: read("latentd.infer.wasm") },
-        ...(model
-          ? [{
-            type: "Data" as const,
-            path: "model.safetensors",
-            contents: read("model.safetensors"),
-          }]
-          : []),
-      ],
-      compatibilityDate: "2026-07-01",
-      bindings,
-    });
+    const { base, stop } = await serveInWorkerd(`${folder}/dist`, bindings);
     try {
-      const base = await miniflare.ready;
       await body((path, request) => fetch(new URL(path, base), request), sizes);
     } finally {
-      await miniflare.dispose();
+      await stop();
     }
   });
 }

@@ -85,7 +85,7 @@ async function runsOrIsRefused(given: Large, executor: Executor): Promise<boolea
   }
   const want = await wanted(made);
   for (const [i, name] of LOSSES.entries()) {
-    const error = Math.abs(got.losses[i] - want.losses[i]) / Math.max(1, Math.abs(want.losses[i]));
+    const error: number = Math.abs(got.losses[i] - want.losses[i]) / Math.max(1, Math.abs(want.losses[i]));
     assert.ok(error <= bound(made), `${name}: ${got.losses[i]}, on wasm ${want.losses[i]}`);
   }
   const error = relativeError(got.grads_P, want.grads_P);

@@ -87,7 +87,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
       encoder.copyBufferToBuffer(found, 0, staging, 0, 4 * count);
       device.queue.submit([encoder.finish()]);
       const error = await device.popErrorScope();
-      assert.equal(error, null, error?.message);
+      assert.equal(error?.message, undefined);
       await staging.mapAsync(GPUMapMode.READ);
       return staging.getMappedRange().slice(0);
     } finally {
