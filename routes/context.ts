@@ -26,7 +26,10 @@ export interface ServerContext {
   readonly codec: ThreadedCodec;
   readonly work: ArrayWork;
   readonly bodies: BodyMemory;
+  /** requests that are being answered */
   readonly inFlight: InFlight;
+  /** streams of events that are open */
+  readonly streams: InFlight;
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly tracing: Tracing;

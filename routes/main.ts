@@ -40,6 +40,13 @@ function address(text: string): string {
   throw new InvalidArgumentError("Expected an IP address or a host's name.");
 }
 
+/** A folder's path; permissions are made of it, which commas separate. */
+function folder(text: string): string {
+  const path = resolve(text);
+  if (!path.includes(",")) return path;
+  throw new InvalidArgumentError(`Expected a path without commas, found ${JSON.stringify(path)}.`);
+}
+
 const flagOf = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
 function program(exit: (code: number) => void): Command {
@@ -55,7 +62,7 @@ function program(exit: (code: number) => void): Command {
       "127.0.0.1",
     )
     .option("--port <number>", "0 takes a free one", whole(0, 65_535), 8000)
-    .option("--data <folder>", "the data directory, made where it is missing", DATA)
+    .option("--data <folder>", "the data directory, made where it is missing", folder, DATA)
     .addOption(
       new Option("--device <name>", "of inference (default: auto)").choices([...DEVICES]),
     )
@@ -121,8 +128,8 @@ function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127(\.[0-9]{1,3}){3}$/.test(host);
 }
 
-/** Paths in a list of permissions are separated by commas; one of their own is doubled. */
-const list = (paths: readonly string[]) => paths.map((path) => path.replaceAll(",", ",,")).join();
+/** A list of permissions. */
+const list = (paths: readonly string[]) => paths.join();
 const here = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
 /** What its threads are made of; the main thread's modules need no permission. */
@@ -130,6 +137,22 @@ const PARTS = [".", "../src", "../shaders", "../wasm/build", "../deno.json"];
 
 /** Variables that the server and its libraries look at. */
 const VARIABLES = ["OTEL_DENO", "NODE_ENV", "XDG_RUNTIME_DIR"];
+
+/** What the server's process may do: its data directory, its port, runs in processes of the same Deno. */
+export function permissions(
+  { folder, host, port }: Pick<Order, "folder" | "host" | "port">,
+): string[] {
+  return [
+    ...["--quiet", "--no-prompt", "--unstable-no-legacy-abort"],
+    `--allow-net=${host.includes(":") ? `[${host}]` : host}:${port}`,
+    `--allow-read=${list([folder, ...PARTS.map(here)])}`,
+    `--allow-write=${list([folder])}`,
+    `--allow-run=${list([Deno.execPath()])}`,
+    `--allow-env=${VARIABLES.join()}`,
+    "--ignore-env",
+    "--allow-sys=cpus,hostname",
+  ];
+}
 
 async function serve(flags: Flags): Promise<number> {
   const { host, port, device, threads, reproducible, allowHost, logLevel } = flags;
@@ -150,19 +173,8 @@ async function serve(flags: Flags): Promise<number> {
     logLevel,
     settings,
   };
-  const deno = Deno.execPath();
-  const child = new Deno.Command(deno, {
-    args: [
-      ...["run", "--quiet", "--no-prompt", "--unstable-no-legacy-abort"],
-      `--allow-net=${host.includes(":") ? `[${host}]` : host}:${port}`,
-      `--allow-read=${list([folder, ...PARTS.map(here)])}`,
-      `--allow-write=${list([folder])}`,
-      `--allow-run=${list([deno])}`,
-      `--allow-env=${VARIABLES.join()}`,
-      "--ignore-env",
-      "--allow-sys=cpus,hostname",
-      here("./process.ts"),
-    ],
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", ...permissions(order), here("./process.ts")],
     stdin: "piped",
     stdout: "inherit",
     stderr: "inherit",
@@ -198,4 +210,4 @@ async function main(): Promise<number> {
   }
 }
 
-Deno.exit(await main());
+if (import.meta.main) Deno.exit(await main());

@@ -26,9 +26,9 @@ const SIZES = [1, 2, 4, 8, 16, 32, 64, 128];
 export interface MetricSources {
   readonly jobs: Jobs;
   readonly serving: Serving;
-  /** requests that are answered now, streams that are open, bytes of bodies that are held */
-  readonly inFlight: () => number;
-  readonly bodies: () => number;
+  readonly inFlight: { readonly count: number };
+  readonly streams: { readonly count: number };
+  readonly bodies: { readonly held: number };
 }
 
 /** How the event loop of the serving thread is watched. */
@@ -119,7 +119,7 @@ export class Metrics {
   }
 
   /** Registers what is read when it is asked for. */
-  attach({ jobs, serving, inFlight, bodies }: MetricSources): void {
+  attach({ jobs, serving, inFlight, streams, bodies }: MetricSources): void {
     const registers = this.#registers;
     type Values = readonly (readonly [Readonly<Record<string, string>>, number])[];
     const labelled = (
@@ -147,8 +147,13 @@ export class Metrics {
         return { labels: { run, device: deviceInfo?.name ?? "" }, step, rate: stepsPerSecond };
       }));
 
-    plain("latentd_http_requests_in_flight", "Requests that are being answered", inFlight);
-    plain("latentd_http_body_bytes", "Bytes of bodies that are held", bodies);
+    plain(
+      "latentd_http_requests_in_flight",
+      "Requests that are being answered",
+      () => inFlight.count,
+    );
+    plain("latentd_http_streams", "Streams of events that are open", () => streams.count);
+    plain("latentd_http_body_bytes", "Bytes of bodies that are held", () => bodies.held);
     labelled(
       "latentd_inference_waiting",
       "Requests that wait for the device or are on it, by class",

@@ -1,5 +1,5 @@
 /** What happens in a run, as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). */
-import { FINAL_STATES, type RunEvent as Event } from "../src/server.ts";
+import { FINAL_STATES, type RunEvent as Event, type StoredRunState } from "../src/server.ts";
 import { z } from "zod";
 import type { ServerContext } from "./context.ts";
 import type { Routes } from "./http/endpoint.ts";
@@ -11,8 +11,7 @@ import { RunEvent, runParams, wholeText } from "./schemas.ts";
 const place = (described: string) => wholeText(0, Number.MAX_SAFE_INTEGER, described);
 
 export function runEventRoutes(routes: Routes, context: ServerContext): void {
-  const { jobs, phase, settings } = context;
-  let open = 0;
+  const { jobs, phase, settings, streams } = context;
   routes.add({
     method: "get",
     path: "/v1/runs/{id}/events",
@@ -42,27 +41,25 @@ export function runEventRoutes(routes: Routes, context: ServerContext): void {
       : validate(z.object({ "Last-Event-ID": place("") }), { "Last-Event-ID": last }, action, "")[
         "Last-Event-ID"
       ];
-    if (open >= settings.maxStreams) {
+    if (streams.count >= settings.maxStreams) {
       throw refusal(
         503,
         action,
         "",
         `fewer than ${settings.maxStreams} streams of events`,
-        `${open}`,
+        `${streams.count}`,
         { "retry-after": "5" },
       );
     }
     const stop = new AbortController();
-    const leave = () => stop.abort();
-    const sources = [signal, phase.closing];
-    for (const source of sources) source.addEventListener("abort", leave);
-    if (sources.some(({ aborted }) => aborted)) leave();
-    open++;
-    const release = () => {
-      open--;
+    const release = once(() => {
+      streams.leave();
       stop.abort();
-      for (const source of sources) source.removeEventListener("abort", leave);
-    };
+      signal.removeEventListener("abort", release);
+    });
+    streams.enter();
+    signal.addEventListener("abort", release);
+    if (signal.aborted) release();
     try {
       const { state } = await jobs.runs.get(params.id);
       const events = await jobs.runs.subscribe(params.id, after, stop.signal);
@@ -76,12 +73,53 @@ export function runEventRoutes(routes: Routes, context: ServerContext): void {
         release();
         return new Response(null, { status: 204 });
       }
-      return eventStream(restore(first, events), write, { ...settings, onEnd: release });
+      const told = untilClosing(restore(first, events), state, phase.closing, () => stop.abort());
+      return eventStream(told, write, { ...settings, onEnd: release });
     } catch (error) {
       release();
       throw error;
     }
   });
+}
+
+/** Does it the first time only. */
+function once(work: () => void): () => void {
+  let done = false;
+  return () => {
+    if (done) return;
+    done = true;
+    work();
+  };
+}
+
+/** How long a run's last word may take to be told when the server closes. */
+const LAST_WORD_MS = 1000;
+
+/** The events, until the server closes: a run that was training has a last word. */
+async function* untilClosing(
+  events: AsyncGenerator<Event, void, void>,
+  state: StoredRunState,
+  closing: AbortSignal,
+  stop: () => void,
+): AsyncGenerator<Event, void, void> {
+  const isBusy = () => state === "running" || state === "cancelling";
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const close = () => {
+    if (isBusy()) timer = setTimeout(stop, LAST_WORD_MS);
+    else stop();
+  };
+  closing.addEventListener("abort", close);
+  if (closing.aborted) close();
+  try {
+    for await (const event of events) {
+      if (event.kind === "state") state = event.state;
+      yield event;
+      if (closing.aborted && !isBusy()) return;
+    }
+  } finally {
+    clearTimeout(timer);
+    closing.removeEventListener("abort", close);
+  }
 }
 
 function write(event: Event): string {

@@ -1,5 +1,5 @@
 /** Puts the server together, and takes it apart: everything that it owns, in the right order. */
-import { createThreadedCodec, type DeviceInfo, ServingError, VERSION } from "../src/server.ts";
+import { createThreadedCodec, type DeviceInfo, VERSION } from "../src/server.ts";
 import { createApp } from "./app.ts";
 import { type Backend, type BackendOptions, openBackend } from "./backend.ts";
 import type { ServerContext } from "./context.ts";
@@ -35,6 +35,9 @@ export interface App {
   /** Drains, and gives everything back. */
   close(): Promise<void>;
 }
+
+/** How long streams may take to end. */
+const STREAMS_MS = 2000;
 
 /**
  * Opens the data directory and starts the device and the runs that wait.
@@ -72,8 +75,8 @@ export async function openApp(
   const draining = new AbortController(), closing = new AbortController();
   const codec = createThreadedCodec(), work = createArrayWork();
   const bodies = new BodyMemory(settings.maxBodiesBytes);
-  const inFlight = new InFlight();
-  metrics.attach({ jobs, serving, inFlight: () => inFlight.count, bodies: () => bodies.held });
+  const inFlight = new InFlight(), streams = new InFlight();
+  metrics.attach({ jobs, serving, inFlight, streams, bodies });
   const context: ServerContext = {
     settings,
     version: VERSION,
@@ -83,6 +86,7 @@ export async function openApp(
     work,
     bodies,
     inFlight,
+    streams,
     metrics,
     log,
     tracing,
@@ -96,7 +100,8 @@ export async function openApp(
   const drain = async () => {
     draining.abort();
     await Promise.all([jobs.drain(), within(settings.drainMs, inFlight.idle())]);
-    closing.abort(new ServingError("closed", "Cannot answer: the server is shutting down."));
+    closing.abort();
+    await within(STREAMS_MS, streams.idle());
   };
   let closed: Promise<void> | null = null;
   const close = async () => {

@@ -43,4 +43,5 @@ export {
   storedDatasetSchema,
   storedModelSchema,
   storedRunSchema,
+  type StoredRunState,
 } from "./jobs/records.ts";

@@ -6,7 +6,7 @@ import { KERNELS } from "../src/compute/kernels.ts";
 const LAYERS = [
   ["bench", "tests"],
   ["src/cli", "routes"],
-  ["src/mod.ts", "src/edge.ts"],
+  ["src/mod.ts", "src/server.ts", "src/edge.ts"],
   ["src/serving", "src/jobs"],
   ["src/check", "src/study"],
   ["src/report"],
@@ -47,7 +47,11 @@ Deno.test("imports only point downwards", async () => {
   let seen = 0;
   // threads and processes are not imported: each has a graph of its own
   const apart = ["run_process", "probe_process", "store_thread", "arrays_thread"];
-  const entries = ["src/cli/main.ts", ...apart.map((name) => `src/jobs/${name}.ts`)];
+  const entries = [
+    "src/cli/main.ts",
+    ...apart.map((name) => `src/jobs/${name}.ts`),
+    ...["main", "process", "work/thread"].map((name) => `routes/${name}.ts`),
+  ];
   const graphs = await Promise.all(entries.map(modules));
   for (const { specifier, dependencies = [] } of graphs.flat()) {
     const from = local(specifier);
@@ -67,22 +71,36 @@ Deno.test("imports only point downwards", async () => {
   assert.deepEqual(upward, []);
 });
 
-Deno.test("the command line and the bench use only the public API", async () => {
+Deno.test("the command line, the server and the bench use only the public API", async () => {
   const deep: string[] = [];
-  for (const entry of ["src/cli/main.ts", "bench/main.ts"]) {
+  const entries = [
+    ["src/cli/", "src/cli/main.ts", "src/mod.ts"],
+    ["bench/", "bench/main.ts", "src/mod.ts"],
+    ["routes/", "routes/main.ts", "src/server.ts"],
+    ["routes/", "routes/process.ts", "src/server.ts", "src/edge.ts"],
+    ["routes/", "routes/work/thread.ts", "src/server.ts"],
+  ];
+  for (const [folder, entry, ...api] of entries) {
+    let seen = 0;
     for (const { specifier, dependencies = [] } of await modules(entry)) {
       const from = local(specifier);
-      if (!from || !(from.startsWith("src/cli/") || from.startsWith("bench/"))) continue;
+      if (!from?.startsWith(folder)) continue;
+      seen++;
       for (const dependency of dependencies) {
         const to = local(dependency.code?.specifier ?? dependency.type?.specifier ?? "npm:");
-        if (!to || to.startsWith("src/cli/") || to.startsWith("bench/") || to === "src/mod.ts") {
-          continue;
-        }
-        deep.push(`${from} → ${to}`);
+        if (to && !to.startsWith(folder) && !api.includes(to)) deep.push(`${from} → ${to}`);
       }
     }
+    assert(seen > 0, `${entry} has no modules in ${folder}`);
   }
   assert.deepEqual(deep, []);
+});
+
+Deno.test("Hono is imported by routes alone", async () => {
+  for (const entry of ["src/mod.ts", "src/server.ts", "src/cli/main.ts"]) {
+    const found = (await modules(entry)).filter(({ specifier }) => specifier.includes("hono"));
+    assert.deepEqual(found, [], entry);
+  }
 });
 
 Deno.test("every kernel has a float64 twin, a wasm twin and a shader", () => {

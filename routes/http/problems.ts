@@ -104,7 +104,8 @@ function body(
  * are its parts. A message of another form has none.
  */
 function detailsOf(message: string): Detail[] {
-  const parts = /^[^:]+: (?:expected )?(.+?)[,;] found (.+?)\.?$/s.exec(message);
+  const parts = /: expected (.+?)[,;] found (.+?)\.?$/s.exec(message) ??
+    /: (.+?)[,;] found (.+?)\.?$/s.exec(message);
   if (!parts) return [];
   const [, wanted, found] = parts;
   const named = /^([a-z][\w.[\]-]*) (?:to be (.+)|(of shape .+))$/si.exec(wanted);
