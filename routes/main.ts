@@ -9,7 +9,7 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { DEVICES } from "./devices.ts";
-import { type Order, OUTCOMES } from "./order.ts";
+import { LAST_WORD, type Order, OUTCOMES } from "./order.ts";
 import { settingsSchema } from "./settings.ts";
 
 const DATA = "latentd-data";
@@ -176,7 +176,7 @@ async function serve(flags: Flags): Promise<number> {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", ...permissions(order), here("./process.ts")],
     stdin: "piped",
-    stdout: "inherit",
+    stdout: "piped",
     stderr: "inherit",
   }).spawn();
   for (const name of Deno.build.os === "windows" ? [] : ["SIGTERM", "SIGINT"] as const) {
@@ -192,9 +192,24 @@ async function serve(flags: Flags): Promise<number> {
   const stdin = child.stdin.getWriter();
   // its end tells the server that this process is gone: it stays open
   await stdin.write(new TextEncoder().encode(`${JSON.stringify(order)}\n`)).catch(() => {});
-  const { code } = await child.status;
+  const [lastWord, { code }] = await Promise.all([hear(child.stdout), child.status]);
   await stdin.close().catch(() => {});
-  return code;
+  return lastWord ?? code;
+}
+
+/** Passes on what the server says; returns what it says that it exits with, where it comes to that. */
+async function hear(stdout: ReadableStream<Uint8Array>): Promise<number | null> {
+  let rest = "";
+  let lastWord: number | null = null;
+  for await (const text of stdout.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) {
+      if (line.startsWith(LAST_WORD)) lastWord = Number(line.slice(LAST_WORD.length));
+      else console.log(line);
+    }
+  }
+  return lastWord;
 }
 
 async function main(): Promise<number> {

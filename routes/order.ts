@@ -18,5 +18,11 @@ export const orderSchema = z.strictObject({
 
 export type Order = Readonly<z.infer<typeof orderSchema>>;
 
+/**
+ * Before the last line of a server's process, which says what it exits with: some drivers crash while a
+ * process exits, long after everything is saved.
+ */
+export const LAST_WORD = "\u0004exit ";
+
 /** Exit codes: as the command line's. */
 export const OUTCOMES = { fine: 0, failed: 1, input: 2, stoppedAtOnce: 130 } as const;

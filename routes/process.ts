@@ -4,7 +4,7 @@
  */
 import { deviceWords, InputError, StorageError } from "../src/server.ts";
 import { openBackend } from "./backend.ts";
-import { type Order, orderSchema, OUTCOMES } from "./order.ts";
+import { LAST_WORD, type Order, orderSchema, OUTCOMES } from "./order.ts";
 import type { App } from "./server.ts";
 
 const lines = Deno.stdin.readable.pipeThrough(new TextDecoderStream())[Symbol.asyncIterator]();
@@ -69,8 +69,16 @@ function serve(app: App, { host, port }: Order): Deno.HttpServer<Deno.NetAddr> {
   }
 }
 
+const utf8 = new TextEncoder();
+
+/** Says a line, where there is still someone to hear it. */
 function say(line: string): void {
-  console.log(line);
+  const bytes = utf8.encode(`${line}\n`);
+  try {
+    for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
 }
 
 async function main(): Promise<number> {
@@ -123,4 +131,6 @@ async function main(): Promise<number> {
   }
 }
 
-Deno.exit(await main());
+const code = await main();
+say(`${LAST_WORD}${code}`);
+Deno.exit(code);

@@ -182,7 +182,7 @@ Deno.test("a server whose launcher is killed stops by itself, and leaves the dir
     await untilCheckpoint(address, run);
     first.process.kill("SIGKILL");
     await first.ended(); // when the server, which has its outputs, is gone too
-    assert(first.stdout.some((line) => line.startsWith("Stops for the end of the launcher")));
+    assert(first.stderr.some((line) => line.includes('"reason":"the end of the launcher"')));
     const second = new ServerProcess(folder);
     try {
       const again = await second.ready();
