@@ -5,7 +5,8 @@ import { surveyDevice } from "../src/check/devices.ts";
 import { autoChoice, openDevice } from "../src/compute/devices.ts";
 import type { Executor } from "../src/compute/executor.ts";
 import { createReferenceExecutor } from "../src/compute/reference.ts";
-import { describeAdapter, findAdapter } from "../src/compute/webgpu/adapter.ts";
+import { describeAdapter, findAdapter, openGpu } from "../src/compute/webgpu/adapter.ts";
+import { COMMON_CAPABILITIES } from "../src/compute/webgpu/capabilities.ts";
 import { readRunRecord } from "../src/mod.ts";
 import { lastJson, latentd, type Outcome, outcome, TINY, writeSmall } from "./cli_helpers.ts";
 import { inFolder } from "./folders.ts";
@@ -42,6 +43,29 @@ Deno.test("threads and reproducible numbers are wasm's: auto takes it where they
     assert.equal(info.name, "wasm");
     assert.match(info.reason, /^auto: .* asked for, which a GPU does not have$/);
   }
+});
+
+Deno.test("a limit beyond what WebGPU takes is asked for as the largest that it takes", async () => {
+  const { workgroupSize, workgroupMemory } = COMMON_CAPABILITIES;
+  const limits = {
+    maxComputeInvocationsPerWorkgroup: workgroupSize,
+    maxComputeWorkgroupSizeX: workgroupSize,
+    maxComputeWorkgroupStorageSize: workgroupMemory,
+    maxStorageBufferBindingSize: 2 ** 31,
+    // what drivers say that know no largest buffer: 2^64 - 1, as a double
+    maxBufferSize: 2 ** 64,
+  };
+  const asked: (GPUDeviceDescriptor | undefined)[] = [];
+  const adapter = {
+    limits,
+    features: new Set<string>(),
+    requestDevice: (descriptor?: GPUDeviceDescriptor) => {
+      asked.push(descriptor);
+      return Promise.reject(new Error("no device behind it"));
+    },
+  };
+  await assert.rejects(openGpu(adapter as unknown as GPUAdapter), /no device behind it/);
+  assert.deepEqual(asked[0]?.requiredLimits, { ...limits, maxBufferSize: 2 ** 53 - 1 });
 });
 
 async function opened(options: Parameters<typeof openDevice>[0]) {

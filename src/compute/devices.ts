@@ -2,6 +2,7 @@
 import { InputError } from "../errors.ts";
 import type { DeviceName, Executor } from "./executor.ts";
 import { createReferenceExecutor } from "./reference.ts";
+import { tuningFile } from "./tuning_file.ts";
 import { createWasmExecutor } from "./wasm.ts";
 import type { StartThread } from "./wasm_threads.ts";
 import { createWebgpuExecutor } from "./webgpu.ts";
@@ -71,7 +72,7 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Executor>
             "and reference devices can.",
         );
       }
-      return await createWebgpuExecutor({ reason });
+      return await createWebgpuExecutor({ reason, memory: tuningFile() });
     case "wasm":
       return await createWasmExecutor({ threads, reproducible, reason, startThread });
     case "auto":
@@ -93,7 +94,11 @@ async function openAuto({ threads, reproducible, startThread }: DeviceOptions): 
   const choice = await autoChoice();
   if (!choice.adapter) return await wasm(choice.why);
   try {
-    return await createWebgpuExecutor({ adapter: choice.adapter, reason: `auto: ${choice.why}` });
+    return await createWebgpuExecutor({
+      adapter: choice.adapter,
+      reason: `auto: ${choice.why}`,
+      memory: tuningFile(),
+    });
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     return await wasm(`the GPU could not be opened. ${error.message}`);
@@ -115,7 +120,7 @@ export interface FoundDevice {
   readonly name: DeviceName;
   /** what computes: the processor, a GPU, or the processor behind a GPU's interface */
   readonly kind: "processor" | "GPU" | "software adapter";
-  /** webgpu only: the adapter's name and driver */
+  /** webgpu only: the adapter's name */
   readonly adapter?: string;
   /** webgpu only: what WebGPU says that the adapter can do beyond what all can */
   readonly features?: readonly string[];
@@ -141,7 +146,7 @@ export async function listDevices(): Promise<FoundDevice[]> {
         kind: software ? "software adapter" : "GPU",
         adapter: name,
         features: [...adapter.features].sort(),
-        open: () => createWebgpuExecutor({ adapter, reason }),
+        open: () => createWebgpuExecutor({ adapter, reason, memory: tuningFile() }),
       };
     }),
   ];

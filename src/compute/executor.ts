@@ -14,7 +14,7 @@ export interface DeviceInfo {
   readonly arithmetic: string;
   /** why this device runs: what was asked for, and what was missing if it is a fallback */
   readonly reason: string;
-  /** webgpu only: the adapter's name and driver */
+  /** webgpu only: the adapter's name */
   readonly adapter?: string;
 }
 

@@ -4,11 +4,16 @@ import { VERSION } from "../version.ts";
 import { TILES } from "./webgpu/capabilities.ts";
 import type { TuningMemory } from "./webgpu/tune.ts";
 
+/** An environment variable; undefined where there is none, or where this process may not look. */
+function variable(name: string): string | undefined {
+  const { state } = Deno.permissions.querySync({ name: "env", variable: name });
+  return state === "granted" ? Deno.env.get(name) : undefined;
+}
+
 /** Where a user's caches are; undefined where the environment does not say. */
 function cacheFolder(): string | undefined {
-  const { env } = Deno;
-  const home = env.get("HOME");
-  return env.get("XDG_CACHE_HOME") ?? env.get("LOCALAPPDATA") ?? (home && join(home, ".cache"));
+  const home = variable("HOME");
+  return variable("XDG_CACHE_HOME") ?? variable("LOCALAPPDATA") ?? (home && join(home, ".cache"));
 }
 
 async function read(path: string): Promise<Record<string, unknown>> {

@@ -5,7 +5,7 @@ import { quietly } from "./quiet.ts";
 
 /** An adapter as people know it. */
 export interface AdapterDescription {
-  /** e.g. "NVIDIA H200 (NVIDIA 565.57.01)" */
+  /** e.g. "NVIDIA H200", or "llvmpipe (LLVM 15.0.6, 256 bits)" */
   readonly name: string;
   /** a driver that computes on the CPU, as Mesa's llvmpipe and SwiftShader do */
   readonly software: boolean;
@@ -81,7 +81,10 @@ async function request(wanted: GPURequestAdapterOptions): Promise<GPUAdapter | n
  */
 export async function openGpu(adapter: GPUAdapter): Promise<GPUDevice> {
   const requiredLimits: Record<string, number> = {};
-  for (const limit of WANTED_LIMITS) requiredLimits[limit] = adapter.limits[limit];
+  for (const limit of WANTED_LIMITS) {
+    // some drivers know no largest buffer and say 2^64 - 1, which WebGPU refuses to be asked for
+    requiredLimits[limit] = Math.min(adapter.limits[limit], Number.MAX_SAFE_INTEGER);
+  }
   if (adapter.limits.maxComputeInvocationsPerWorkgroup < COMMON_CAPABILITIES.workgroupSize) {
     throw new InputError(
       `Cannot open the webgpu device: expected workgroups of ${COMMON_CAPABILITIES.workgroupSize} ` +
