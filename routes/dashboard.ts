@@ -39,6 +39,7 @@ export function dashboardRoutes(app: Hono<Env>): void {
 function* filesBelow(folder: URL, prefix = ""): Generator<string> {
   for (const { name, isDirectory, isFile } of Deno.readDirSync(folder)) {
     if (isDirectory) yield* filesBelow(new URL(`${name}/`, folder), `${prefix}${name}/`);
-    else if (isFile) yield `${prefix}${name}`;
+    // which types its scripts are checked with is nothing to a browser
+    else if (isFile && name !== "deno.json") yield `${prefix}${name}`;
   }
 }

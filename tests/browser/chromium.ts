@@ -26,12 +26,18 @@ export const withoutChromium = {
   ignore: executablePath === undefined && Deno.env.get("CI") === undefined,
 };
 
+/** Where Chromium is. */
+export function chromiumPath(): string {
+  assert(executablePath, `CI must have Chromium (${NAMES.join(", ")}) on its PATH, and has none`);
+  return executablePath;
+}
+
 /** Calls a function of `page.ts` in a page of Chromium. */
 export async function inChromium<K extends keyof PageFunctions>(
   name: K,
   argument: Parameters<PageFunctions[K]>[0],
 ): Promise<Awaited<ReturnType<PageFunctions[K]>>> {
-  assert(executablePath, `CI must have Chromium (${NAMES.join(", ")}) on its PATH, and has none`);
+  const executablePath = chromiumPath();
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "-A", new URL("run.ts", import.meta.url).pathname],
     stdin: "piped",

@@ -65,10 +65,11 @@ export async function rates({ model, trials, samples, signal }: ModelView): Prom
       h(
         "div",
         {},
-        h("h3", {}, "Inferred rates and spikes"),
+        h("h2", { class: "small" }, "Inferred rates and spikes"),
         part(rates_TN, counts_TN, "Inferred rates"),
       ),
-      truth_TN && h("div", {}, h("h3", {}, "True rates"), part(truth_TN, null, "True rates")),
+      truth_TN &&
+        h("div", {}, h("h2", { class: "small" }, "True rates"), part(truth_TN, null, "True rates")),
       scale(full, "spikes per bin"),
     );
   }, signal);

@@ -1,6 +1,6 @@
 /** Where one starts: what there is, and what comes next. */
 import { list } from "../api.ts";
-import { type Child, h } from "../dom.ts";
+import { type Child, freshId, h } from "../dom.ts";
 import { empty, head, linkButton, type Page } from "../parts/page.ts";
 import { meanRate, modelRow, row, rows, runRow, shape } from "../parts/rows.ts";
 import type { Dataset, Model, Run } from "../types.ts";
@@ -64,13 +64,14 @@ export const overview: Page = async ({ signal }) => {
 };
 
 function part(title: string, href: string, items: readonly Child[], nothing: Child): HTMLElement {
+  const id = freshId("part");
   return h(
     "section",
-    { class: "card" },
+    { class: "card", "aria-labelledby": id },
     h(
       "div",
       { class: "card-head" },
-      h("h2", {}, title),
+      h("h2", { id }, title),
       h("a", { href }, `All ${title.toLowerCase()}`),
     ),
     items.length > 0 ? rows(title, items) : nothing,

@@ -30,7 +30,8 @@ export const run: Page = async ({ params: [id], signal }) => {
   const none = empty("No losses yet", "They appear with the first step.");
   const connection = h("p", { class: "connection", role: "status", hidden: true });
 
-  let acting = "";
+  const numbers = folded("Evaluations as a table", () => evaluations(progress));
+  let acting = "", evaluated = 0;
   const draw = () => {
     const { run } = progress;
     replace(state, stateOf(progress));
@@ -38,6 +39,8 @@ export const run: Page = async ({ params: [id], signal }) => {
     charts.element.hidden = nothing;
     none.hidden = !nothing;
     charts.update(progress);
+    if (progress.history.length !== evaluated) numbers.again();
+    evaluated = progress.history.length;
     // buttons stay where they are while nothing changes what can be done
     const now = `${run.state} ${run.model} ${run.checkpoint !== null}`;
     if (now !== acting) replace(actions, actionsOf(run));
@@ -108,7 +111,7 @@ export const run: Page = async ({ params: [id], signal }) => {
         "Losses",
         none,
         charts.element,
-        folded("Evaluations as a table", () => evaluations(progress)),
+        numbers,
       ),
       section("Settings", settings(run)),
     ],
@@ -175,7 +178,7 @@ function actionsOf(run: Run): readonly (Node | false)[] {
     !final && state !== "cancelling" && button("Cancel the run", async () => {
       const text = "It saves what it has as a model, if it has trained to a checkpoint.";
       if (!await confirmed("Cancel this run?", text, "Cancel the run")) return;
-      await request(`/v1/runs/${id}/cancel`, { method: "POST" });
+      await request(`/v1/runs/${id}/cancel`, { method: "POST", json: {} });
     }),
     final && checkpoint !== null && linkButton("Go on", `#/runs/new?from=${id}`),
     linkButton("Fit again with changes", `#/runs/new?like=${id}`),

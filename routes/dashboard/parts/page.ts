@@ -95,13 +95,17 @@ export function table(
   );
 }
 
-/** Something that unfolds; its content is made when it is first open, and again at each opening. */
-export function folded(summary: string, content: () => Child): HTMLDetailsElement {
+/** Something that unfolds; its content is made at each opening, and again where it is open. */
+export function folded(
+  summary: string,
+  content: () => Child,
+): HTMLDetailsElement & { again(): void } {
   const inside = h("div", { class: "folded" });
-  const details = h("details", {}, h("summary", {}, summary), inside);
-  details.addEventListener("toggle", () => {
+  const again = () => {
     inside.replaceChildren();
     if (details.open) add(inside, content());
-  });
+  };
+  const details = Object.assign(h("details", {}, h("summary", {}, summary), inside), { again });
+  details.addEventListener("toggle", again);
   return details;
 }
