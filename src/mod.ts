@@ -70,15 +70,37 @@ export { klScale, learningRate } from "./model/schedules.ts";
 // data: datasets, files, simulators
 export {
   type Dataset,
+  type DatasetArrays,
   datasetFromArrays,
   datasetFromBytes,
   datasetToBytes,
   readDataset,
+  readDatasetBytes,
+  type ReadDatasetOptions,
   splitTrials,
+  trialSplit,
   type Truth,
   writeDataset,
 } from "./data/dataset.ts";
+export { type DatasetParts, type GivenSplit } from "./data/parts.ts";
+export { type DatasetFacts, datasetFacts } from "./data/facts.ts";
+export { inspectFile } from "./data/inspect.ts";
+export {
+  type FileContents,
+  type Inspection,
+  type RecordingFacts,
+} from "./data/formats/contents.ts";
+export {
+  DATASET_FORMATS,
+  type DatasetFormat,
+  DROPPABLE,
+  type Droppable,
+  encodeDataset,
+  type EncodeOptions,
+} from "./data/formats/encode.ts";
+export { type LayoutOptions } from "./data/formats/options.ts";
 export { makeFolderOrExplain, readFileOrExplain, writeFileAtomic } from "./data/files.ts";
+export { readHead as readFileHead } from "./data/formats/kind.ts";
 export { type NpyArray, npyArray } from "./data/npy.ts";
 export { readNpz, writeNpz } from "./data/npz.ts";
 export { readSafetensors, type Tensor, tensor, writeSafetensors } from "./data/safetensors.ts";

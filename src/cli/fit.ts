@@ -16,10 +16,11 @@ import {
   RUN_FILES,
   RunDirectory,
   type RunRecord,
-  splitTrials,
   type StartsResult,
   type StartsState,
+  trialSplit,
 } from "../mod.ts";
+import { addDataOptions, type DataFlags, layoutOptions } from "./data_options.ts";
 import { duration, sizes } from "./format.ts";
 import { addHyperparameterOptions, givenHyperparameters } from "./hyperparameter_options.ts";
 import { readData } from "./inputs.ts";
@@ -37,7 +38,7 @@ import { follow } from "./progress.ts";
 import { startsTable } from "./starts.ts";
 import { makeReport, printScores } from "./study.ts";
 
-interface FitFlags extends ComputeOptions {
+interface FitFlags extends ComputeOptions, DataFlags {
   readonly out?: string;
   readonly seed?: number;
   readonly splitSeed?: number;
@@ -70,14 +71,14 @@ then it rounds differently from there on.`;
 
 export function addFit(program: Command, context: Context): void {
   const command = program.command("fit [data]")
-    .description("fit LFADS to spikes [trials, bins, neurons] in a .npz or .npy file")
+    .description("fit LFADS to spikes [trials, bins, neurons] in a .npz, .npy, HDF5 or NWB file")
     .option("--out <folder>", "the run's folder (default: runs/<data>-<time>)")
     .option("--resume <folder>", "go on with a run; its data are found by themselves")
     .option("--no-report", "leave out the report at the end (inference and fixed points)")
     .addOption(seedOption("decides the start, the split, minibatches and noise"))
     .option(
       "--split-seed <number>",
-      "decides which trials train and which evaluate (default: the seed)",
+      "decides which trials train and which evaluate, unless the data say (default: the seed)",
       whole(),
     )
     .option(
@@ -85,7 +86,7 @@ export function addFit(program: Command, context: Context): void {
       "train so many starts side by side and keep the best (default: 1)",
       whole(1, MOST_STARTS),
     );
-  addHyperparameterOptions(addComputeOptions(command))
+  addHyperparameterOptions(addDataOptions(addComputeOptions(command)))
     .addHelpText("after", HELP)
     .action(async (dataPath: string | undefined, flags: FitFlags) => {
       const output = new Output(context.streams, flags.json ?? false);
@@ -115,12 +116,13 @@ async function begin(path: string | undefined, flags: FitFlags, output: Output):
     throw new InputError("Cannot fit: expected a data file or --resume FOLDER, found neither.");
   }
   const hyperparameters = parseHyperparameters(await givenHyperparameters({ ...flags }));
-  const data = await readData(path, 2);
+  const read = layoutOptions(flags);
+  const data = await readData(path, 2, read);
   const folder = flags.out ?? join("runs", `${data.name}-${timestamp()}`);
   await requireFreeFolder(folder);
   describe(data, output);
   const { seed = 0, splitSeed = seed, starts = 1 } = flags;
-  const split = splitTrials(data.trials, hyperparameters.evalFraction, splitSeed);
+  const split = trialSplit(data, hyperparameters.evalFraction, splitSeed);
   const executor = await openDeviceAloud(flags, output);
   const record = await newRunRecord({
     seed,
@@ -131,6 +133,7 @@ async function begin(path: string | undefined, flags: FitFlags, output: Output):
     reproducible: flags.reproducible ?? false,
     data,
     dataPath: resolve(path),
+    read,
     split,
   });
   const directory = () => RunDirectory.create(folder, record);
@@ -163,7 +166,9 @@ async function goOn(
     const hyperparameters = parseHyperparameters({ ...record.hyperparameters, ...given });
     const state = await directory.readStarts();
     const changed = changes(folder, record, hyperparameters);
-    const data = await readData(path ?? dataset.path, 2);
+    const asked = layoutOptions(flags);
+    const read = Object.keys(asked).length > 0 ? asked : dataset.read ?? {};
+    const data = await readData(path ?? dataset.path, 2, read);
     await requireSameData(data, path ?? dataset.path, record);
     describe(data, output);
     if (record.failure) output.note(`The run had failed: ${record.failure}`);
@@ -271,14 +276,30 @@ function changes(
   return Object.fromEntries(names.map((name) => [name, [before[name], after[name]]]));
 }
 
-async function requireSameData(data: Dataset, path: string, { dataset }: RunRecord): Promise<void> {
+async function requireSameData(data: Dataset, path: string, record: RunRecord): Promise<void> {
+  const { dataset } = record;
   const found = { ...dataset, trials: data.trials, T: data.T, N: data.N };
   const sha256 = await countsSha256(data);
-  if (sha256 === dataset.sha256 && sizes(found) === sizes(dataset)) return;
+  if (sha256 === dataset.sha256 && sizes(found) === sizes(dataset)) {
+    return requireSameSplit(data, path, record);
+  }
   throw new InputError(
     `Cannot resume with the data ${JSON.stringify(path)}: expected the counts that the run began ` +
       `with (${sizes(dataset)}, SHA-256 ${dataset.sha256.slice(0, 12)}…), found ${sizes(found)}, ` +
       `SHA-256 ${sha256.slice(0, 12)}….`,
+  );
+}
+
+/** The counts alone do not say which trials they are split into. */
+function requireSameSplit(data: Dataset, path: string, record: RunRecord): void {
+  const { evaluation } = trialSplit(data, record.hyperparameters.evalFraction, record.splitSeed);
+  if (evaluation.join() === record.split.evaluation.join()) return;
+  throw new InputError(
+    `Cannot resume with the data ${
+      JSON.stringify(path)
+    }: expected the trials that the run evaluates ` +
+      `on (${record.split.evaluation.length} of ${data.trials}), found another split` +
+      `${data.split ? " in the file" : ""}.`,
   );
 }
 

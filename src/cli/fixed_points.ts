@@ -1,6 +1,7 @@
 /** `latentd fixed-points`: where the generator of a fitted model stands still, and what it does there. */
 import type { Command } from "commander";
 import {
+  type Dataset,
   findFixedPoints,
   FIXED_POINT_DEFAULTS,
   type FixedPointOptions,
@@ -14,7 +15,8 @@ import {
   visitedStates,
 } from "../mod.ts";
 import { number, table } from "./format.ts";
-import { readData, readModelOrRun } from "./inputs.ts";
+import { addDataOptions, type DataFlags, layoutOptions } from "./data_options.ts";
+import { readData, readModelOrRun, readOptions } from "./inputs.ts";
 import {
   addComputeOptions,
   type ComputeOptions,
@@ -31,7 +33,7 @@ const TRIALS = 100, SAMPLES = 64, CANDIDATES = 2000;
 
 type FinderFlags = { -readonly [K in keyof typeof FIXED_POINT_DEFAULTS]?: number };
 
-interface FixedPointFlags extends FinderFlags, ComputeOptions {
+interface FixedPointFlags extends FinderFlags, ComputeOptions, DataFlags {
   readonly candidates?: number;
   readonly samples?: number;
   readonly trials?: number;
@@ -77,12 +79,19 @@ export function addFixedPoints(program: Command, context: Context): void {
     command.option(`${flag} <number>`, `${what} (default: ${FIXED_POINT_DEFAULTS[name]})`, real);
   }
   command.addOption(seedOption("decides samples, generated trials and noise"));
-  addComputeOptions(command)
+  // its bin width is that of the time constants, and of spike times that are counted
+  addDataOptions(addComputeOptions(command), ["--bin-width"])
     .addHelpText("after", HELP)
     .action(async (modelPath: string, dataPath: string | undefined, flags: FixedPointFlags) => {
       const output = new Output(context.streams, flags.json ?? false);
       refuseUnused(dataPath !== undefined, flags);
-      await find(await readModelOrRun(modelPath), dataPath, flags, output);
+      const read = dataPath === undefined ? {} : await readOptions(
+        modelPath,
+        dataPath,
+        layoutOptions(flags.window || flags.align ? flags : { ...flags, binWidth: undefined }),
+      );
+      const data = dataPath === undefined ? null : await readData(dataPath, 1, read);
+      await find(await readModelOrRun(modelPath), data, flags, output);
     });
 }
 
@@ -97,13 +106,12 @@ function refuseUnused(withData: boolean, flags: FixedPointFlags): void {
 
 async function find(
   model: Model,
-  dataPath: string | undefined,
+  data: Dataset | null,
   flags: FixedPointFlags,
   output: Output,
 ): Promise<void> {
   const { G, U } = model.architecture.dims;
   const { seed = 0, trials = TRIALS, samples = SAMPLES } = flags;
-  const data = dataPath === undefined ? null : await readData(dataPath, 1);
   const executor = await openDeviceAloud(flags, output);
   try {
     const gen_BTG = data

@@ -17,7 +17,8 @@ import {
   writeNpz,
 } from "../mod.ts";
 import { number, sizes, table } from "./format.ts";
-import { readData, readModelOrRun } from "./inputs.ts";
+import { addDataOptions, type DataFlags, layoutOptions } from "./data_options.ts";
+import { readData, readModelOrRun, readOptions } from "./inputs.ts";
 import {
   addComputeOptions,
   type ComputeOptions,
@@ -28,7 +29,7 @@ import {
 } from "./options.ts";
 import { Output } from "./output.ts";
 
-interface InferFlags extends ComputeOptions {
+interface InferFlags extends ComputeOptions, DataFlags {
   readonly samples?: number;
   readonly mean?: boolean;
   readonly out?: string;
@@ -56,7 +57,7 @@ export function addInfer(program: Command, context: Context): void {
     .option("--mean", "use the posterior mean, one deterministic pass, in place of samples")
     .option("--out <file.npz>", "write every array there (default: print a summary only)")
     .addOption(seedOption("decides the samples"));
-  addComputeOptions(command)
+  addDataOptions(addComputeOptions(command))
     .addHelpText("after", HELP)
     .action(async (modelPath: string, dataPath: string, flags: InferFlags) => {
       const output = new Output(context.streams, flags.json ?? false);
@@ -66,7 +67,8 @@ export function addInfer(program: Command, context: Context): void {
         );
       }
       const model = await readModelOrRun(modelPath);
-      const data = await readData(dataPath, 1);
+      const read = await readOptions(modelPath, dataPath, layoutOptions(flags));
+      const data = await readData(dataPath, 1, read);
       output.warnings(data.warnings);
       const executor = await openDeviceAloud(flags, output);
       try {

@@ -1,13 +1,16 @@
 /** Datasets and models by their paths, with a word for the one that was taken for the other. */
-import { basename, join } from "node:path";
+import { join, resolve } from "node:path";
 import {
   type Dataset,
-  datasetFromBytes,
   InputError,
   isRunFolder,
+  type LayoutOptions,
   type Model,
   modelFromBytes,
+  readDataset,
+  readFileHead,
   readFileOrExplain,
+  readRunRecord,
   RUN_FILES,
 } from "../mod.ts";
 
@@ -27,27 +30,37 @@ function isSafetensors(bytes: Uint8Array): boolean {
  * Reads a dataset.
  *
  * @param minTrials 2 to fit, 1 otherwise
+ * @param options how to read it, where its file leaves something open
  * @throws {InputError} saying what is wrong, also where a model stands in place of data
  */
-export async function readData(path: string, minTrials: 1 | 2): Promise<Dataset> {
-  if (await isRunFolder(path)) {
-    throw new InputError(
-      `Cannot read data from ${
-        JSON.stringify(path)
-      }: expected a .npz archive or a .npy file, found ` +
-        `the folder of a run.`,
-    );
+export async function readData(
+  path: string,
+  minTrials: 1 | 2,
+  options: LayoutOptions = {},
+): Promise<Dataset> {
+  const wanted =
+    `Cannot read data from ${JSON.stringify(path)}: expected a .npz archive, a .npy file ` +
+    `or an HDF5 file,`;
+  if (await isRunFolder(path)) throw new InputError(`${wanted} found the folder of a run.`);
+  if (isSafetensors(await readFileHead(path))) {
+    throw new InputError(`${wanted} found a safetensors file, as models are.`);
   }
-  const bytes = await readFileOrExplain(path);
-  if (isSafetensors(bytes)) {
-    throw new InputError(
-      `Cannot read data from ${
-        JSON.stringify(path)
-      }: expected a .npz archive or a .npy file, found ` +
-        `a safetensors file, as models are.`,
-    );
-  }
-  return datasetFromBytes(bytes, basename(path), { minTrials });
+  return await readDataset(path, { ...options, minTrials });
+}
+
+/**
+ * How to read the data that a model is used with: as asked, or else as its run read the same file.
+ *
+ * @param given what was asked for
+ */
+export async function readOptions(
+  modelPath: string,
+  dataPath: string,
+  given: LayoutOptions,
+): Promise<LayoutOptions> {
+  if (Object.keys(given).length > 0 || !await isRunFolder(modelPath)) return given;
+  const { dataset } = await readRunRecord(modelPath);
+  return dataset.path === resolve(dataPath) ? dataset.read ?? {} : {};
 }
 
 /**

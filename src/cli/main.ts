@@ -5,12 +5,14 @@
 import { Command, CommanderError } from "commander";
 import { InputError, NonFiniteError, StartsFailedError, VERSION } from "../mod.ts";
 import { addCheck } from "./check.ts";
+import { addConvert } from "./convert.ts";
 import { addDemo } from "./demo.ts";
 import { addDevices } from "./devices.ts";
 import { addFit } from "./fit.ts";
 import { addFixedPoints } from "./fixed_points.ts";
 import { addGenerate } from "./generate.ts";
 import { addInfer } from "./infer.ts";
+import { addInspect } from "./inspect.ts";
 import type { Context } from "./options.ts";
 import { Output, processStreams, type Streams } from "./output.ts";
 import { addReport } from "./report.ts";
@@ -56,6 +58,8 @@ function program(context: Context): Command {
   for (
     const add of [
       addDemo,
+      addInspect,
+      addConvert,
       addFit,
       addInfer,
       addFixedPoints,

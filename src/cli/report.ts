@@ -37,7 +37,7 @@ export function addReport(program: Command, context: Context): void {
       const { history } = await readRunState(run, record);
       const model = await readModel(join(run, RUN_FILES.model));
       const path = dataPath ?? record.dataset.path;
-      const data = await readData(path, 2);
+      const data = await readData(path, 2, record.dataset.read);
       if (await countsSha256(data) !== record.dataset.sha256) {
         throw new InputError(
           `Cannot report on ${

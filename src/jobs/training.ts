@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { openDevice } from "../compute/devices.ts";
 import type { Executor } from "../compute/executor.ts";
-import { type Dataset, datasetFromBytes, splitTrials } from "../data/dataset.ts";
+import { type Dataset, datasetFromBytes, trialSplit } from "../data/dataset.ts";
 import { makeFolderOrExplain, writeFileAtomic } from "../data/files.ts";
 import { readModel } from "../data/model_file.ts";
 import type { Model } from "../model/model.ts";
@@ -98,7 +98,7 @@ async function create(order: Order, data: Dataset, executor: Executor): Promise<
       reproducible,
       data,
       dataPath: order.data.path,
-      split: splitTrials(data.trials, hyperparameters.evalFraction, seed),
+      split: trialSplit(data, hyperparameters.evalFraction, seed),
     }),
   );
 }

@@ -1,6 +1,6 @@
 /** Fits LFADS to a dataset: one start, or several of which the best is kept. */
 import type { DeviceInfo, Executor } from "../compute/executor.ts";
-import { type Dataset, splitTrials } from "../data/dataset.ts";
+import { type Dataset, trialSplit } from "../data/dataset.ts";
 import { InputError } from "../errors.ts";
 import { architecture, type Hyperparameters } from "../model/hyperparameters.ts";
 import type { Model } from "../model/model.ts";
@@ -24,7 +24,7 @@ export interface FitOptions {
   readonly hyperparameters: Hyperparameters;
   /** decides the start, every minibatch and every draw of noise; 0 … 2^53 - 1 */
   readonly seed: number;
-  /** decides which trials train and which evaluate; `seed` by default */
+  /** decides which trials train and which evaluate, where the data do not say; `seed` by default */
   readonly splitSeed?: number;
   /** where to go on; its seeds must be these */
   readonly resume?: RunState;
@@ -156,7 +156,7 @@ export async function* fitStarts(
     );
   }
   if (resume) requireSeeds(resume, seeds, splitSeed);
-  const split = splitTrials(data.trials, h.evalFraction, splitSeed);
+  const split = trialSplit(data, h.evalFraction, splitSeed);
   if (!data.counts_BTN.some((count) => count > 0)) {
     throw new InputError(
       `Cannot fit ${data.name}: expected at least one spike, found ${data.trials} trials of zeros.`,

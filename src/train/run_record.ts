@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { DeviceInfo } from "../compute/executor.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { readFileOrExplain } from "../data/files.ts";
+import type { LayoutOptions } from "../data/formats/options.ts";
 import { InputError } from "../errors.ts";
 import { type Hyperparameters, hyperparametersSchema } from "../model/hyperparameters.ts";
 import { VERSION } from "../version.ts";
@@ -14,6 +15,22 @@ export const RECORD_FILE = "run.json";
 
 const count = z.int().min(0);
 const instant = z.iso.datetime();
+
+/** `LayoutOptions`, each only where it was given. */
+const layoutSchema = z.strictObject({
+  key: z.string(),
+  axes: z.string(),
+  binWidth: z.number().positive(),
+  crop: z.boolean(),
+  align: z.string(),
+  window: z.tuple([z.number(), z.number()]),
+  overlap: z.boolean(),
+  units: z.string(),
+  trials: z.string(),
+  area: z.string(),
+  condition: z.string(),
+  behaviour: z.array(z.string()),
+}).partial();
 
 /** The schema of `run.json`. Unknown keys are refused. */
 export const runRecordSchema = z.strictObject({
@@ -40,6 +57,8 @@ export const runRecordSchema = z.strictObject({
     name: z.string(),
     /** where the data were when the run began */
     path: z.string(),
+    /** how they were read, where their file leaves something open: see `LayoutOptions` */
+    read: layoutSchema.optional(),
     /** of the counts, see `countsSha256` */
     sha256: z.string().regex(/^[0-9a-f]{64}$/),
     trials: z.int().min(2),
@@ -111,6 +130,8 @@ export interface RunStart {
   readonly data: Dataset;
   /** where the data were read from */
   readonly dataPath: string;
+  /** how they were read, where their file leaves something open */
+  readonly read?: LayoutOptions;
   readonly split: Split;
 }
 
@@ -159,6 +180,7 @@ export async function newRunRecord(start: RunStart): Promise<RunRecord> {
     dataset: {
       name,
       path: start.dataPath,
+      ...(start.read && Object.keys(start.read).length > 0 ? { read: layoutOf(start.read) } : {}),
       sha256,
       trials,
       T,
@@ -178,6 +200,15 @@ export async function newRunRecord(start: RunStart): Promise<RunRecord> {
     seconds: 0,
     resumed: [],
     failure: null,
+  };
+}
+
+/** The options as lists that may change, for JSON. */
+function layoutOf({ window, behaviour, ...rest }: LayoutOptions): z.infer<typeof layoutSchema> {
+  return {
+    ...rest,
+    ...(window ? { window: [window[0], window[1]] } : {}),
+    ...(behaviour ? { behaviour: [...behaviour] } : {}),
   };
 }
 

@@ -142,7 +142,9 @@ export class Hdf5File {
 
   entry(path: string): Hdf5Entry {
     const metadata = this.#metadata(path);
-    return { path, shape: metadata.shape ?? [], ...typeOf(metadata) };
+    const { kind, dtype } = typeOf(metadata);
+    if (metadata.shape === null) return { path, shape: [0], dtype: "empty", kind: "other" };
+    return { path, shape: metadata.shape, kind, dtype };
   }
 
   #metadata(path: string): Metadata {
