@@ -15,14 +15,17 @@ import {
   Dataset,
   datasetParams,
   fileName,
+  flag,
   json,
   page,
   pageQuery,
+  positiveText,
   wholeText,
 } from "./schemas.ts";
 
 const tag = "datasets";
 const NPZ = MEDIA_TYPES.npz, NPY = MEDIA_TYPES.npy, JSON_TYPE = MEDIA_TYPES.json;
+const HDF5 = "application/x-hdf5";
 const SimulateRequest = simulateRequestSchema.meta({ id: "SimulateRequest" });
 
 /** The arrays themselves are checked where they are read, number by number. */
@@ -36,8 +39,50 @@ const SpikesRequest = z.strictObject({
   condition: z.array(z.int()).nullable().optional().meta({ description: "of each trial" }),
 }).meta({ id: "SpikesRequest" });
 
+/** What a file may leave open: see the command line's options. */
+const layout = {
+  key: z.string().min(1).max(200).optional().meta({ description: "which array holds the spikes" }),
+  axes: z.string().min(2).max(3).optional().meta({
+    description: "the dimensions of that array, in the file's order: btn is trials, bins, neurons",
+  }),
+  bin_width_s: positiveText(
+    "seconds; spike times need it, counts take it where the file does not say",
+  )
+    .optional(),
+  crop: flag("cut trials of different lengths to the shortest"),
+  align: z.string().min(1).max(200).optional().meta({
+    description: "spike times: the event that windows are aligned to; the trial's start",
+  }),
+  window: z.string().regex(
+    /^-?[0-9.]{1,20},-?[0-9.]{1,20}$/,
+    "two numbers of seconds, such as -0.1,0.5",
+  )
+    .transform((text) => text.split(",").map(Number) as [number, number])
+    .refine((pair) => pair.every(Number.isFinite), { error: "two numbers of seconds" })
+    .optional().meta({
+      description: "spike times: from and to, in seconds from the event; the whole trial",
+      type: "string",
+    }),
+  overlap: flag("spike times: windows may overlap"),
+  units: z.string().min(1).max(2000).optional().meta({
+    description: "spike times: which, by index (0-9,12) or by a column (quality=good); all",
+  }),
+  trials: z.string().min(1).max(2000).optional().meta({
+    description: "spike times: which, by index or by a column; all",
+  }),
+  area: z.string().min(1).max(200).optional().meta({
+    description: "NWB: only units of this area, electrode group or location",
+  }),
+  condition: z.string().min(1).max(200).optional().meta({
+    description: "spike times: the column of the trials' conditions",
+  }),
+  behaviour: z.string().min(1).max(2000).optional().meta({
+    description: "NWB: time series to average over each bin, by name, with commas between",
+  }),
+};
+
 /** The file's name where a client gives none. */
-const NAMES = { [NPZ]: "spikes.npz", [NPY]: "spikes.npy" } as Readonly<Record<string, string>>;
+const NAMES = { [NPY]: "spikes.npy", [HDF5]: "spikes.h5" } as Readonly<Record<string, string>>;
 
 export function datasetRoutes(routes: Routes, { jobs, settings, work }: ServerContext): void {
   const { idleMs } = settings;
@@ -60,13 +105,15 @@ export function datasetRoutes(routes: Routes, { jobs, settings, work }: ServerCo
     summary: "store the dataset",
     description:
       "Takes a .npz archive (`spikes` of shape [trials, bins, neurons], whole counts; optional are " +
-      "`bin_width_s`, `condition` [trials], `rates`, `latents`, `A`), a .npy file of spikes, or, as JSON, " +
-      "a few spikes or what to simulate.",
-    query: z.strictObject({ name: fileName.optional() }),
+      "`bin_width_s`, `condition` [trials], `rates`, `latents`, `A`), a .npy file of spikes, HDF5 (lfads-torch, " +
+      "plain, MATLAB v7.3), NWB, spike times; or, as JSON, a few spikes or what to simulate. The contents " +
+      "decide; parameters say what a file leaves open.",
+    query: z.strictObject({ name: fileName.optional(), ...layout }),
     body: {
       [NPZ]: "bytes",
       "application/zip": "bytes",
       [NPY]: "bytes",
+      [HDF5]: "bytes",
       [BYTES]: "bytes",
       [JSON_TYPE]: z.union([SimulateRequest, SpikesRequest]),
     },
@@ -80,12 +127,22 @@ export function datasetRoutes(routes: Routes, { jobs, settings, work }: ServerCo
     duration: "upload",
   }, async ({ query, request }) => {
     const action = "Cannot store the dataset";
-    const types = [NPZ, "application/zip", NPY, BYTES, JSON_TYPE] as const;
+    const types = [NPZ, "application/zip", NPY, HDF5, BYTES, JSON_TYPE] as const;
     const type = contentType(request, action, types);
-    const stored = type === JSON_TYPE ? await fromJson(request, action) : await jobs.datasets.add(
-      await readBody(request, settings.maxDatasetBytes),
-      { name: query.name ?? NAMES[type] ?? "spikes.npz" },
-    );
+    if (type === JSON_TYPE) {
+      validate(z.strictObject({}), query, action, "the query");
+      const stored = await fromJson(request, action);
+      return created(`/v1/datasets/${stored.id}`, stored);
+    }
+    const { name = NAMES[type] ?? "spikes.npz", bin_width_s: binWidth, behaviour, ...others } =
+      query;
+    const layout = {
+      ...others,
+      ...(binWidth === undefined ? {} : { binWidth }),
+      ...(behaviour === undefined ? {} : { behaviour: behaviour.split(",") }),
+    };
+    const bytes = await readBody(request, settings.maxDatasetBytes);
+    const stored = await jobs.datasets.add(bytes, { name, layout });
     return created(`/v1/datasets/${stored.id}`, stored);
   });
 

@@ -5,7 +5,6 @@ import {
   type FixedPointResult,
   fixedPointView,
   idSchema,
-  MEDIA_TYPES,
 } from "../src/server.ts";
 import { z } from "zod";
 import type { ServerContext } from "./context.ts";
@@ -105,7 +104,7 @@ const FixedPoints = z.strictObject({
 }).meta({ id: "FixedPoints" });
 
 export function fixedPointRoutes(routes: Routes, context: ServerContext): void {
-  const { jobs, serving, codec } = context;
+  const { jobs, serving, work } = context;
   routes.add({
     method: "post",
     path: "/v1/models/{id}/fixed-points",
@@ -122,12 +121,10 @@ export function fixedPointRoutes(routes: Routes, context: ServerContext): void {
   }, async ({ params: { id }, json: asked, signal }) => {
     const { dataset, input, search, ...others } = asked;
     const model = await serving.describe(id, { signal });
-    const trials = dataset === undefined ? undefined : await codec.decodeInfer(
-      await jobs.datasets.bytes(dataset) as Uint8Array<ArrayBuffer>,
-      { contentType: MEDIA_TYPES.npz, query: "", name: null, shape: null, dtype: null },
-      model,
-      { maxUnpackedBytes: Infinity },
-    );
+    const trials = dataset === undefined ? undefined : await work.counts({
+      sha256: (await jobs.datasets.get(dataset)).sha256,
+      bytes: () => jobs.datasets.bytes(dataset),
+    });
     const { outlierTol, ...searching } = search ?? {};
     const result = await serving.fixedPoints(id, {
       ...others,

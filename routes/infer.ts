@@ -70,7 +70,7 @@ const types = (json: z.ZodType) => ({
 
 export function inferRoutes(routes: Routes, context: ServerContext): void {
   const infer = inferContext(context);
-  const { jobs } = context;
+  const { jobs, work } = context;
   routes.add({
     method: "post",
     path: "/v1/models/{id}/infer",
@@ -101,8 +101,22 @@ export function inferRoutes(routes: Routes, context: ServerContext): void {
     query: z.looseObject(options),
     answers: { 200: { description: "the arrays, by name", content: types(InferAnswer) } },
   }, async ({ params, request }) => {
-    // it was within the limits of datasets when it was stored
-    const stored = await jobs.datasets.bytes(params.dataset) as Uint8Array<ArrayBuffer>;
-    return await inferRoute({ ...infer, maxUnpackedBytes: Infinity }, params.id, request, stored);
+    const { sha256 } = await jobs.datasets.get(params.dataset);
+    const bytes = () => jobs.datasets.bytes(params.dataset);
+    const { counts_BTN, trials, T, N, binWidth } = await work.counts({ sha256, bytes });
+    const url = new URL(request.url);
+    if (binWidth !== null && !url.searchParams.has("bin_width_s")) {
+      url.searchParams.set("bin_width_s", String(binWidth));
+    }
+    const head = {
+      contentType: MEDIA_TYPES.raw,
+      query: url.search.slice(1),
+      name: null,
+      shape: [trials, T, N].join(),
+      dtype: counts_BTN instanceof Uint8Array ? "uint8" : "uint16",
+    };
+    const { buffer, byteOffset, byteLength } = counts_BTN;
+    const body = new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
+    return await inferRoute(infer, params.id, request, { head, body });
   });
 }

@@ -19,6 +19,23 @@ export function wholeText(least: number, most: number, described: string) {
     .meta({ description: described, type: "integer", minimum: least, maximum: most });
 }
 
+/** A number above 0 in a query. */
+export function positiveText(described: string) {
+  return z.string()
+    .regex(/^[0-9]{0,20}\.?[0-9]{1,20}(?:e-?[0-9]{1,3})?$/i, "a number above 0")
+    .transform(Number)
+    .refine((value) => value > 0 && Number.isFinite(value), { error: "a number above 0" })
+    .meta({ description: described, type: "number", exclusiveMinimum: 0 });
+}
+
+/** Something that is so, or not, in a query. */
+export function flag(described: string) {
+  return z.enum(["true", "false"])
+    .transform((text) => text === "true")
+    .optional()
+    .meta({ description: described, type: "boolean", enum: [true, false] });
+}
+
 /** A file's name in a query: without folders, and printable. */
 export const fileName = z.string().min(1).max(200)
   .regex(/^[^\p{Cc}/\\]*$/u, "a file's name, without folders and control characters")
@@ -41,10 +58,13 @@ export function page<T extends z.ZodType>(item: T) {
   });
 }
 
+/** Of a page: what takes a few milliseconds to write as JSON. */
+const MOST_ITEMS = { dataset: 1000, run: 200, model: 500 } as const;
+
 /** Which part of a list. */
 export function pageQuery(kind: "dataset" | "run" | "model") {
   return z.strictObject({
-    limit: wholeText(1, 1000, "how many; default 100").optional(),
+    limit: wholeText(1, MOST_ITEMS[kind], "how many; default 100").optional(),
     before: idSchema(kind).optional().meta({ description: "only what is older than this" }),
   });
 }

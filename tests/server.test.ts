@@ -152,6 +152,11 @@ Deno.test("from an empty directory: upload, train, infer, fixed points, paramete
           ),
         );
         same(stored.rates.data as Float32Array, wanted.rates_BTN, "rates of the stored dataset");
+        same(
+          stored.rates_hz.data as Float32Array,
+          wanted.rates_BTN.map((rate) => rate / 0.02),
+          "rates in Hz of the stored dataset",
+        );
       }
 
       // fixed points

@@ -486,7 +486,8 @@ async function names(folder: string): Promise<string[]> {
 
 async function requireTidy({ app, ask, folder }: TestServer): Promise<void> {
   const ids = async (kind: string) => {
-    const { items } = await (await ask(`/v1/${kind}?limit=1000`)).json();
+    const { items } = await (await ask(`/v1/${kind}?limit=${kind === "datasets" ? 1000 : 200}`))
+      .json();
     return items.map(({ id }: { id: string }) => id).sort();
   };
   const { bodies, inFlight, streams } = app.context;

@@ -258,7 +258,7 @@ const CASES: readonly Case[] = [
     body: valid,
     type: NPZ,
     status: 400,
-    says: /nmae to be left out \(known are name\)/,
+    says: /nmae to be left out \(known are name, key/,
     field: "nmae",
   },
   {
@@ -925,7 +925,7 @@ const CASES: readonly Case[] = [
     path: "/v1/models/{model}/fixed-points",
     body: { dataset: "{other}" },
     status: 400,
-    says: /spikes of shape/,
+    says: /expected spikes of 5 bins and 3 neurons/,
   },
   {
     what: "0 trials to generate",

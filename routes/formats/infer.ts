@@ -3,8 +3,8 @@ import {
   answerFormat,
   type ArrayCodec,
   bodyFormat,
+  type BodyHead,
   type InferenceService,
-  MEDIA_TYPES,
   TENSOR_HEADERS,
 } from "../../src/edge.ts";
 import { readBody } from "./http.ts";
@@ -27,7 +27,7 @@ export interface InferContext {
  * Infers what a request asks for. Its options are query parameters (or fields of a JSON body):
  * `samples` (64; 0 is the posterior mean), `seed` (0), `first_trial` (0), `bin_width_s`, `outputs` (all).
  *
- * @param stored stands for the request's body, as .npz
+ * @param stored stands for the request's own body, and what comes with it
  * @throws {InputError} for what is wrong with the request
  * @throws {ServingError} where it is not served
  */
@@ -35,20 +35,20 @@ export async function inferRoute(
   { service, codec, maxBodyBytes, maxUnpackedBytes, timeoutMs, respond = answer }: InferContext,
   id: string,
   request: Request,
-  stored?: Uint8Array<ArrayBuffer>,
+  stored?: { readonly head: BodyHead; readonly body: Uint8Array<ArrayBuffer> },
 ): Promise<Response> {
   const { signal, headers } = request;
   const limits = { signal, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
   const model = await service.describe(id, limits);
-  const head = {
-    contentType: stored ? MEDIA_TYPES.npz : headers.get("content-type"),
+  const head = stored?.head ?? {
+    contentType: headers.get("content-type"),
     query: new URL(request.url).search.slice(1),
     name: headers.get(TENSOR_HEADERS.name),
     shape: headers.get(TENSOR_HEADERS.shape),
     dtype: headers.get(TENSOR_HEADERS.dtype),
   };
   const format = bodyFormat(head);
-  const body = stored ?? await readBody(request, maxBodyBytes);
+  const body = stored?.body ?? await readBody(request, maxBodyBytes);
   const asked = await codec.decodeInfer(body, head, model, { maxUnpackedBytes });
   // before anything is computed: an answer in a format that may be sent
   const accept = headers.get("accept");

@@ -17,6 +17,9 @@ export interface JsonDataset {
   readonly condition?: readonly number[] | null;
 }
 
+/** What a dataset is inferred from. */
+export type Counts = Pick<Dataset, "counts_BTN" | "trials" | "T" | "N" | "binWidth">;
+
 /** Some trials of a dataset. */
 export interface Trials {
   readonly first: number;
@@ -60,6 +63,12 @@ export class ArrayHost {
     this.#held = { sha256, data: datasetFromBytes(bytes, "dataset.npz", { minTrials: 1 }) };
   }
 
+  /** All counts of the dataset that is held. */
+  counts(): Counts {
+    const { counts_BTN, trials, T, N, binWidth } = this.#held!.data;
+    return { counts_BTN: counts_BTN.slice(), trials, T, N, binWidth };
+  }
+
   /** Some trials of the dataset that is held: as JSON, or as a .npz archive. */
   trials({ first, count }: Trials, format: "json" | "npz"): Uint8Array<ArrayBuffer> {
     const { data } = this.#held!;
@@ -74,7 +83,18 @@ export class ArrayHost {
     const counts_BTN = data.counts_BTN.slice(first * T * N, last * T * N);
     const chosen = condition?.slice(first, last) ?? null;
     if (format === "npz") {
-      return this.toNpz({ ...data, counts_BTN, trials: count, condition: chosen, truth: null });
+      const { name, warnings } = data;
+      const facts = {
+        name,
+        trials: count,
+        T,
+        N,
+        binWidth,
+        condition: chosen,
+        truth: null,
+        warnings,
+      };
+      return this.toNpz({ ...facts, counts_BTN });
     }
     const rows = (b: number) =>
       Array.from({ length: T }, (_, t) => {

@@ -1,7 +1,7 @@
 /** The thread for arrays, from the side that serves. It starts when it is first needed. */
 import { type Remote, transfer, wrap } from "comlink";
 import { type Dataset, InputError } from "../../src/server.ts";
-import type { JsonDataset, Trials } from "./host.ts";
+import type { Counts, JsonDataset, Trials } from "./host.ts";
 import type { Answered, Exposed } from "./thread.ts";
 
 /** A dataset in the data directory. */
@@ -19,6 +19,8 @@ export interface ArrayWork {
    * @throws {InputError}
    */
   fromJson(data: JsonDataset): Promise<Uint8Array<ArrayBuffer>>;
+  /** All counts of a stored dataset. */
+  counts(dataset: StoredBytes): Promise<Counts>;
   /**
    * Some trials of a stored dataset: as JSON, or as a .npz archive.
    *
@@ -54,22 +56,28 @@ export function createArrayWork(): ArrayWork {
     if ("problem" in answer) throw new InputError(answer.problem);
     return answer.value;
   };
+  const withHeld = async <T>(
+    { sha256, bytes }: StoredBytes,
+    ask: (remote: Remote<Exposed>) => Promise<Answered<T>>,
+  ): Promise<T> => {
+    const before = last;
+    const work = (async () => {
+      await before.catch(() => {});
+      if (!await call((remote) => remote.holds(sha256))) {
+        const file = await bytes();
+        await call((remote) => remote.hold(sha256, transfer(file, [file.buffer as ArrayBuffer])));
+      }
+      return await call(ask);
+    })();
+    last = work;
+    return await work;
+  };
   return {
     toNpz: (data) => call((remote) => remote.toNpz(data)),
     fromJson: (data) => call((remote) => remote.fromJson(data)),
-    async trials({ sha256, bytes }, trials, format) {
-      const before = last;
-      const work = (async () => {
-        await before.catch(() => {});
-        if (!await call((remote) => remote.holds(sha256))) {
-          const file = await bytes();
-          await call((remote) => remote.hold(sha256, transfer(file, [file.buffer as ArrayBuffer])));
-        }
-        return await call((remote) => remote.trials(trials, format));
-      })();
-      last = work;
-      return await work;
-    },
+    counts: (dataset) => withHeld(dataset, (remote) => remote.counts()),
+    trials: (dataset, trials, format) =>
+      withHeld(dataset, (remote) => remote.trials(trials, format)),
     close() {
       thread?.worker.terminate();
       thread = null;

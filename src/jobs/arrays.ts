@@ -1,7 +1,8 @@
 /** Work on arrays that takes long: reading what was sent, simulating, writing files. */
 import { join } from "node:path";
-import { type Dataset, datasetFromBytes, datasetToBytes } from "../data/dataset.ts";
+import { type Dataset, datasetToBytes, readDatasetBytes } from "../data/dataset.ts";
 import { readFileOrExplain, writeFileAtomic } from "../data/files.ts";
+import type { LayoutOptions } from "../data/formats/options.ts";
 import { modelFromBytes, modelToBytes } from "../data/model_file.ts";
 import { type NpyArray, npyArray } from "../data/npy.ts";
 import { writeNpz } from "../data/npz.ts";
@@ -37,14 +38,18 @@ export type ModelFacts = Pick<
 >;
 
 export class Arrays {
-  /** Checks a .npz or .npy file and stores it as .npz. */
+  /** Checks a file of any format that is read and stores it as .npz. */
   async addDataset(
     bytes: Uint8Array,
     fileName: string,
     path: string,
     maxUnpackedBytes: number,
+    layout: LayoutOptions,
   ): Promise<DatasetFacts> {
-    const data = datasetFromBytes(bytes, fileName, { limits: { maxUnpackedBytes } });
+    const data = await readDatasetBytes(bytes, fileName, {
+      ...layout,
+      limits: { maxUnpackedBytes },
+    });
     return await this.#store(data, path);
   }
 

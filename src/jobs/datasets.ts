@@ -1,6 +1,7 @@
 /** The datasets of a data directory. */
 import { basename, extname } from "node:path";
 import { transfer } from "comlink";
+import type { LayoutOptions } from "../data/formats/options.ts";
 import type { Arrays } from "./arrays.ts";
 import { LimitError } from "./errors.ts";
 import { readStored, removeIfThere } from "./files.ts";
@@ -33,14 +34,18 @@ export class Datasets {
   ) {}
 
   /**
-   * Stores a dataset from the bytes of a .npz or .npy file; see `datasetFromBytes`.
+   * Stores a dataset from the bytes of a file; see `readDataset` for the formats.
    *
    * @param bytes are moved to another thread: the array is empty afterwards
    * @param options.name the file's name; the dataset is named after it, without folders and extension
+   * @param options.layout what the file leaves open
    * @throws {LimitError} where it is too large, or there are too many
    * @throws {InputError} naming what is wrong with it and the first place where it is
    */
-  async add(bytes: Uint8Array, options: { name?: string } = {}): Promise<StoredDataset> {
+  async add(
+    bytes: Uint8Array,
+    options: { name?: string; layout?: LayoutOptions } = {},
+  ): Promise<StoredDataset> {
     const action = "Cannot store the dataset";
     const name = options.name ?? "spikes.npz";
     parseRequest(nameSchema, basename(name, extname(name)), `${action}: its name`);
@@ -53,7 +58,14 @@ export class Datasets {
     }
     return await this.#insert(
       "upload",
-      (path) => this.arrays.addDataset(moved(bytes), name, path, this.limits.unpackedBytes),
+      (path) =>
+        this.arrays.addDataset(
+          moved(bytes),
+          name,
+          path,
+          this.limits.unpackedBytes,
+          options.layout ?? {},
+        ),
     );
   }
 

@@ -1,0 +1,147 @@
+/** Datasets in and out, in each of the formats. */
+import assert from "node:assert/strict";
+import { hdf5Bytes } from "../src/data/formats/hdf5/host.ts";
+import { writeNpy } from "../src/data/npy.ts";
+import {
+  datasetFromBytes,
+  datasetToBytes,
+  npyArray,
+  simulateRotation,
+  writeNpz,
+} from "../src/mod.ts";
+import { type TestServer, withProcess, withServer } from "./server_helpers.ts";
+
+const [B, T, N] = [6, 5, 3];
+const data = simulateRotation({ trials: B, T, N, seed: 1, binWidth: 0.01 });
+const spikes = npyArray([B, T, N], data.counts_BTN);
+
+const lfadsTorch = () =>
+  hdf5Bytes({
+    groups: [],
+    datasets: [
+      { path: "train_encod_data", array: npyArray([4, T, N], data.counts_BTN.slice(0, 4 * T * N)) },
+      { path: "valid_encod_data", array: npyArray([2, T, N], data.counts_BTN.slice(4 * T * N)) },
+    ],
+  }, "lfads.h5");
+
+async function upload({ ask }: TestServer, type: string, body: BodyInit, query = "") {
+  const answer = await ask(`/v1/datasets${query}`, {
+    method: "POST",
+    headers: { "content-type": type },
+    body,
+  });
+  const stored = await answer.json();
+  assert.equal(answer.status, 201, stored.error);
+  assert.equal(answer.headers.get("location"), `/v1/datasets/${stored.id}`);
+  return stored;
+}
+
+const own = (bytes: Uint8Array) => bytes as Uint8Array<ArrayBuffer>;
+
+Deno.test("a dataset is the same dataset in every format that it comes in", () =>
+  withServer(async (server) => {
+    const hashes = new Set<string>();
+    const rows = (b: number, t: number) =>
+      Array.from(data.counts_BTN.subarray((b * T + t) * N, (b * T + t + 1) * N));
+    const nested = Array.from(
+      { length: B },
+      (_, b) => Array.from({ length: T }, (_, t) => rows(b, t)),
+    );
+    const json = JSON.stringify({ name: "mine", spikes: nested, bin_width_s: 0.01 });
+    const plain = await hdf5Bytes(
+      { groups: [], datasets: [{ path: "spikes", array: spikes }] },
+      "a.h5",
+    );
+    for (
+      const [type, body, query] of [
+        ["application/x-npz", own(datasetToBytes(data)), "?name=mine.npz"],
+        ["application/zip", own(writeNpz({ spikes })), "?name=mine.npz&bin_width_s=0.01"],
+        ["application/octet-stream", own(datasetToBytes(data)), "?name=mine"],
+        ["application/x-npy", own(writeNpy(spikes)), "?name=mine.npy&bin_width_s=1e-2"],
+        ["application/x-hdf5", own(plain), "?name=mine.h5&bin_width_s=.01"],
+        ["application/x-hdf5", own(await lfadsTorch()), "?name=mine.h5&bin_width_s=.01"],
+        ["application/json; charset=utf-8", json, ""],
+      ] as const
+    ) {
+      const stored = await upload(server, type, body, query);
+      hashes.add(stored.countsSha256);
+      assert.deepEqual(
+        [stored.name, stored.trials, stored.T, stored.N, stored.binWidth],
+        ["mine", B, T, N, 0.01],
+        `${type}${query}`,
+      );
+      const file = await (await server.ask(`/v1/datasets/${stored.id}/file`)).bytes();
+      assert.equal(file.length, stored.bytes);
+      assert.deepEqual(datasetFromBytes(file, "x.npz").counts_BTN, data.counts_BTN);
+    }
+    assert.equal(hashes.size, 1);
+  }));
+
+Deno.test("spikes of some trials come as JSON or as .npz", () =>
+  withServer(async (server) => {
+    const { id } = await upload(server, "application/x-npz", own(datasetToBytes(data)));
+    const path = `/v1/datasets/${id}/spikes?first_trial=2&trials=3`;
+    const wanted = data.counts_BTN.slice(2 * T * N, 5 * T * N);
+    const json = await (await server.ask(path)).json();
+    assert.deepEqual([json.first_trial, json.trials, json.bin_width_s], [2, 3, 0.01]);
+    assert.deepEqual(json.condition, Array.from(data.condition!.slice(2, 5)));
+    assert.deepEqual(json.spikes.flat(2), Array.from(wanted));
+    assert.deepEqual([json.spikes.length, json.spikes[0].length, json.spikes[0][0].length], [
+      3,
+      T,
+      N,
+    ]);
+    const npz = await server.ask(path, { headers: { accept: "application/x-npz" } });
+    const found = datasetFromBytes(await npz.bytes(), "x.npz");
+    assert.deepEqual([found.counts_BTN, found.trials, found.binWidth], [wanted, 3, 0.01]);
+    assert.deepEqual(found.condition, data.condition!.slice(2, 5));
+  }));
+
+Deno.test("a file that leaves something open says so, and parameters settle it", () =>
+  withServer(async (server) => {
+    const swapped = npyArray([N, B, T], new Uint8Array(N * B * T));
+    for (let b = 0; b < B; b++) {
+      for (let t = 0; t < T; t++) {
+        for (let n = 0; n < N; n++) {
+          swapped.data[(n * B + b) * T + t] = data.counts_BTN[(b * T + t) * N + n];
+        }
+      }
+    }
+    const two = own(writeNpz({ first: spikes, second: swapped }));
+    const ask = async (query: string) => {
+      const answer = await server.ask(`/v1/datasets${query}`, {
+        method: "POST",
+        headers: { "content-type": "application/x-npz" },
+        body: two,
+      });
+      return { status: answer.status, value: await answer.json() };
+    };
+    const open = await ask("");
+    assert.equal(open.status, 400);
+    assert.match(open.value.error, /"first".*"second"/);
+    const settled = await ask("?key=second&axes=nbt");
+    assert.equal(settled.status, 201, settled.value.error);
+    assert.deepEqual([settled.value.trials, settled.value.T, settled.value.N], [B, T, N]);
+    for (
+      const [query, field] of [["?axes=xyz", ""], ["?crop=yes", "crop"], ["?window=1", "window"], [
+        "?bin_width_s=0",
+        "bin_width_s",
+      ]]
+    ) {
+      const refused = await ask(`${query}&key=second`);
+      assert.equal(refused.status, 400, query);
+      if (field !== "") assert.equal(refused.value.details[0].field, field);
+    }
+  }));
+
+Deno.test("HDF5 is read within the server's permissions", () =>
+  withProcess(async (_, address) => {
+    const answer = await fetch(`${address}/v1/datasets`, {
+      method: "POST",
+      headers: { "content-type": "application/x-hdf5" },
+      body: own(await lfadsTorch()),
+    });
+    const stored = await answer.json();
+    assert.equal(answer.status, 201, stored.error);
+    assert.deepEqual([stored.trials, stored.T, stored.N], [B, T, N]);
+  }));
