@@ -287,19 +287,29 @@ Deno.test("while the device computes, the calling thread's event loop goes on", 
   const wasm = { device: { device: "wasm", threads: 1 } };
   await withServing({ mine: testModel(SHAPE_M) }, wasm, async ({ serving, events }) => {
     await serving.infer("mine", { ...testCounts(1, SHAPE_M), samples: 0 });
-    let last = performance.now(), gap = 0;
-    const tick = () => {
-      const now = performance.now();
-      gap = Math.max(gap, now - last);
-      last = now;
-    };
-    const timer = setInterval(tick, 1);
-    await serving.infer("mine", { ...testCounts(60, SHAPE_M), samples: 20, outputs: ["factors"] });
-    clearInterval(timer);
-    tick();
-    const longest = Math.max(...launches(events).map(({ computeMs }) => computeMs));
-    assert(longest > 50, `a launch of ${longest} ms shows nothing`);
-    assert(gap < longest / 2, `${gap} ms without a turn of the event loop, of ${longest}`);
+    // Other work on the machine may hold this thread up now and then; computing on it would always.
+    const shares: number[] = [];
+    while (shares.length < 5 && !shares.some((share) => share < 0.5)) {
+      let last = performance.now(), gap = 0;
+      const tick = () => {
+        const now = performance.now();
+        gap = Math.max(gap, now - last);
+        last = now;
+      };
+      const timer = setInterval(tick, 1);
+      const begun = launches(events).length;
+      await serving.infer("mine", {
+        ...testCounts(60, SHAPE_M),
+        samples: 20,
+        outputs: ["factors"],
+      });
+      clearInterval(timer);
+      tick();
+      const longest = Math.max(...launches(events).slice(begun).map(({ computeMs }) => computeMs));
+      assert(longest > 50, `a launch of ${longest} ms shows nothing`);
+      shares.push(gap / longest);
+    }
+    assert(shares.some((share) => share < 0.5), `without a turn for ${shares} of a launch`);
   });
 });
 
