@@ -11,6 +11,8 @@ import type { ArrayWork } from "./work/work.ts";
 
 /** Where the server stands. */
 export interface Phase {
+  /** whether the device is being opened for the first time */
+  opening(): boolean;
   /** aborts when the server stops taking requests and finishes those it has */
   readonly draining: AbortSignal;
   /** aborts when what is left is given up: streams of events end */

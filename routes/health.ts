@@ -31,7 +31,13 @@ export function healthRoutes(routes: Routes, { serving, phase, version }: Server
   }, () => {
     const { ready, device, reason } = serving.readiness();
     const draining = phase.draining.aborted;
-    const status = draining ? "draining" : ready ? "ok" : device ? "unavailable" : "opening";
+    const status = draining
+      ? "draining"
+      : ready
+      ? "ok"
+      : phase.opening()
+      ? "opening"
+      : "unavailable";
     const body = { status, version, device, reason: draining ? "the server stops" : reason };
     return Response.json(body, { status: status === "ok" ? 200 : 503 });
   });

@@ -109,11 +109,19 @@ async function main(): Promise<number> {
     say(`latentd listens on http://${name}:${port}/ (API at /docs; ${ms} ms after its start).`);
     say(`Data: ${order.folder}. ${keys === 0 ? "No key is needed." : "Requests need a key."}`);
     log.info({ host: hostname, port, keys, ms }, "listening");
-    app.device.then(
-      (device) => say(`Device: ${deviceWords(device)} (${device.reason}).`),
-      (error) => say(`The device cannot be opened: ${error.message}`),
+    const unusable = app.device.then(
+      (device) => {
+        say(`Device: ${deviceWords(device)} (${device.reason}).`);
+        return new Promise<never>(() => {});
+      },
+      (error) => {
+        // a device that was asked for and cannot be is a mistake; what failed otherwise is tried again
+        if (error instanceof InputError) throw error;
+        say(`The device cannot be opened, and is tried again: ${error.message}`);
+        return new Promise<never>(() => {});
+      },
     );
-    const reason = await Promise.race([signals.first, orphaned()]);
+    const reason = await Promise.race([signals.first, orphaned(), unusable]);
     log.info({ reason }, "stopping");
     say(`Stops for ${reason}: finishes requests, runs save a checkpoint. Again to stop at once.`);
     const stopped = (async () => {

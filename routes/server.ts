@@ -72,6 +72,8 @@ export async function openApp(
     },
     problem: (error) => log.error({ stack: stackOf(error) }, "runs"),
   });
+  let opening = true;
+  serving.opened.catch(() => {}).finally(() => opening = false);
   const draining = new AbortController(), closing = new AbortController();
   const codec = createThreadedCodec(), work = createArrayWork();
   const bodies = new BodyMemory(settings.maxBodiesBytes);
@@ -92,7 +94,7 @@ export async function openApp(
     tracing,
     keys: await KeyRing.open(folder, !loopback),
     access: { loopback, hosts: options.hosts ?? [] },
-    phase: { draining: draining.signal, closing: closing.signal },
+    phase: { opening: () => opening, draining: draining.signal, closing: closing.signal },
   };
   const app = createApp(context);
   await jobs.start();

@@ -206,6 +206,7 @@ Deno.test("what cannot be served is said, with exit code 2", () =>
           "0",
         ]],
         [/'cuda' is invalid/, ["--device", "cuda"]],
+        [/expected .*thread.*found/i, ["--device", "webgpu", "--threads", "2", "--port", "0"]],
         [/a whole number from 0 to 65535/, ["--port", "70000"]],
         [/an IP address or a host's name/, ["--host", "a b"]],
         [/unknown option '--prot'/, ["--prot", "1"]],

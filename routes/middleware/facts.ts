@@ -30,7 +30,8 @@ export function observe({ log, metrics, tracing }: ServerContext): MiddlewareHan
       ...(key === null ? {} : { key }),
       ...(problem === null ? {} : { problem }),
     };
-    if (status >= 500) log.error(line, "request");
+    if (status === 500) log.error(line, "request");
+    else if (status > 500) log.warn(line, "request");
     else log.info(line, "request");
   };
 }
