@@ -1,30 +1,11 @@
 /** A run's losses, as they come. */
 import { type Column, columns, type Progress } from "../data/progress.ts";
 import { h } from "../dom.ts";
+import { klScale, learningRate } from "../maths/schedules.ts";
 import type { Hyperparameters, Losses } from "../types.ts";
 import { type Live, liveChart } from "./live.ts";
 
 const TRAIN = "--color-1", EVALUATION = "--color-2", THIRD = "--color-3", FOURTH = "--color-4";
-
-/** The learning rate of a step (docs/model.md, section 2). */
-export function learningRate(
-  { stepSize, decayFactor, decaySteps }: Pick<
-    Hyperparameters,
-    "stepSize" | "decayFactor" | "decaySteps"
-  >,
-  step: number,
-): number {
-  return stepSize * decayFactor ** (step / decaySteps);
-}
-
-/** From klMin to klMax, linearly between the steps klStart and klEnd. */
-export function klScale(
-  { klMin, klMax, klStart, klEnd }: Pick<Hyperparameters, "klMin" | "klMax" | "klStart" | "klEnd">,
-  step: number,
-): number {
-  const share = (step - klStart) / (klEnd - klStart);
-  return klMin + (klMax - klMin) * Math.min(1, Math.max(0, share));
-}
 
 interface LossChart {
   readonly live: Live;
