@@ -5,13 +5,22 @@ import { relativeError } from "../src/check/table.ts";
 import { type Executor, scalars } from "../src/compute/executor.ts";
 import { LOSSES } from "../src/compute/kernels.ts";
 import type { Plan } from "../src/compute/recording.ts";
+import { createReferenceExecutor } from "../src/compute/reference.ts";
 import { createWasmExecutor } from "../src/compute/wasm.ts";
 import { COMMON_CAPABILITIES } from "../src/compute/webgpu/capabilities.ts";
 import { traceRecording } from "../src/compute/webgpu/trace.ts";
 import { InputError } from "../src/errors.ts";
-import { trainingPlan } from "../src/model/choreography.ts";
-import { architecture, type Hyperparameters, stepOptions } from "../src/model/hyperparameters.ts";
+import { infer } from "../src/inference/posterior.ts";
+import { numbersPerTrial } from "../src/inference/posterior_program.ts";
+import { posteriorPlan, trainingPlan } from "../src/model/choreography.ts";
+import {
+  architecture,
+  type Hyperparameters,
+  parseHyperparameters,
+  stepOptions,
+} from "../src/model/hyperparameters.ts";
 import { parameterLayout } from "../src/model/layout.ts";
+import type { Model } from "../src/model/model.ts";
 import { SHAPES } from "../src/study/shapes.ts";
 import { withoutAdapter, withWebgpu } from "./webgpu_adapter.ts";
 
@@ -85,7 +94,8 @@ async function runsOrIsRefused(given: Large, executor: Executor): Promise<boolea
   }
   const want = await wanted(made);
   for (const [i, name] of LOSSES.entries()) {
-    const error: number = Math.abs(got.losses[i] - want.losses[i]) / Math.max(1, Math.abs(want.losses[i]));
+    const error: number = Math.abs(got.losses[i] - want.losses[i]) /
+      Math.max(1, Math.abs(want.losses[i]));
     assert.ok(error <= bound(made), `${name}: ${got.losses[i]}, on wasm ${want.losses[i]}`);
   }
   const error = relativeError(got.grads_P, want.grads_P);
@@ -180,4 +190,65 @@ Deno.test({
       assert.ok(!(error <= bound(made)), `the driver ended no loop: ${name} off by ${error} only`);
     }
   },
+});
+
+const reals = ({ buffers }: Plan) =>
+  buffers.reduce((sum, { element, length }) => element === "real" ? sum + length : sum, 0);
+
+Deno.test("no posterior program keeps more than is counted for its parameters and trials", () => {
+  const wide = { generatorUnits: 30, factors: 7, encoderUnits: 5 };
+  const narrow = { generatorUnits: 1, factors: 50, encoderUnits: 1 };
+  const models = [
+    ...Object.values(SHAPES).map(({ hyperparameters, T, N }) => ({ h: hyperparameters, T, N })),
+    { h: parseHyperparameters({ ...wide, controllerUnits: 9, inferredInputs: 3 }), T: 1, N: 3 },
+    { h: parseHyperparameters({ ...wide, cell: "vanilla" }), T: 4, N: 3 },
+    { h: parseHyperparameters({ ...narrow, cell: "vanilla" }), T: 1, N: 1 },
+  ];
+  for (const { h, T, N } of models) {
+    const model = architecture(h, T, N), { length } = parameterLayout(model);
+    for (const S of [1, 32]) {
+      for (const B of [1, 100]) {
+        const plan = posteriorPlan(model, stepOptions(h), { B, S, trials: B, counts: "u8" });
+        const counted = B * numbersPerTrial(model, S);
+        // derived parameters (the factors' weights over their norms) are no more than the parameters
+        assert.ok(reals(plan) <= 2 * length + counted, `${reals(plan)} against ${counted}`);
+        assert.ok(reals(plan) >= counted / 2, `${reals(plan)} against ${counted}`);
+      }
+    }
+  }
+});
+
+Deno.test("a device that cannot keep all trials at once infers them in turns, to the same numbers", async () => {
+  const T = 6, N = 4, trials = 11;
+  const h = parseHyperparameters({ encoderUnits: 3, generatorUnits: 4, factors: 2 });
+  const model = architecture(h, T, N), params_P = drawParameters(parameterLayout(model), 3, 0);
+  const counts_BTN = Uint8Array.from({ length: trials * T * N }, (_, i) => i % 3);
+  const fitted: Model = {
+    architecture: model,
+    hyperparameters: h,
+    params_P,
+    binWidth: null,
+    seed: 0,
+    step: 0,
+  };
+  const device = createReferenceExecutor();
+  const samples = 3, data = { counts_BTN, trials, T, N };
+  const whole = await infer(device, fitted, data, { samples });
+
+  const mostNumbers = 2 * params_P.length + 4 * numbersPerTrial(model, samples);
+  const kept: number[] = [];
+  const small: Executor = {
+    info: device.info,
+    runsAtOnce: 1,
+    mostNumbers,
+    load: (plan, fits) => {
+      kept.push(reals(plan));
+      return device.load(plan, fits);
+    },
+    close: () => {},
+  };
+  const inTurns = await infer(small, fitted, data, { samples });
+  assert.equal(kept.length, 1);
+  assert.ok(kept[0] <= mostNumbers, `${kept[0]} of ${mostNumbers}`);
+  assert.deepEqual(inTurns, whole);
 });

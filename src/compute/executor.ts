@@ -98,6 +98,8 @@ export interface Executor {
    * where each wait for a result costs more than a run.
    */
   readonly runsAtOnce: number;
+  /** Real numbers that one program can keep and that it pays to keep; as many as fit, where it is not said. */
+  readonly mostNumbers?: number;
   /** Allocates the plan's buffers (zeroed) for some fits and prepares its recordings. */
   load(plan: Plan, fits?: number): Promise<Program>;
   /** Ends threads and gives memory back. */

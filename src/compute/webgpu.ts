@@ -121,10 +121,18 @@ function driverAdvice(): string {
   }
 }
 
+/** A gibibyte of numbers keeps any GPU busy; the share leaves room for the ends of buffers. */
+const MOST_BYTES = 2 ** 30;
+const SHARE = 0.95;
+
 class GpuExecutor implements WebgpuExecutor {
   readonly runsAtOnce = SLOTS;
+  readonly mostNumbers: number;
 
-  constructor(private readonly gpu: Gpu, readonly info: DeviceInfo) {}
+  constructor(private readonly gpu: Gpu, readonly info: DeviceInfo) {
+    const bytes = Math.min(gpu.capabilities.storageBinding, MOST_BYTES);
+    this.mostNumbers = Math.floor(SHARE * bytes / 4);
+  }
 
   get capabilities(): Capabilities {
     return this.gpu.capabilities;

@@ -27,7 +27,10 @@ export interface PosteriorOptions {
   readonly seed?: number;
   /** which trials, in this order; all by default */
   readonly trials?: ArrayLike<number>;
-  /** bound on the numbers that one batched call may keep; more trials are run in several calls */
+  /**
+   * bound on the numbers that one batched call may keep; more trials are run in several calls. By
+   * default what the device says, and 48 million where it says nothing.
+   */
   readonly maxNumbers?: number;
 }
 
@@ -92,7 +95,8 @@ export async function infer(
   data: Counts,
   options: PosteriorOptions,
 ): Promise<Posterior> {
-  const { samples, seed = 0, maxNumbers = DEFAULT_MAX_NUMBERS } = options;
+  const { samples, seed = 0 } = options;
+  const { maxNumbers = executor.mostNumbers ?? DEFAULT_MAX_NUMBERS } = options;
   const { dims } = model.architecture;
   const { T, N, U, G, F } = dims;
   if (data.T !== T || data.N !== N) {
@@ -109,7 +113,8 @@ export async function infer(
   const which = options.trials ?? Array.from({ length: data.trials }, (_, i) => i);
   const total = which.length;
   const S = Math.max(1, samples);
-  const most = Math.floor(maxNumbers / numbersPerTrial(model.architecture, S));
+  const forTrials = maxNumbers - model.params_P.length;
+  const most = Math.floor(forTrials / numbersPerTrial(model.architecture, S));
   const B = Math.max(1, Math.min(total, most));
   const { trials, counts_BTN } = data;
   const counts = counts_BTN instanceof Uint16Array ? "u16" : "u8";

@@ -95,12 +95,14 @@ export function posteriorArrays({ T, N, U, G, F }: Dims): PosteriorArray[] {
   ];
 }
 
-/** Numbers that one trial of `S` samples keeps on the device. */
+/** Numbers that one trial of `S` samples keeps on the device, at most: a test compares it with plans. */
 export function numbersPerTrial({ dims, cell }: Architecture, S: number): number {
   const { T, N, E, C, U, G, F } = dims;
   const generator = cell === "gru" ? 5 * G : 2 * G;
-  return T * (3 * N + 10 * E + (U > 0 ? 2 * E + 3 * C : 0)) +
-    S * T * (generator + F + (U > 0 ? 5 * C + 4 * U : 0));
+  // states have a slot more than bins
+  const trial = (T + 1) * (3 * N + 10 * E + G + F + (U > 0 ? 2 * E + 3 * C + 3 * U : 0)) + 4 * G;
+  const sample = (T + 1) * (generator + F + (U > 0 ? 5 * C + 4 * U : 0)) + G + 2;
+  return trial + S * sample;
 }
 
 /** Bytes that a plan's buffers take, `real` being 4 or 8 of them. */
