@@ -308,6 +308,22 @@ Deno.test("client.ts: .npy, safetensors and the Open Inference Protocol carry th
     );
   }));
 
+Deno.test("where every field is optional, a POST needs no body", () =>
+  withProcess(async (_, address) => {
+    const { model } = await train(new Client(address));
+    const url = `${address}/v1/models/${model}/fixed-points`;
+    const wanted = await (await fetch(url, { method: "POST", body: JSON_BODY, headers: JSON_TYPE }))
+      .text();
+    const found = await fetch(url, { method: "POST" });
+    assert.equal(found.status, 200);
+    assert.equal(await found.text(), wanted);
+    const untyped = await fetch(url, { method: "POST", body: new TextEncoder().encode(JSON_BODY) });
+    assert.equal(untyped.status, 415);
+    assert.match((await untyped.json()).error, /expected Content-Type to be application\/json/);
+  }));
+
+const JSON_BODY = "{}", JSON_TYPE = { "content-type": "application/json" };
+
 Deno.test({
   name: "client.ts runs in Node, too",
   ignore: node === null,

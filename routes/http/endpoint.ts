@@ -2,6 +2,7 @@
 import type { Context, Hono } from "hono";
 import { z } from "zod";
 import type { Env, ServerContext } from "../context.ts";
+import { readBody } from "../formats/http.ts";
 import { readJson } from "./body.ts";
 import { refusal, RequestProblem } from "./problems.ts";
 import { validate } from "./validate.ts";
@@ -118,11 +119,15 @@ export class Routes {
     action: string,
   ): Promise<unknown> {
     if (!endpoint.json) return {};
-    const empty = request.body === null && request.headers.get("content-type") === null;
-    const value = empty && endpoint.jsonOptional
-      ? {}
-      : await readJson(request, action, this.context.settings.maxJsonBytes);
-    return validate(endpoint.json, value, action, "the body");
+    const { maxJsonBytes } = this.context.settings;
+    let given = request;
+    if (endpoint.jsonOptional && request.headers.get("content-type") === null) {
+      // a request that came through a socket has a body even where nothing was sent
+      const bytes = await readBody(request, maxJsonBytes);
+      if (bytes.length === 0) return validate(endpoint.json, {}, action, "the body");
+      given = new Request(request.url, { method: "POST", body: bytes });
+    }
+    return validate(endpoint.json, await readJson(given, action, maxJsonBytes), action, "the body");
   }
 
   /** Runs a handler until the client goes away or the time is over. */
