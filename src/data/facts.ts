@@ -81,15 +81,19 @@ const IMPROBABLE = 18.4;
  * ```
  */
 export function datasetFacts(dataset: Dataset): DatasetFacts {
-  const { counts_BTN, trials, T, N, binWidth, missing_BTN } = dataset;
+  const { counts_BTN, trials, T, N, binWidth } = dataset;
   const perNeuron = new Float64Array(N), seen_N = new Float64Array(N);
+  const seen_B = new Float64Array(trials);
   const perTrial = new Float64Array(trials), perBin = new Float64Array(T);
   const ends = new Int32Array(trials).fill(T);
   let spikes = 0, largest = 0, at = 0, above20 = 0, divisor = 0;
   for (let i = 0; i < counts_BTN.length; i++) {
     const count = counts_BTN[i];
     const n = i % N, row = (i - n) / N, t = row % T, b = (row - t) / T;
-    if (!isMissing(dataset, i, b, t)) seen_N[n]++;
+    if (!isMissing(dataset, i, b, t)) {
+      seen_N[n]++;
+      seen_B[b]++;
+    }
     if (count === 0) continue;
     spikes += count;
     perNeuron[n] += count;
@@ -116,11 +120,14 @@ export function datasetFacts(dataset: Dataset): DatasetFacts {
     comparedBins: bins,
     emptyTrials: places(perTrial, (count) => count === 0),
     emptyBins: places(perBin, (count) => count === 0),
-    silentEnds: places(ends, (bins, b) => perTrial[b] > 0 && bins * perBinOfAll > IMPROBABLE)
-      .map((trial) => ({ trial, bins: ends[trial] })),
+    silentEnds: places(
+      ends,
+      (bins, b) =>
+        dataset.lengths_B === undefined && perTrial[b] > 0 && bins * perBinOfAll > IMPROBABLE,
+    ).map((trial) => ({ trial, bins: ends[trial] })),
     repeatedTrials: repeated(dataset, perTrial),
-    conditions: conditionFacts(dataset, perTrial),
-    missing: missing_BTN?.reduce((sum, value) => sum + value, 0) ?? 0,
+    conditions: conditionFacts(dataset, perTrial, seen_B),
+    missing: counts_BTN.length - observed,
   };
   return { ...facts, suspicions: suspicions(facts) };
 }
@@ -223,20 +230,23 @@ function repeated(
 }
 
 function conditionFacts(
-  { condition, conditionNames, T, N }: Dataset,
+  { condition, conditionNames }: Dataset,
   perTrial: Float64Array,
+  seen_B: Float64Array,
 ): ConditionFacts[] {
   if (condition === null) return [];
   const trials = new Map<number, number>(), spikes = new Map<number, number>();
+  const seen = new Map<number, number>();
   condition.forEach((value, b) => {
     trials.set(value, (trials.get(value) ?? 0) + 1);
     spikes.set(value, (spikes.get(value) ?? 0) + perTrial[b]);
+    seen.set(value, (seen.get(value) ?? 0) + seen_B[b]);
   });
   return [...trials].sort(([a], [b]) => a - b).map(([value, count]) => ({
     value,
     name: conditionNames?.[value] ?? null,
     trials: count,
-    mean: (spikes.get(value) ?? 0) / (count * T * N),
+    mean: (spikes.get(value) ?? 0) / Math.max(1, seen.get(value) ?? 0),
   }));
 }
 

@@ -217,8 +217,12 @@ function lengthsOf(
   return data.some((length) => length < T) ? { lengths_B: Int32Array.from(data) } : {};
 }
 
-/** Refuses what was not observed: as counts of 0 it would be learned as silence. */
-function requireObserved(
+/**
+ * Refuses what was not observed: as counts of 0 it would be learned as silence.
+ *
+ * @throws InputError saying how much is missing, and where first
+ */
+export function requireObserved(
   { missing_BTN, lengths_B }: Pick<DatasetParts, "missing_BTN" | "lengths_B">,
   { trials, T, N }: Sizes,
   action: string,
@@ -233,12 +237,14 @@ function requireObserved(
         `${shortest}. Cut all to the shortest (latentd convert --crop), or leave out the short ones.`,
     );
   }
-  if (missing_BTN) {
+  if (missing_BTN?.includes(1)) {
     const first = missing_BTN.indexOf(1);
     const count = missing_BTN.reduce((sum, value) => sum + value, 0);
     throw new InputError(
       `${wanted} found ${count} missing of ${missing_BTN.length}, the first at [trial, bin, neuron] ` +
-        `= [${indexOf(first, [trials, T, N]).join(", ")}]. Leave out those trials or neurons.`,
+        `= [${
+          indexOf(first, [trials, T, N]).join(", ")
+        }]. Leave out those trials or neurons (spike times: --only-trials, --only-units).`,
     );
   }
 }

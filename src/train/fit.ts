@@ -1,6 +1,7 @@
 /** Fits LFADS to a dataset: one start, or several of which the best is kept. */
 import type { DeviceInfo, Executor } from "../compute/executor.ts";
 import { type Dataset, trialSplit } from "../data/dataset.ts";
+import { requireObserved } from "../data/parts.ts";
 import { InputError } from "../errors.ts";
 import { architecture, type Hyperparameters } from "../model/hyperparameters.ts";
 import type { Model } from "../model/model.ts";
@@ -156,6 +157,7 @@ export async function* fitStarts(
     );
   }
   if (resume) requireSeeds(resume, seeds, splitSeed);
+  requireObserved(data, data, `Cannot fit ${data.name}`);
   const split = trialSplit(data, h.evalFraction, splitSeed);
   if (!data.counts_BTN.some((count) => count > 0)) {
     throw new InputError(

@@ -134,9 +134,12 @@ function choose(
     (kind === "cells" || kind === "numbers" && shape.length === 3) &&
     !NEVER_SPIKES.includes(base(name))
   );
-  if (fits.length === 1) {
-    const [entry] = fits;
-    const only = entry.kind === "cells" ? "cell array" : "array of 3 dimensions";
+  const whole = fits.filter(({ dtype }) => /[iu]\d$/.test(dtype));
+  if (fits.length === 1 || whole.length === 1) {
+    const entry = fits.length === 1 ? fits[0] : whole[0];
+    const only = entry.kind === "cells"
+      ? "cell array"
+      : `array of 3 dimensions${fits.length > 1 ? " that holds whole numbers" : ""}`;
     return {
       entry,
       why: `it is the only ${only}`,

@@ -9,13 +9,18 @@ import type { Hdf5Tree } from "./tree.ts";
 /** Enough for any file to be opened, and for one that is packed well to be unpacked. */
 const LEAST_MS = 30_000, BYTES_PER_MS = 2_000;
 
-/** The dataset in an HDF5 file: lfads-torch's, plain, MATLAB's or NWB. */
+/**
+ * The dataset in an HDF5 file: lfads-torch's, plain, MATLAB's or NWB.
+ *
+ * @param milliseconds after which the file is given up; by default what any sound file needs
+ */
 export async function hdf5Dataset(
   input: Hdf5Input,
   fileName: string,
   options: ReadDatasetOptions,
+  milliseconds?: number,
 ): Promise<Dataset> {
-  const milliseconds = await patience(input);
+  milliseconds ??= await patience(input);
   return await ask<Dataset>({ kind: "read", input, fileName, options, milliseconds });
 }
 
