@@ -78,7 +78,7 @@ async function describe(endpoints: readonly Endpoint[], version: string): Promis
       },
     });
   }
-  return JSON.stringify(app.getOpenAPI31Document({
+  const document = app.getOpenAPI31Document({
     openapi: "3.1.0",
     info: {
       title: "latentd",
@@ -89,7 +89,21 @@ async function describe(endpoints: readonly Endpoint[], version: string): Promis
     },
     servers: [{ url: "/" }],
     tags: TAGS,
-  }));
+  });
+  return JSON.stringify(
+    document,
+    (key, value) => key === "pattern" && typeof value === "string" ? portable(value) : value,
+  );
+}
+
+/** Control characters, as every dialect of patterns has them. */
+const CONTROLS = "\\u0000-\\u001f\\u007f-\\u009f";
+
+/** A pattern without flags, which a description cannot have. */
+function portable(pattern: string): string {
+  return pattern.replace(/\/u$/, "")
+    .replaceAll("\\P{Cc}", `[^${CONTROLS}]`)
+    .replaceAll("\\p{Cc}", CONTROLS);
 }
 
 function contentOf(content: Readonly<Record<string, Content>>) {
