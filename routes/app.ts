@@ -26,8 +26,10 @@ import { runRoutes } from "./runs.ts";
 /** Pages and their parts hold nothing that is a secret: they ask for a key themselves. */
 const PAGES = /^\/(?:|docs(?:\/[\w.-]+)?|dashboard\/[\w./-]+|favicon\.ico)$/;
 
-/** The server as a function from requests to answers: `app.fetch`. */
-export function createApp(context: ServerContext): Hono<Env> {
+/** The server as a function from requests to answers, `app.fetch`, and what makes its description. */
+export function createApp(
+  context: ServerContext,
+): { app: Hono<Env>; description: () => Promise<string> } {
   const app = new Hono<Env>();
   app.use(observe(context));
   app.use(securityHeaders());
@@ -54,7 +56,7 @@ export function createApp(context: ServerContext): Hono<Env> {
   generateRoutes(routes, context);
   reportRoutes(routes, context);
   metricsRoutes(routes, context);
-  openapiRoutes(routes, context.version);
+  const description = openapiRoutes(routes, context.version);
   oipMount(app, routes, context);
   routes.refuseOtherMethods();
   for (const endpoint of routes.endpoints) if (endpoint.open) open.add(endpoint.path);
@@ -74,5 +76,5 @@ export function createApp(context: ServerContext): Hono<Env> {
     }
     return problemResponse(error);
   });
-  return app;
+  return { app, description };
 }

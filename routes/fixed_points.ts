@@ -9,6 +9,7 @@ import {
 import { z } from "zod";
 import type { ServerContext } from "./context.ts";
 import type { Routes } from "./http/endpoint.ts";
+import { bytesResponse } from "./http/pace.ts";
 import { json, modelParams } from "./schemas.ts";
 
 const finite = (field: z.ZodNumber, name: keyof typeof FIXED_POINT_DEFAULTS, described: string) =>
@@ -104,7 +105,7 @@ const FixedPoints = z.strictObject({
 }).meta({ id: "FixedPoints" });
 
 export function fixedPointRoutes(routes: Routes, context: ServerContext): void {
-  const { jobs, serving, work } = context;
+  const { jobs, serving, work, settings } = context;
   routes.add({
     method: "post",
     path: "/v1/models/{id}/fixed-points",
@@ -136,29 +137,49 @@ export function fixedPointRoutes(routes: Routes, context: ServerContext): void {
       },
     }, { signal });
     const binWidth = asked.binWidth ?? trials?.binWidth ?? model.binWidth;
-    return Response.json(view(id, asked.seed ?? 0, binWidth, result));
+    const text = await write(id, asked.seed ?? 0, binWidth, result);
+    return bytesResponse(
+      new TextEncoder().encode(text),
+      { "content-type": "application/json" },
+      settings.idleMs,
+    );
   });
 }
 
-function view(model: string, seed: number, binWidth: number | null, result: FixedPointResult) {
-  return {
-    model,
-    seed,
-    device: result.device,
-    counts: result.counts,
-    iterations: result.iterations,
-    meanSpeed: result.meanSpeed,
-    stoppedEarly: result.stoppedEarly,
-    input: Array.from(result.input_U),
-    binWidth,
-    fixedPoints: result.points.map((point) => pointView(point, binWidth)),
-    outliers: result.outliers.map(({ point_G, q, members, nearest }) => ({
-      point: Array.from(point_G),
-      q,
-      members,
-      nearest,
-    })),
-  };
+/** Milliseconds of work before others have their turn. */
+const TURN_MS = 5;
+
+/** The answer as JSON: points have as many eigenvalues as they have numbers, so that it may be long. */
+async function write(
+  model: string,
+  seed: number,
+  binWidth: number | null,
+  result: FixedPointResult,
+): Promise<string> {
+  const { device, counts, iterations, meanSpeed, stoppedEarly, input_U } = result;
+  const head = JSON.stringify({
+    ...{ model, seed, device, counts, iterations, meanSpeed, stoppedEarly, binWidth },
+    input: Array.from(input_U),
+  });
+  const points = await listed(result.points, (point) => pointView(point, binWidth));
+  const outliers = await listed(result.outliers, ({ point_G, q, members, nearest }) => ({
+    ...{ point: Array.from(point_G), q, members, nearest },
+  }));
+  return `${head.slice(0, -1)},"fixedPoints":[${points.join(",")}],"outliers":[${
+    outliers.join(",")
+  }]}`;
+}
+
+async function listed<T>(items: readonly T[], view: (item: T) => object): Promise<string[]> {
+  const texts: string[] = [];
+  let since = performance.now();
+  for (const item of items) {
+    texts.push(JSON.stringify(view(item)));
+    if (performance.now() - since < TURN_MS) continue;
+    await new Promise((resolve) => setTimeout(resolve));
+    since = performance.now();
+  }
+  return texts;
 }
 
 function pointView(point: FixedPoint, binWidth: number | null) {

@@ -109,6 +109,8 @@ async function main(): Promise<number> {
     say(`latentd listens on http://${name}:${port}/ (API at /docs; ${ms} ms after its start).`);
     say(`Data: ${order.folder}. ${keys === 0 ? "No key is needed." : "Requests need a key."}`);
     log.info({ host: hostname, port, keys, ms }, "listening");
+    // while the device opens nobody waits for an inference
+    app.description().catch((error) => log.error({ stack: error.stack }, "description"));
     const unusable = app.device.then(
       (device) => {
         say(`Device: ${deviceWords(device)} (${device.reason}).`);

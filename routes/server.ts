@@ -27,6 +27,8 @@ export interface App {
   fetch(request: Request, remote?: string): Promise<Response>;
   /** resolves when the device is open for the first time */
   readonly device: Promise<DeviceInfo>;
+  /** makes `/openapi.json`, once */
+  description(): Promise<string>;
   /**
    * Refuses new requests, finishes those that it has and lets runs end with a checkpoint, in bounded time;
    * then ends streams of events.
@@ -96,7 +98,7 @@ export async function openApp(
     access: { loopback, hosts: options.hosts ?? [] },
     phase: { opening: () => opening, draining: draining.signal, closing: closing.signal },
   };
-  const app = createApp(context);
+  const { app, description } = createApp(context);
   await jobs.start();
 
   const drain = async () => {
@@ -118,6 +120,7 @@ export async function openApp(
     context,
     fetch: async (request, remote) => await app.fetch(request, { remote }),
     device: serving.opened,
+    description,
     drain,
     close: () => closed ??= close(),
   };

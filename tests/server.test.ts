@@ -20,6 +20,7 @@ import {
   simulateRotation,
   visitedStates,
 } from "../src/mod.ts";
+import { main } from "../src/cli/main.ts";
 import { eventsOf, SMALL, type TestServer, withServer } from "./server_helpers.ts";
 
 const NPZ = "application/x-npz";
@@ -181,6 +182,8 @@ Deno.test("from an empty directory: upload, train, infer, fixed points, paramete
       executor.close();
     }
 
+    await sameAsTheCommandLine(server, { dataset, model });
+
     // generated trials
     const generated = await bytes(
       await post(`/v1/models/${model}/generate`, { trials: 3, seed: 4 }),
@@ -195,3 +198,41 @@ Deno.test("from an empty directory: upload, train, infer, fixed points, paramete
     assert.equal(page.headers.get("content-type"), "text/html; charset=utf-8");
     assert.match(await page.text(), /^<!doctype html>/i);
   }));
+
+/** The command line, with the server's own files, computes what the server answers. */
+async function sameAsTheCommandLine(
+  { ask, post, folder }: TestServer,
+  { dataset, model }: { dataset: string; model: string },
+): Promise<void> {
+  const device = ["--device", "wasm", "--threads", "1", "--reproducible", "--json"];
+  const latentd = async (...args: string[]) => {
+    const lines: string[] = [];
+    const streams = {
+      stdout: (line: string) => lines.push(line),
+      stderr: () => {},
+      interactive: false,
+    };
+    assert.equal(await main([...args, ...device], streams), 0);
+    return JSON.parse(lines.at(-1)!);
+  };
+  const files = [`${folder}/models/${model}.safetensors`, `${folder}/datasets/${dataset}.npz`];
+  const out = `${folder}/inferred.npz`;
+  await latentd("infer", ...files, "--samples", "16", "--seed", "7", "--out", out);
+  const wanted = readNpz(await Deno.readFile(out));
+  await Deno.remove(out);
+  const answer = await ask(`/v1/models/${model}/infer/${dataset}?samples=16&seed=7`, {
+    method: "POST",
+  });
+  const found = readNpz(await answer.bytes());
+  assert.deepEqual(Object.keys(found), Object.keys(wanted));
+  for (const [name, { shape, data }] of Object.entries(wanted)) {
+    assert.deepEqual([found[name].shape, found[name].data], [shape, data], name);
+  }
+  const command = ["fixed-points", ...files, "--samples", "4", "--candidates", "40", "--seed", "3"];
+  const printed = await latentd(...command);
+  const asked = { dataset, samples: 4, candidates: 40, seed: 3 };
+  const points = await json(await post(`/v1/models/${model}/fixed-points`, asked), 200);
+  for (const name of ["counts", "fixedPoints", "outliers", "input", "binWidth", "iterations"]) {
+    assert.deepEqual(points[name], printed[name], name);
+  }
+}
