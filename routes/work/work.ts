@@ -11,7 +11,7 @@ export interface StoredBytes {
 }
 
 export interface ArrayWork {
-  /** A dataset as a .npz archive. */
+  /** A dataset as a .npz archive. Its arrays are moved: they are empty afterwards. */
   toNpz(data: Dataset): Promise<Uint8Array<ArrayBuffer>>;
   /**
    * A dataset of nested arrays as a .npz archive.
@@ -32,6 +32,13 @@ export interface ArrayWork {
     format: "json" | "npz",
   ): Promise<Uint8Array<ArrayBuffer>>;
   close(): void;
+}
+
+/** The memory of a dataset that can be moved. */
+function buffersOf({ counts_BTN, truth }: Dataset): ArrayBuffer[] {
+  const arrays = truth ? [counts_BTN, truth.rates_BTN, truth.latents_BTL] : [counts_BTN];
+  const buffers = new Set(arrays.map(({ buffer }) => buffer));
+  return [...buffers].filter((buffer) => buffer instanceof ArrayBuffer);
 }
 
 export function createArrayWork(): ArrayWork {
@@ -73,7 +80,7 @@ export function createArrayWork(): ArrayWork {
     return await work;
   };
   return {
-    toNpz: (data) => call((remote) => remote.toNpz(data)),
+    toNpz: (data) => call((remote) => remote.toNpz(transfer(data, buffersOf(data)))),
     fromJson: (data) => call((remote) => remote.fromJson(data)),
     counts: (dataset) => withHeld(dataset, (remote) => remote.counts()),
     trials: (dataset, trials, format) =>
