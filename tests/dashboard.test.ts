@@ -328,7 +328,11 @@ browserTest(
 
         const file = join(folder, "x.npz");
         await Deno.writeTextFile(file, "no array");
+        await page.getByRole("button", { name: "Upload" }).click();
+        await page.getByText("Choose a file first.").waitFor();
+        assert.equal(await focused(page), "A file of spikes");
         await page.getByLabel("A file of spikes").setInputFiles(file);
+        await page.getByRole("button", { name: "Upload" }).click();
         await alert.getByText(/^Cannot .*: expected .*, found .*/).waitFor();
 
         await open("/runs/new");
@@ -454,11 +458,18 @@ browserTest(
         };
         await open("/data");
         await page.getByLabel("A file of spikes").setInputFiles(file);
+        await page.getByText("What the file leaves open").click();
+        await fill(page, { "Bin width in seconds": "0.02" });
+        await page.getByRole("button", { name: "Upload" }).click();
+        await page.getByText("20 ms bins").waitFor();
         await page.getByText("3 trials × 10 bins × 6 neurons").waitFor();
 
         await open(`/models/${model}/infer`);
         await page.getByLabel("factors", { exact: true }).uncheck();
-        const rates = await download(() => page.getByLabel("A file of spikes").setInputFiles(file));
+        await page.getByLabel("A file of spikes").setInputFiles(file);
+        const rates = await download(() =>
+          page.getByRole("button", { name: "Send, infer and download" }).click()
+        );
         assert.equal(rates.name, "rates.npz");
         assert(!rates.archive.names.includes("factors.npy"));
         const inferred = readNpy((await rates.archive.read("rates.npy"))!);

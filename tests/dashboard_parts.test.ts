@@ -240,6 +240,10 @@ Deno.test("a description is parted from the default that it names", () => {
     words: "most Adam iterations",
     otherwise: "1000",
   });
+  assert.deepEqual(splitDefault("from and to, in seconds; the whole trial"), {
+    words: "from and to, in seconds",
+    otherwise: "the whole trial",
+  });
   assert.deepEqual(splitDefault("see the classes"), { words: "see the classes", otherwise: null });
 });
 

@@ -125,6 +125,6 @@ export function list<T>(
 export function typeOfFile(name: string): string {
   if (/\.npz$/i.test(name)) return "application/x-npz";
   if (/\.npy$/i.test(name)) return "application/x-npy";
-  if (/\.safetensors$/i.test(name)) return "application/x-safetensors";
+  if (/\.(h5|hdf5|mat|nwb)$/i.test(name)) return "application/x-hdf5";
   return "application/octet-stream";
 }

@@ -22,7 +22,14 @@ interface Described {
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
 }
 
+/** A parameter of a query. */
+export interface Parameter {
+  readonly name: string;
+  readonly schema: Schema;
+}
+
 interface Operation {
+  readonly parameters?: readonly (Parameter & { readonly in: string })[];
   readonly requestBody?: {
     readonly content: Readonly<Record<string, { readonly schema: Schema }>>;
   };
@@ -30,11 +37,21 @@ interface Operation {
 
 let described: Promise<Described> | null = null;
 
-/** The schema of the JSON that a POST takes. */
-export async function schemaOf(path: string): Promise<Schema> {
+function load(): Promise<Described> {
   described ??= getJson("/openapi.json");
   described.catch(() => described = null);
-  const document = await described;
+  return described;
+}
+
+/** The parameters that a POST takes in its query. */
+export async function queryOf(path: string): Promise<readonly Parameter[]> {
+  const { paths } = await load();
+  return (paths[path]?.post?.parameters ?? []).filter((parameter) => parameter.in === "query");
+}
+
+/** The schema of the JSON that a POST takes. */
+export async function schemaOf(path: string): Promise<Schema> {
+  const document = await load();
   const found = document.paths[path]?.post?.requestBody?.content["application/json"]?.schema;
   if (!found) throw new Error(`The server does not describe what ${path} takes.`);
   return resolved(found, document);
@@ -52,7 +69,7 @@ function resolved(schema: Schema, document: Described): Schema {
 export function splitDefault(description = ""): { words: string; otherwise: string | null } {
   const found = /^(.*?) ?\(default (.*)\)$/.exec(description) ??
     /^(.*?)(?:[;,] |^)default (.*)$/.exec(description) ??
-    /^(.*); (\S+|the model's)$/.exec(description);
+    /^(.*); (\S+|the [\w' ]+)$/.exec(description);
   return found
     ? { words: found[1], otherwise: found[2].replaceAll('"', "") }
     : { words: description, otherwise: null };
@@ -65,13 +82,21 @@ export function bounds(schema: Schema): string {
   // what JSON can count to is no bound that anyone meets
   const far = to === undefined || to >= Number.MAX_SAFE_INTEGER;
   if (minimum !== undefined && maximum !== undefined && !far) {
-    return `${count(minimum)} to ${count(maximum)}`;
+    return `${plain(minimum)} to ${plain(maximum)}`;
   }
   const low = from === undefined
     ? ""
     : exclusiveMinimum === undefined
-    ? `at least ${from}`
-    : `above ${from}`;
-  const high = far ? "" : exclusiveMaximum === undefined ? `at most ${to}` : `below ${to}`;
+    ? `at least ${plain(from)}`
+    : `above ${plain(from)}`;
+  const high = far
+    ? ""
+    : exclusiveMaximum === undefined
+    ? `at most ${plain(to)}`
+    : `below ${plain(to)}`;
   return [low, high].filter((part) => part !== "").join(", ");
+}
+
+function plain(value: number): string {
+  return Number.isInteger(value) ? count(value) : String(value);
 }

@@ -1,12 +1,12 @@
 /** Datasets: uploaded or simulated, and what is known of them. */
-import { list, postJson, request, typeOfFile } from "../api.ts";
+import { list, postJson } from "../api.ts";
 import { announce, h, replace } from "../dom.ts";
 import { choice, type Field, field, form } from "../parts/form.ts";
 import { empty, head, linkButton, type Page, section } from "../parts/page.ts";
 import { datasetAbout, longList, row, warnings } from "../parts/rows.ts";
-import { upload } from "../parts/upload.ts";
 import { type Schema, schemaOf } from "../schema.ts";
 import type { Dataset } from "../types.ts";
+import { uploadForm } from "./data_upload.ts";
 
 export const data: Page = async ({ signal }) => {
   const stored = h("div", {});
@@ -24,7 +24,11 @@ export const data: Page = async ({ signal }) => {
     made?.closest("li")?.classList.add("fresh");
     made?.focus();
   };
-  const [simulation] = await Promise.all([schemaOf("/v1/datasets"), load()]);
+  const [simulation, uploading] = await Promise.all([
+    schemaOf("/v1/datasets"),
+    uploadForm(load),
+    load(),
+  ]);
   return {
     title: "Data",
     body: [
@@ -32,52 +36,13 @@ export const data: Page = async ({ signal }) => {
       h(
         "div",
         { class: "columns two" },
-        h("div", { class: "card" }, h("h2", {}, "Upload"), uploadForm(load)),
+        h("div", { class: "card" }, h("h2", {}, "Upload"), uploading),
         h("div", { class: "card" }, h("h2", {}, "Simulate"), simulate(simulation, load)),
       ),
       section("Stored", stored),
     ],
   };
 };
-
-/** What an archive may hold. */
-const ARRAYS = [
-  ["spikes", "whole counts [trials, bins, neurons]; needed"],
-  ["bin_width_s", "seconds of a bin, for rates in spikes per second"],
-  ["condition", "a number for each trial, which colours trajectories"],
-  ["rates", "true rates [trials, bins, neurons], where they are known"],
-] as const;
-
-function uploadForm(done: (dataset: Dataset) => Promise<void>): HTMLElement {
-  return h(
-    "div",
-    { class: "stack" },
-    upload({
-      label: "A file of spikes",
-      hint: "Drop a file here or choose one: .npz or .npy.",
-      accept: ".npz,.npy",
-      take: async (file) => {
-        const answer = await request(`/v1/datasets?name=${encodeURIComponent(file.name)}`, {
-          method: "POST",
-          headers: { "content-type": typeOfFile(file.name) },
-          body: file,
-        });
-        await done(await answer.json());
-      },
-    }),
-    h(
-      "dl",
-      { class: "arrays" },
-      ARRAYS.map(([name, words]) => [h("dt", {}, h("code", {}, name)), h("dd", {}, words)]),
-    ),
-    h(
-      "p",
-      { class: "hint" },
-      "In Python: ",
-      h("code", {}, 'numpy.savez("data.npz", spikes=counts, bin_width_s=0.01)'),
-    ),
-  );
-}
 
 function datasetRow(dataset: Dataset): HTMLLIElement {
   return row({
@@ -115,7 +80,7 @@ function simulate(schema: Schema, done: (dataset: Dataset) => Promise<void>): HT
     (one.properties?.kind?.enum ?? []).map((name) => [name, one] as const)
   );
   const fields = new Map<string, Field>();
-  const options = h("div", {});
+  const options = h("div", { class: "stack" });
   const kind = choice("kind", "System", kinds.map(([name]) => [name, name]), {
     hint: "rotation: a point on a circle, the tutorial's data; lorenz: the chaotic attractor",
   });

@@ -5,7 +5,7 @@ import { bytes } from "../format.ts";
 import { choice, type Field, field, form } from "../parts/form.ts";
 import { keep } from "../parts/keep.ts";
 import { shape } from "../parts/rows.ts";
-import { upload } from "../parts/upload.ts";
+import { filePicker } from "../parts/file_picker.ts";
 import type { ModelView } from "./model.ts";
 
 /** What the arrays are. */
@@ -76,6 +76,11 @@ export function inferView({ model, datasets }: Pick<ModelView, "model" | "datase
       h("p", { class: "done" }, `${name} (${bytes(data.size)}) is in your downloads. `),
     );
   };
+  const picker = filePicker(
+    "A file of spikes",
+    `.npz or .npy: any number of trials of ${model.T} bins and ${model.N} neurons. They are not stored.`,
+    ".npz,.npy",
+  );
   const base = `/v1/models/${model.id}/infer`;
   const source = choice(
     "dataset",
@@ -116,12 +121,16 @@ export function inferView({ model, datasets }: Pick<ModelView, "model" | "datase
         "div",
         { class: "card" },
         h("h2", {}, "Of new spikes"),
-        upload({
-          label: "A file of spikes",
-          hint:
-            `.npz or .npy: any number of trials of ${model.T} bins and ${model.N} neurons. They are not stored.`,
-          accept: ".npz,.npy",
-          take: (file) => ask(base, file),
+        form({
+          label: "Infer from new spikes",
+          fields,
+          content: picker.element,
+          submit: "Send, infer and download",
+          send: async () => {
+            const file = picker.file();
+            if (!file) return;
+            await ask(base, file).finally(() => picker.say(""));
+          },
         }),
       ),
     ),

@@ -3,7 +3,8 @@ import { list, request } from "../api.ts";
 import { h } from "../dom.ts";
 import { empty, head, linkButton, type Page, section } from "../parts/page.ts";
 import { longList, modelRow } from "../parts/rows.ts";
-import { upload } from "../parts/upload.ts";
+import { filePicker } from "../parts/file_picker.ts";
+import { form } from "../parts/form.ts";
 import type { Model } from "../types.ts";
 
 export const models: Page = async ({ signal }) => {
@@ -22,23 +23,39 @@ export const models: Page = async ({ signal }) => {
         h(
           "div",
           { class: "card narrow" },
-          upload({
-            label: "A model",
-            hint: "model.safetensors, as latentd fit and this page's downloads make it.",
-            accept: ".safetensors",
-            take: async (file) => {
-              const name = encodeURIComponent(file.name.replace(/\.safetensors$/, ""));
-              const answer = await request(`/v1/models?name=${name}`, {
-                method: "POST",
-                headers: { "content-type": "application/x-safetensors" },
-                body: file,
-              });
-              const { id }: Model = await answer.json();
-              location.hash = `#/models/${id}`;
-            },
-          }),
+          importForm(),
         ),
       ),
     ],
   };
 };
+
+function importForm(): HTMLFormElement {
+  const picker = filePicker(
+    "A model",
+    "model.safetensors, as latentd fit and this page's downloads make it.",
+    ".safetensors",
+  );
+  return form({
+    label: "Import",
+    fields: new Map(),
+    content: picker.element,
+    submit: "Import",
+    send: async () => {
+      const file = picker.file();
+      if (!file) return;
+      try {
+        const name = encodeURIComponent(file.name.replace(/\.safetensors$/, ""));
+        const answer = await request(`/v1/models?name=${name}`, {
+          method: "POST",
+          headers: { "content-type": "application/x-safetensors" },
+          body: file,
+        });
+        const { id }: Model = await answer.json();
+        location.hash = `#/models/${id}`;
+      } finally {
+        picker.say("");
+      }
+    },
+  });
+}

@@ -47,8 +47,8 @@ export const newRun: Page = async ({ query, signal }) => {
     fields.set(name, field);
     return field.element;
   };
-  const top = (name: string, value?: string, label?: string) =>
-    add(name, field(name, properties[name] ?? {}, { value, label }));
+  const top = (name: string, value?: string, hint?: string) =>
+    add(name, field(name, properties[name] ?? {}, { value, hint }));
   const given = model?.hyperparameters as Readonly<Record<string, unknown>> | undefined;
   const hyper = (names: readonly string[]) =>
     names.filter((name) => known[name]).map((name) =>
@@ -96,7 +96,12 @@ export const newRun: Page = async ({ query, signal }) => {
         "fieldset",
         {},
         h("legend", {}, "Run"),
-        h("div", { class: "fields" }, top("reproducible", "false"), top("report", "true")),
+        h(
+          "div",
+          { class: "fields" },
+          top("reproducible", "false", "the same bits on every machine; somewhat slower"),
+          top("report", "true", "a page of figures about the model, made at the end"),
+        ),
       ),
     ),
   );
