@@ -1,6 +1,7 @@
 /** The dashboard in headless Chromium: as its users meet it, with eyes, keys and screen readers. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { Page } from "playwright-core";
 import { addKey } from "../routes/keys.ts";
 import { datasetToBytes, parseHyperparameters, simulateRotation } from "../src/mod.ts";
@@ -13,6 +14,7 @@ import { inFolder } from "./folders.ts";
 import { ServerProcess, SMALL, withProcess } from "./server_helpers.ts";
 
 const DATA = { kind: "rotation", trials: 12, T: 10, N: 6 };
+const RECORDING = fileURLToPath(new URL("fixtures/recording.nwb", import.meta.url));
 /** Two units, so that the portrait has arrows. */
 const PLANAR = { ...SMALL, cell: "vanilla" };
 
@@ -437,6 +439,30 @@ browserTest(
       } finally {
         await server.stop();
       }
+    }),
+);
+
+browserTest(
+  "a recording is refused until it is said what its file leaves open",
+  () =>
+    withProcess(async (_, address) => {
+      await visit(address, async ({ page, open }) => {
+        const send = page.getByRole("button", { name: "Upload" });
+        const alert = page.getByRole("alert");
+        await open("/data");
+        await page.getByLabel("A file of spikes").setInputFiles(RECORDING);
+        await send.click();
+        await alert.getByText(/expected a bin width above 0 seconds/).waitFor();
+        await page.getByText("What the file leaves open").click();
+        await fill(page, { "Bin width in seconds": "0.02" });
+        await send.click();
+        await alert.getByText(/expected every bin to be observed/).waitFor();
+        // the file is still chosen
+        await fill(page, { "Which trials": "0-3" });
+        await send.click();
+        await page.getByText(/^4 trials × \d+ bins × \d+ neurons · .* · 20 ms bins/).waitFor();
+        assert.equal(await alert.count(), 0);
+      }, { allowed: /status of 400/ });
     }),
 );
 
