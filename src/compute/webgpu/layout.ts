@@ -4,8 +4,11 @@ import type { BufferSpec, Plan } from "../recording.ts";
 /** Elements to which a buffer's start is aligned: a cache line, and what copies want. */
 const ALIGN = 64;
 
-/** Runs that one `sequence` makes at most in one submission. */
-export const SLOTS = 128;
+/**
+ * Runs that one `sequence` makes at most in one submission: with steps of a tenth of a millisecond, those
+ * of a small model, what a wait costs beside them is little.
+ */
+export const SLOTS = 512;
 
 export interface Place {
   readonly spec: BufferSpec;

@@ -191,7 +191,7 @@ class WebgpuProgram implements TimedProgram {
     const collected: Float64Array[][] = [];
     for (let first = 0; first < runs.length; first += SLOTS) {
       const now = runs.slice(first, first + SLOTS);
-      now.forEach((run, slot) => this.#writeBefore(run, slot));
+      this.#writeBefore(now);
       this.#submit(recording, now);
       this.#keepLast(now.length - 1);
       const length = now.length * place.words;
@@ -322,29 +322,53 @@ class WebgpuProgram implements TimedProgram {
       );
       return;
     }
+    const [first, end] = this.#mirrored(place, values, offset, start);
+    this.#upload(first, end - first);
+  }
+
+  /** Writes into the host's copy of the words; returns which it touched. */
+  #mirrored(
+    { spec: { element, length } }: Place,
+    values: ArrayLike<number>,
+    offset: number,
+    start: number,
+  ): [first: number, end: number] {
     const Elements = { u8: Uint8Array, u16: Uint16Array, u32: Uint32Array, real: Float32Array };
-    const { element, length } = place.spec;
     const view = new Elements[element](this.#mirror.buffer, 4 * start, length);
     view.set(values, offset);
     const per = 4 / view.BYTES_PER_ELEMENT;
-    const firstWord = Math.floor(offset / per);
-    const lastWord = Math.ceil((offset + values.length) / per);
-    if (lastWord > firstWord) this.#upload(start + firstWord, lastWord - firstWord);
+    return [
+      start + Math.floor(offset / per),
+      start + Math.ceil((offset + values.length) / per),
+    ];
   }
 
   #upload(start: number, words: number): void {
+    // Deno ends the process on a write of no bytes
+    if (words === 0) return;
     this.gpu.device.queue.writeBuffer(this.buffers.words, 4 * start, this.#mirror, start, words);
   }
 
-  #writeBefore({ writes = {} }: Run, slot: number): void {
-    for (const [buffer, values] of Object.entries(writes)) {
+  /** Writes what comes before each of several runs into its slot; words in one go for each fit. */
+  #writeBefore(runs: readonly Run[]): void {
+    const buffers = new Set(runs.flatMap(({ writes = {} }) => Object.keys(writes)));
+    for (const buffer of buffers) {
       for (let fit = 0; fit < this.fits; fit++) {
-        const place = this.#place("write", buffer, fit), own = valuesOfFit(values, fit);
+        const place = this.#place("write", buffer, fit);
         if (!place.spec.perRun) {
           throw new Error(`Cannot write ${buffer} before each run: it is kept once for all runs.`);
         }
-        this.#require("write", place, 0, own.length);
-        this.#write(place, own, 0, fit, slot);
+        runs.forEach(({ writes }, slot) => {
+          const values = writes?.[buffer];
+          if (!values) return;
+          const own = valuesOfFit(values, fit);
+          this.#require("write", place, 0, own.length);
+          if (place.arena === "reals") this.#write(place, own, 0, fit, slot);
+          else this.#mirrored(place, own, 0, this.#start(place, fit, slot));
+        });
+        if (place.arena === "words") {
+          this.#upload(this.#start(place, fit, 0), runs.length * place.words);
+        }
       }
     }
   }
