@@ -303,7 +303,9 @@ function behaviours(
   action: string,
 ): Record<string, ShapedArray> {
   const behaviour: Record<string, ShapedArray> = {};
-  for (const [name, array] of Object.entries(given)) {
+  // formats differ in the order that they keep
+  for (const name of Object.keys(given).sort()) {
+    const array = given[name];
     if (RESERVED_NAMES.includes(name) || !/^[\w.-]+$/.test(name)) {
       throw new InputError(
         `${action}: expected behaviour with a name of letters, digits and underscores that is not ` +

@@ -269,7 +269,7 @@ function trialLengths(
 function behaviours(
   source: ArraySource,
   group: string,
-  [trials, T, N]: readonly number[],
+  [trials, T]: readonly number[],
   roles: Record<string, string>,
 ): Record<string, ShapedArray> {
   const found: Record<string, ShapedArray> = {};
@@ -278,8 +278,7 @@ function behaviours(
     const base = name.slice(group.length);
     const along = shape[0] === trials && shape[1] >= T &&
       (shape.length === 2 || shape.length === 3);
-    const spikesAgain = shape.length === 3 && shape[1] === T && shape[2] === N;
-    if (!along || spikesAgain || !/f\d$/.test(dtype) || !/^[\w.-]+$/.test(base)) continue;
+    if (!along || !/f\d$/.test(dtype) || !/^[\w.-]+$/.test(base)) continue;
     if (RESERVED_NAMES.includes(base)) continue;
     const array = source.read(name);
     found[base] = { shape: [...shape, 1].slice(0, 3), data: array.data };
