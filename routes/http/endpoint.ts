@@ -4,7 +4,7 @@ import { z } from "zod";
 import type { Env, ServerContext } from "../context.ts";
 import { readBody } from "../formats/http.ts";
 import { readJson } from "./body.ts";
-import { refusal, RequestProblem } from "./problems.ts";
+import { refusal } from "./problems.ts";
 import { validate } from "./validate.ts";
 
 /** What an answer holds: JSON by its schema, or bytes. */
@@ -149,13 +149,9 @@ export class Routes {
       own.abort(reason);
     };
     const leave = () => end(signal.reason);
-    const late = new RequestProblem(
-      504,
-      action,
-      [{ field: "", wanted: `an answer within ${ms} ms`, found: "none yet" }],
-      { "retry-after": "1" },
-    );
-    const timer = setTimeout(() => end(late), ms);
+    const late = () =>
+      refusal(504, action, "", `an answer within ${ms} ms`, "none yet", { "retry-after": "1" });
+    const timer = setTimeout(() => end(late()), ms);
     signal.addEventListener("abort", leave);
     try {
       if (signal.aborted) throw signal.reason;

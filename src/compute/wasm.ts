@@ -134,12 +134,24 @@ class WasmExecutor implements Executor {
       this.regions.giveBack(region);
       throw error;
     }
-    return new WasmProgram(this, layout, region, this.memory.buffer);
+    const sweeps = Object.entries(plan.recordings).filter(([, dispatches]) =>
+      dispatches.some(({ kernel }) => kernel === "encoder" || kernel === "decoder")
+    ).map(([name]) => name);
+    return new WasmProgram(this, layout, region, this.memory.buffer, new Set(sweeps));
   }
 
-  /** Runs the program of each fit: whole fits on each thread while there are enough, then together. */
-  launchFits(program: number, scalars: number, fits: number, stride: number): void {
-    const { threads } = this.info;
+  /**
+   * Runs the program of each fit: whole fits on each thread while there are enough, then together.
+   *
+   * @param threads at most all that there are
+   */
+  launchFits(
+    program: number,
+    scalars: number,
+    fits: number,
+    stride: number,
+    threads = this.info.threads,
+  ): void {
     const whole = threads > 1 ? fits - fits % threads : 0;
     if (whole > 0) {
       this.#attempt(() => this.wasm.launchFits(program, scalars, whole, stride, threads));
@@ -225,6 +237,8 @@ class WasmProgram implements Program {
     private readonly layout: Layout,
     private readonly region: Region,
     private readonly memory: ArrayBufferLike,
+    /** recordings that are mostly sweeps over bins, which threads share by trials */
+    private readonly sweeps: ReadonlySet<string>,
   ) {}
 
   get fits(): number {
@@ -246,7 +260,9 @@ class WasmProgram implements Program {
     }
     const { stride } = this.layout;
     const at = this.region.start + this.layout.scalars;
+    let rows = 0;
     scalarsOfFits(recording, scalars, this.fits).forEach((own, fit) => {
+      rows += own.B * own.S;
       const ints = new Int32Array(this.memory, at + fit * stride, SCALARS.length);
       const floats = new Float32Array(this.memory, at + fit * stride, SCALARS.length);
       for (let i = 0; i < SCALARS.length; i++) {
@@ -254,7 +270,9 @@ class WasmProgram implements Program {
         (kind === "int" ? ints : floats)[i] = own[name];
       }
     });
-    this.executor.launchFits(this.region.start + start, at, this.fits, stride);
+    // of a single row the other threads could only wait, at every barrier
+    const threads = rows === 1 && this.sweeps.has(recording) ? 1 : undefined;
+    this.executor.launchFits(this.region.start + start, at, this.fits, stride, threads);
   }
 
   sequence(recording: string, runs: readonly Run[], collect: string): Promise<Float64Array[][]> {
