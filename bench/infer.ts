@@ -17,13 +17,10 @@ import { float32Tolerance, type Task, type Verified } from "./task.ts";
 /** With explicit noise a few samples show all that many would, and fit in memory at every shape. */
 const MOST_VERIFIED_SAMPLES = 4;
 
-/**
- * What is timed is the library's whole call, spikes in, averaged outputs out.
- *
- * @param samples posterior samples of each trial; 0 is the posterior mean
- */
-export function inferTask(shape: Shape, executor: Executor, samples: number): Task {
+/** What is timed is the library's whole call, spikes in, averaged outputs out. */
+export function inferTask(shape: Shape, executor: Executor): Task {
   const c = modelCase(shape);
+  const { samples } = shape;
   const { data, model, layout, moved_P } = c;
   const h = shape.hyperparameters;
   const B = h.batchSize;

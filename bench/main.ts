@@ -3,27 +3,32 @@
  * all. PYTHON names an interpreter with JAX or PyTorch; what it lacks is skipped.
  */
 import { Command, InvalidArgumentError, Option } from "commander";
-import { type Executor, InputError, openDevice, RECIPES } from "../src/mod.ts";
+import { type Executor, InputError, openDevice, RECIPES, webgpuAdapter } from "../src/mod.ts";
 import { fixedPointsTask } from "./fixed_points.ts";
 import { benchGpu } from "./gpu.ts";
 import { inferTask } from "./infer.ts";
-import { ALL_PEERS, Disagreement, measure, type Outcome } from "./measure.ts";
-import type { PeerName } from "./peers.ts";
+import { machine } from "./machine.ts";
+import { ALL_PEERS, measure, type Outcome } from "./measure.ts";
+import type { PeerDevice, PeerName } from "./peers.ts";
 import { benchRecipes } from "./recipes.ts";
 import { record, recordText } from "./record.ts";
 import { type Shape, type ShapeName, SHAPES } from "./shapes.ts";
 import { benchStarts } from "./starts.ts";
 import type { Task } from "./task.ts";
 import { trainTask } from "./train.ts";
+import { agreeWithReference, Disagreement } from "./verify.ts";
 
 interface Options {
   readonly shape?: ShapeName;
   readonly device: typeof DEVICES[number];
   readonly threads: number;
-  readonly peers: PeerName[];
+  /** false: none */
+  readonly peers: PeerName[] | false;
   readonly rounds: number;
   readonly seconds: number;
   readonly samples?: number;
+  readonly candidates?: number;
+  readonly iterations?: number;
   readonly json?: true;
   readonly record?: true;
 }
@@ -35,12 +40,20 @@ function open({ device, threads }: Options): Promise<Executor> {
   return openDevice({ device, threads: device === "wasm" ? threads : undefined });
 }
 
-type Make = (shape: Shape, executor: Executor, options: Options) => Task;
+/** Peers compute on the same GPU; where ours is a processor, on the processor. */
+async function peersOn({ device }: Options): Promise<PeerDevice> {
+  if (device !== "webgpu") return "cpu";
+  return (await webgpuAdapter())?.info.isFallbackAdapter ? "cpu" : "gpu";
+}
+
+const say = (line: string) => console.error(`  ${line}`);
+
+type Make = (shape: Shape, executor: Executor) => Task;
 
 const TASKS: Readonly<Record<string, { make: Make; description: string }>> = {
   train: { make: trainTask, description: "one train step" },
   infer: {
-    make: (shape, executor, { samples }) => inferTask(shape, executor, samples ?? shape.samples),
+    make: inferTask,
     description: "posterior sample-and-average, or the posterior mean with --samples 0",
   },
   "fixed-points": { make: fixedPointsTask, description: "Adam on fixed-point candidates" },
@@ -51,12 +64,15 @@ const milliseconds = (ms: number) => ms.toPrecision(3).padStart(9);
 /** One task at one shape; prints a table row, or one JSON object as the last line. */
 async function bench(name: string, shape: Shape, options: Options): Promise<void> {
   const executor = await open(options);
-  const say = (line: string) => console.error(`  ${line}`);
   try {
     console.error(`${name} ${shape.name} (${shape.title})`);
-    const task = TASKS[name].make(shape, executor, options);
+    const { make } = TASKS[name];
+    await agreeWithReference(make, shape, executor, say);
+    const task = make(shape, executor);
     try {
-      const outcome = await measure(task, { ...options, say });
+      const { peers, ...rest } = options;
+      const others = { peers: peers || [], peersOn: await peersOn(options) };
+      const outcome = await measure(task, { ...rest, ...others, say });
       print(name, shape, task, outcome, options);
       if (options.record) await record(name, shape, task, outcome);
     } finally {
@@ -115,6 +131,7 @@ function addOptions(command: Command): Command {
     .addOption(
       new Option("--peers <names...>", "compare with these").choices(ALL_PEERS).default(ALL_PEERS),
     )
+    .option("--no-peers", "compare with nobody but the reference")
     .option("--rounds <n>", "turns of everyone", whole(1, 1000), 5)
     .option("--seconds <s>", "about how long a turn lasts", seconds, 1)
     .option("--json", "the last line is one JSON object")
@@ -124,8 +141,15 @@ function addOptions(command: Command): Command {
 const program = addOptions(new Command("bench"))
   .description("Verify, then time against JAX and PyTorch")
   .enablePositionalOptions();
-const shapesOf = (options: Options) =>
-  options.shape ? [SHAPES[options.shape]] : Object.values(SHAPES);
+/** The shapes that are asked for, with as much to do as is asked for. */
+function shapesOf({ shape: name, samples, candidates, iterations }: Options): Shape[] {
+  return (name ? [SHAPES[name]] : Object.values(SHAPES)).map((shape) => ({
+    ...shape,
+    samples: samples ?? shape.samples,
+    candidates: candidates ?? shape.candidates,
+    iterations: iterations ?? shape.iterations,
+  }));
+}
 program.action(async (options: Options) => {
   for (const name of Object.keys(TASKS)) {
     for (const shape of shapesOf(options)) await bench(name, shape, options);
@@ -135,6 +159,10 @@ for (const [name, { description }] of Object.entries(TASKS)) {
   const command = addOptions(program.command(name).description(description));
   if (name === "infer") {
     command.option("--samples <n>", "posterior samples; 0 is the mean", whole(0, 65_536));
+  }
+  if (name === "fixed-points") {
+    command.option("--candidates <n>", "points that descend", whole(1, 1_000_000))
+      .option("--iterations <n>", "of Adam on each", whole(1, 1_000_000));
   }
   command.action(async (options: Options) => {
     for (const shape of shapesOf(options)) await bench(name, shape, options);
@@ -147,9 +175,11 @@ addOptions(program.command("gpu"))
     try {
       for (const shape of shapesOf(options)) {
         const title = `dispatches of a train step, ${shape.name}`;
+        await agreeWithReference(trainTask, shape, executor, say);
         const table = await benchGpu(shape, executor);
         console.log(`${title}\n${table}`);
-        if (options.record) await recordText(title, `${shape.title}.\n\n${table}`);
+        const where = await machine(executor.info);
+        if (options.record) await recordText(title, `${shape.title}. ${where}.\n\n${table}`);
       }
     } finally {
       executor.close();
@@ -162,9 +192,10 @@ addOptions(program.command("starts"))
     const executor = await open(options);
     try {
       for (const shape of shapesOf(options)) {
+        await agreeWithReference(trainTask, shape, executor, say);
         const times = await benchStarts(shape, executor, options.starts, options.seconds);
         const [one, many] = times;
-        const text = `${shape.name}, ${executor.info.adapter ?? executor.info.arithmetic}: ` +
+        const text = `${shape.title}. ${await machine(executor.info)}: ` +
           `${one.ms.toPrecision(3)} ms for one start, ${many.ms.toPrecision(3)} ms for ` +
           `${many.starts}: ${(many.ms / one.ms).toFixed(2)} times one`;
         console.log(text);

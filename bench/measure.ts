@@ -1,6 +1,15 @@
 /** Verifies ours against every peer, then times all of them in turns. */
-import { Peer, PeerAbsent, type PeerInfo, type PeerName, PEERS, writeCase } from "./peers.ts";
-import type { Task, Verified } from "./task.ts";
+import {
+  Peer,
+  PeerAbsent,
+  type PeerDevice,
+  type PeerInfo,
+  type PeerName,
+  PEERS,
+  writeCase,
+} from "./peers.ts";
+import type { Task } from "./task.ts";
+import { agree } from "./verify.ts";
 
 export interface MeasureOptions {
   /** turns of everyone; each round starts with ours */
@@ -9,6 +18,8 @@ export interface MeasureOptions {
   readonly seconds: number;
   readonly threads: number;
   readonly peers: readonly PeerName[];
+  /** what the peers compute on */
+  readonly peersOn: PeerDevice;
   /** for people: what is being done, and what is skipped */
   readonly say: (line: string) => void;
 }
@@ -25,11 +36,6 @@ export interface Outcome {
   readonly peers: readonly (Figures & { readonly name: string; readonly info: PeerInfo })[];
   /** fastest peer's ms / our ms; null without a peer */
   readonly ratio: number | null;
-}
-
-/** Ours and a peer disagree: there is nothing to time. */
-export class Disagreement extends Error {
-  override name = "Disagreement";
 }
 
 /** One who takes turns. */
@@ -53,7 +59,7 @@ export async function measure(task: Task, options: MeasureOptions): Promise<Outc
     await writeCase(`${folder}/explicit`, task.explicit);
     await writeCase(`${folder}/timed`, task.timed);
     for (const name of options.peers) {
-      const started = await start(name, options.threads, `${folder}/timed`, say);
+      const started = await start(name, options, `${folder}/timed`);
       if (!started) continue;
       peers.push(started);
       const theirs = await started.peer.verify(`${folder}/explicit`, `${folder}/${name}`);
@@ -79,64 +85,19 @@ export async function measure(task: Task, options: MeasureOptions): Promise<Outc
 
 async function start(
   name: PeerName,
-  threads: number,
+  { threads, peersOn, say }: MeasureOptions,
   file: string,
-  say: (line: string) => void,
 ): Promise<{ peer: Peer; info: PeerInfo } | null> {
+  let peer: Peer | null = null;
   try {
-    const peer = new Peer(name, threads);
+    peer = new Peer(name, threads, peersOn);
     return { peer, info: await peer.load(file) };
   } catch (error) {
+    await peer?.close();
     if (!(error instanceof PeerAbsent)) throw error;
     say(error.message);
     return null;
   }
-}
-
-/** Compares results: each number relative to itself, arrays by the norm of their difference. */
-function agree(
-  name: string,
-  ours: Verified,
-  theirs: Verified,
-  tolerance: number,
-  say: (line: string) => void,
-): void {
-  const differences = Object.entries(ours.losses).map(([what, value]) => ({
-    what,
-    by: Math.abs(value - theirs.losses[what]) / (Math.abs(value) || 1),
-  }));
-  differences.push({ what: "all arrays together", by: relativeDifference(ours, theirs) });
-  const worst = differences.reduce((a, b) => a.by >= b.by ? a : b);
-  // Written so that NaN disagrees.
-  const wrong = differences.filter(({ by }) => !(by <= tolerance));
-  if (wrong.length > 0) {
-    throw new Disagreement(
-      `Cannot time ${name}: expected results within ${tolerance.toExponential(1)} of ours, found ` +
-        wrong.map(({ what, by }) => `${what} off by ${by.toExponential(1)}`).join(", ") + ".",
-    );
-  }
-  say(
-    `${name} agrees: largest relative difference ${worst.by.toExponential(1)} (${worst.what}), ` +
-      `bound ${tolerance.toExponential(1)}.`,
-  );
-}
-
-/** ‖ours - theirs‖ / ‖ours‖ over all arrays. */
-function relativeDifference(ours: Verified, theirs: Verified): number {
-  let difference = 0, norm = 0;
-  for (const [name, a] of Object.entries(ours.arrays)) {
-    const b = theirs.arrays[name];
-    if (b?.length !== a.length) {
-      throw new Disagreement(
-        `Cannot compare ${name}: expected ${a.length} numbers, found ${b?.length ?? "none"}.`,
-      );
-    }
-    for (let i = 0; i < a.length; i++) {
-      difference += (a[i] - b[i]) ** 2;
-      norm += a[i] ** 2;
-    }
-  }
-  return Math.sqrt(difference / norm);
 }
 
 /** Turns of about `seconds` each; the first steps (compilation, warm-up) do not count. */

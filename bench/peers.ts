@@ -9,6 +9,7 @@ import type { Case, Verified } from "./task.ts";
 /** The scripts next to this file. */
 export const PEERS = { jax: "jax_lfads.py", torch: "torch_lfads.py" } as const;
 export type PeerName = keyof typeof PEERS;
+export type PeerDevice = "cpu" | "gpu";
 
 /** What a peer says of itself once it is loaded. */
 export interface PeerInfo {
@@ -34,12 +35,12 @@ export class Peer {
   readonly #lines: AsyncGenerator<string>;
   readonly #errors: Promise<string>;
 
-  /** Starts a peer's process; whether its framework is there shows at the first command. */
-  constructor(readonly name: PeerName, threads: number) {
+  /** Starts a peer's process; whether framework and device are there shows at the first command. */
+  constructor(readonly name: PeerName, threads: number, device: PeerDevice) {
     try {
       this.#child = new Deno.Command(python(), {
         args: [fileURLToPath(new URL(`peers/${PEERS[name]}`, import.meta.url))],
-        env: { THREADS: `${threads}` },
+        env: { THREADS: `${threads}`, PEER_DEVICE: device },
         stdin: "piped",
         stdout: "piped",
         stderr: "piped",
@@ -90,12 +91,15 @@ export class Peer {
       throw new Error(`Cannot ${request.cmd} with ${this.name}: its process ended: ${last}`);
     }
     const answer = JSON.parse(value) as Record<string, unknown>;
-    if (typeof answer.error === "string") throw new Error(`${this.name}: ${answer.error}`);
+    if (typeof answer.error === "string") {
+      if (answer.absent) throw new PeerAbsent(this.name, answer.error);
+      throw new Error(`${this.name}: ${answer.error}`);
+    }
     return answer;
   }
 }
 
-/** The interpreter, or the framework in it, is not there: no peer to compare with, and no error. */
+/** The interpreter, the framework in it or its GPU is not there: no peer to compare with, no error. */
 export class PeerAbsent extends Error {
   override name = "PeerAbsent";
   constructor(peer: PeerName, why: string) {

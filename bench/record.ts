@@ -1,5 +1,5 @@
 /** Appends figures to RESULTS.md, with what is needed to judge them. */
-import { cpus, totalmem } from "node:os";
+import { machine } from "./machine.ts";
 import type { Outcome } from "./measure.ts";
 import type { Shape } from "./shapes.ts";
 import type { Task } from "./task.ts";
@@ -13,14 +13,8 @@ export async function record(
   task: Task,
   { ours, peers }: Outcome,
 ): Promise<void> {
-  const processors = cpus();
-  const memory = Math.round(totalmem() / 2 ** 30);
   const rows = [
-    [
-      "latentd",
-      ours,
-      `${task.device.adapter ?? task.device.arithmetic}, Deno ${Deno.version.deno}`,
-    ] as const,
+    ["latentd", ours, task.device.adapter ?? task.device.arithmetic] as const,
     ...peers.map((peer) =>
       [peer.name, peer, [peer.info.versions, peer.info.settings].map(words).join("; ")] as const
     ),
@@ -29,8 +23,8 @@ export async function record(
     "",
     `### ${name} ${shape.name}, ${new Date().toISOString().slice(0, 10)}`,
     "",
-    `${shape.title}. One figure is ${task.unit}. ` +
-    `${processors.length} × ${processors[0].model.trim()}, ${memory} GiB, ${ours.threads} threads.`,
+    `${shape.title}. One figure is ${task.unit}. ${await machine(task.device)}` +
+    `${task.device.adapter ? "" : `, ${ours.threads} threads`}.`,
     "",
     "| who | min ms | median ms | steps | × ours | with |",
     "| --- | --- | --- | --- | --- | --- |",

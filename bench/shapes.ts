@@ -13,7 +13,7 @@ export type { ShapeName } from "../src/mod.ts";
 
 /** One shape: the model, and how much there is to infer. */
 export interface Shape extends ModelShape {
-  /** posterior samples of each of the `batchSize` trials that are inferred from */
+  /** posterior samples of each of the `batchSize` trials that are inferred from; 0 is the mean */
   readonly samples: number;
   /** fixed-point candidates, and Adam iterations on them */
   readonly candidates: number;

@@ -9,7 +9,9 @@ CPU: the pools below are told to sleep, not to spin.
     {"cmd": "run", "steps": n}             → {"ms": [...]}          one figure per step
     {"cmd": "exit"}                        → (ends)
 
-Anything that goes wrong is answered with {"error": one paragraph}; the peer stays alive.
+Anything that goes wrong is answered with {"error": one paragraph}; the peer stays alive. A framework that
+cannot use the device that PEER_DEVICE names ("cpu", or "gpu" where latentd computes on one) adds
+"absent": true.
 """
 
 import json
@@ -25,6 +27,8 @@ import numpy as np  # noqa: E402  (the pools read the environment when they are 
 
 if "THREADS" in os.environ:  # before a library counts the cores that it may use
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(os.environ["THREADS"])])
+
+ON_GPU = os.environ.get("PEER_DEVICE", "cpu") == "gpu"
 
 UPDATE_BIAS = 0.5  # docs/model.md, section 1: the GRU's fixed bias on its update gate
 
@@ -81,12 +85,26 @@ def threads():
     return len(os.sched_getaffinity(0))
 
 
-def time_steps(step, steps):
-    """Milliseconds of each call of `step`, which returns only when its result is there."""
+class NoDevice(Exception):
+    """The framework has no device of the kind that was asked for."""
+
+
+def time_steps(step, steps, wait, queued):
+    """Milliseconds of each call of `step`; `wait` returns when what it is handed is there.
+
+    A GPU works through a queue: steps that are `queued` are started one behind the other and waited for
+    once, as latentd does it, and each counts as their mean.
+    """
+    if queued:
+        start = time.perf_counter()
+        for _ in range(steps):
+            last = step()
+        wait(last)
+        return [(time.perf_counter() - start) * 1e3 / steps] * steps
     figures = []
     for _ in range(steps):
         start = time.perf_counter()
-        step()
+        wait(step())
         figures.append((time.perf_counter() - start) * 1e3)
     return figures
 
@@ -102,6 +120,8 @@ def serve(handlers):
             return
         try:
             answer = handlers[command](**request)
+        except NoDevice as error:
+            answer = {"error": str(error), "absent": True}
         except Exception as error:  # the harness decides what a failed peer means
             answer = {"error": f"Cannot {command}: {type(error).__name__}: {error}"}
         answers.write(json.dumps(answer) + "\n")

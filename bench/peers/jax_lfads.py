@@ -3,17 +3,29 @@
 One jit holds the whole train step: minibatch gather, dropout masks and noise, forward, backward by
 `value_and_grad`, clipping, Adam; the state is donated. What does not depend on the recurrence stands
 outside the scans: the inputs' part of the gates for all bins at once, the readout, both KL terms.
-Arrays are time-major inside. Names are those of src/compute/kernels.ts.
+Arrays are time-major inside. On a GPU products are in float32, as latentd's are, and not in the TF32 that
+JAX takes by default. Names are those of src/compute/kernels.ts.
 """
 
 import math
 import os
 from functools import partial
 
-from common import UPDATE_BIAS, read_tensors, serve, split_case, threads, time_steps, write_tensors
+from common import (
+    ON_GPU,
+    UPDATE_BIAS,
+    NoDevice,
+    read_tensors,
+    serve,
+    split_case,
+    threads,
+    time_steps,
+    write_tensors,
+)
 
-if "JAX_PLATFORMS" not in os.environ:
-    os.environ["JAX_PLATFORMS"] = "cpu"
+os.environ["JAX_PLATFORMS"] = "cuda" if ON_GPU else "cpu"
+# others compute on the same GPU
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
@@ -24,6 +36,8 @@ from jax import lax  # noqa: E402
 UNROLL = int(os.environ.get("JAX_PEER_UNROLL", "1"))
 PRNG = os.environ.get("JAX_PEER_PRNG", "threefry2x32")
 DIRECTIONS = os.environ.get("JAX_PEER_DIRECTIONS", "joined")
+PRECISION = os.environ.get("JAX_PEER_PRECISION", "float32")
+jax.config.update("jax_default_matmul_precision", PRECISION)
 
 scan = partial(lax.scan, unroll=UNROLL)
 
@@ -328,6 +342,10 @@ class Peer:
     """The state between commands."""
 
     def load(self, file):
+        try:
+            device = jax.devices()[0].device_kind
+        except (RuntimeError, AssertionError) as error:
+            raise NoDevice("JAX sees no GPU") from error
         arrays, self.config = read_tensors(file)
         self.params, rest = split_case(arrays)
         getattr(self, "load_" + self.config["task"])(rest)
@@ -335,7 +353,13 @@ class Peer:
             "name": "jax",
             "versions": {"jax": jax.__version__, "numpy": np.__version__},
             "threads": threads(),
-            "settings": {"unroll": UNROLL, "prng": PRNG, "directions": DIRECTIONS},
+            "settings": {
+                "device": device,
+                "unroll": UNROLL,
+                "prng": PRNG,
+                "directions": DIRECTIONS,
+                "precision": PRECISION,
+            },
         }
 
     def load_train(self, rest):
@@ -349,20 +373,21 @@ class Peer:
 
         def run():
             self.state, loss = step(spikes, self.state)
-            jax.block_until_ready((self.state[2], loss))
+            return self.state[2], loss
 
         self.step = run
 
     def load_infer(self, rest):
         config = self.config
-        x = jnp.asarray(rest["spikes_BTN"])
+        # from the caller's array to the caller's arrays, as latentd's call is timed
+        counts = rest["spikes_BTN"]
         p = jax.tree.map(jnp.array, self.params)
         if config["S"] == 0:
             apply = jax.jit(lambda p, x: infer_mean(config, p, x.astype(jnp.float32)))
-            self.step = lambda: jax.block_until_ready(apply(p, x))
+            self.step = lambda: jax.device_get(apply(p, jnp.asarray(counts)))
             return
         key = jax.random.key(config["seed"], impl=PRNG)
-        R = x.shape[0] * config["S"]
+        R = counts.shape[0] * config["S"]
 
         @jax.jit
         def apply(p, x, key):
@@ -375,8 +400,8 @@ class Peer:
         self.key = key
 
         def run():
-            out, self.key = apply(p, x, self.key)
-            jax.block_until_ready(out)
+            out, self.key = apply(p, jnp.asarray(counts), self.key)
+            return jax.device_get(out)
 
         self.step = run
 
@@ -385,10 +410,11 @@ class Peer:
         p = jax.tree.map(jnp.array, self.params)
         points, star = jnp.asarray(rest["points_KG"]), jnp.asarray(rest["input_U"])
         apply = jax.jit(partial(fixed_points, config))
-        self.step = lambda: jax.block_until_ready(apply(p, points, star))
+        self.step = lambda: apply(p, points, star)
 
     def run(self, steps):
-        return {"ms": time_steps(self.step, steps)}
+        queued = ON_GPU and self.config["task"] == "train"
+        return {"ms": time_steps(self.step, steps, jax.block_until_ready, queued)}
 
     def verify(self, file, out=None):
         """Computes a case with everything explicit; see bench/peers.ts for what each task holds."""

@@ -4,17 +4,32 @@ Eager autograd over a Python loop in time. Everything that does not depend on th
 call for all bins; both encoder directions share each step as one batched product; `baddbmm`, `addmm`
 and `lerp` fuse what they can; Adam is the fused one. Arrays are time-major inside. `torch.nn.GRU`
 cannot be used: it applies the reset gate after the recurrent product. TORCH_PEER_COMPILE=1 compiles
-the cells with Inductor. Names are those of src/compute/kernels.ts.
+the cells with Inductor. On a GPU everything is made there and products are in float32 (torch's default),
+as latentd's are. Names are those of src/compute/kernels.ts.
 """
 
 import os
 
-from common import UPDATE_BIAS, read_tensors, serve, split_case, threads, time_steps, write_tensors
+from common import (
+    ON_GPU,
+    UPDATE_BIAS,
+    NoDevice,
+    read_tensors,
+    serve,
+    split_case,
+    threads,
+    time_steps,
+    write_tensors,
+)
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
 torch.set_num_threads(threads())
+HAS_DEVICE = not ON_GPU or torch.cuda.is_available()
+if ON_GPU and HAS_DEVICE:
+    torch.set_default_device("cuda")
+DEVICE = torch.cuda.get_device_name() if ON_GPU and HAS_DEVICE else "cpu"
 COMPILE = os.environ.get("TORCH_PEER_COMPILE", "0") == "1"
 optional_compile = torch.compile if COMPILE else (lambda f: f)
 
@@ -279,10 +294,23 @@ def fixed_points(config, p, points, star):
     return h.detach(), q.detach()
 
 
+def wait(_):
+    """Returns when everything that was started is done."""
+    if ON_GPU:
+        torch.cuda.synchronize()
+
+
+def to_host(outputs):
+    """A caller's copy of every output."""
+    return {k: v.cpu() for k, v in outputs.items()}
+
+
 class Peer:
     """The state between commands."""
 
     def load(self, file):
+        if not HAS_DEVICE:
+            raise NoDevice("torch sees no GPU")
         arrays, self.config = read_tensors(file)
         params, rest = split_case(arrays)
         self.params = {k: torch.tensor(v) for k, v in params.items()}
@@ -292,7 +320,7 @@ class Peer:
             "name": "torch",
             "versions": {"torch": torch.__version__, "numpy": np.__version__},
             "threads": threads(),
-            "settings": {"compile": COMPILE},
+            "settings": {"device": DEVICE, "compile": COMPILE},
         }
 
     def load_train(self, rest):
@@ -329,16 +357,17 @@ class Peer:
 
     def load_infer(self, rest):
         config, p = self.config, self.params
-        x = torch.tensor(rest["spikes_BTN"])
+        # from the caller's array to the caller's arrays, as latentd's call is timed
+        counts = rest["spikes_BTN"].copy()
         if config["S"] == 0:
-            self.step = lambda: infer_mean(config, p, x)
+            self.step = lambda: to_host(infer_mean(config, p, torch.tensor(counts)))
             return
-        R, T, G, U = x.shape[0] * config["S"], config["T"], config["G"], config["U"]
+        R, T, G, U = counts.shape[0] * config["S"], config["T"], config["G"], config["U"]
 
         def run():
-            return infer_samples(
-                config, p, x, torch.randn(R, G), torch.randn(T, R, U) if U else None
-            )
+            eps_inputs = torch.randn(T, R, U) if U else None
+            x = torch.tensor(counts)
+            return to_host(infer_samples(config, p, x, torch.randn(R, G), eps_inputs))
 
         self.step = run
 
@@ -347,7 +376,8 @@ class Peer:
         self.step = lambda: fixed_points(self.config, self.params, points, star)
 
     def run(self, steps):
-        return {"ms": time_steps(self.step, steps)}
+        queued = ON_GPU and self.config["task"] == "train"
+        return {"ms": time_steps(self.step, steps, wait, queued)}
 
     def verify(self, file, out=None):
         """Computes a case with everything explicit; see bench/peers.ts for what each task holds."""
@@ -357,7 +387,7 @@ class Peer:
         rest = {k: torch.tensor(v) for k, v in rest.items()}
         results, answer = getattr(self, "verify_" + config["task"])(config, params, rest)
         if out is not None:
-            write_tensors(out, {k: v.detach().numpy() for k, v in results.items()})
+            write_tensors(out, {k: v.detach().cpu().numpy() for k, v in results.items()})
         return {"losses": {k: float(v) for k, v in answer.items()}}
 
     def verify_train(self, config, params, rest):
