@@ -25,6 +25,9 @@ export interface Heat {
 /** More marks than this are a grey mass, and slow. */
 export const MOST_MARKS = 40_000;
 
+/** How many rows there may be between two that are named. */
+const STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
+
 /** The colours of the scale, from no rate to the highest. */
 const RAMP = ["--heat-0", "--heat-1", "--heat-2", "--heat-3"];
 
@@ -98,14 +101,15 @@ export function heat(
       svg("rect", {
         class: "chosen",
         x: left + 1,
-        y: y(at),
+        // around a row that is too thin to be framed inside
+        y: y(at) - (row < 6 ? 2 : 0),
         width: axes.width - 2,
-        height: Math.max(3, row),
+        height: row + (row < 6 ? 4 : 0),
       }),
     );
   }
   // rows are named by the neurons that stand there
-  const every = Math.max(1, Math.ceil(16 / row));
+  const every = STEPS.find((step) => step * row >= 16) ?? N;
   for (let i = 0; i < N; i += every) {
     axes.svg.append(svg("text", {
       class: "tick",

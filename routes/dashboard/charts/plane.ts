@@ -50,7 +50,7 @@ export function plane(
       `${i === 0 ? "M" : "L"}${axes.x(px).toFixed(1)} ${axes.y(py).toFixed(1)}`
     ).join("");
   if (flow) inside.append(arrows(flow, x, y, axes.x, axes.y));
-  const opacity = points.length > 8000 ? 0.2 : points.length > 3000 ? 0.35 : 0.6;
+  const opacity = points.length > 8000 ? 0.28 : points.length > 3000 ? 0.35 : 0.6;
   for (const path of paths) {
     inside.append(
       svg("path", { d: d(path), class: "path", stroke: path.color, "stroke-opacity": opacity }),

@@ -77,9 +77,13 @@ async function raster(trials: Trials, signal: AbortSignal): Promise<HTMLElement>
     signal,
   );
   const problems = h("div", {});
+  let wanted = 0;
   const picker = stepper("Trial", trials.trials, 0, (trial) => {
+    wanted = trial;
     replace(problems);
     load(trial).then((loaded) => {
+      // who steps quickly sees the last
+      if (loaded.trial !== wanted) return;
       shown = loaded;
       place.again();
     }).catch((error) => replace(problems, problemBox(error)));

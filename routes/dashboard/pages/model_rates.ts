@@ -25,13 +25,9 @@ export async function rates({ model, trials, samples, signal }: ModelView): Prom
   const load = async (trial: number): Promise<Shown> => {
     const wanted = { model: model.id, samples, outputs: ["rates"] };
     const part = await trials.part(trial, 1);
-    const [arrays, truth_TN] = await Promise.all([
-      inferPart(trials, part, trial, wanted, signal),
-      trials.truth(trial),
-    ]);
-    const rates = arrays.get("rates");
+    const rates = (await inferPart(trials, part, trial, wanted, signal)).get("rates");
     if (!rates) throw new Error("The answer lacks rates.");
-    return { trial, rates_TN: rates.data, counts_TN: part.counts_BTN, truth_TN };
+    return { trial, rates_TN: rates.data, counts_TN: part.counts_BTN, truth_TN: null };
   };
   let shown = await load(0), neuron = busiest(shown.counts_TN, T, N), sorting = "index";
 
@@ -77,7 +73,7 @@ export async function rates({ model, trials, samples, signal }: ModelView): Prom
     const column = (values: ArrayLike<number>) =>
       Array.from({ length: T }, (_, t) => values[t * N + neuron]);
     const { rates_TN, counts_TN, truth_TN, trial } = shown;
-    return lines({
+    const drawing = lines({
       lines: [
         ...(truth_TN ? [{ values: column(truth_TN), color: "var(--truth)", dashed: true }] : []),
         { values: column(rates_TN), color: "var(--model)", width: 2.5 },
@@ -88,6 +84,15 @@ export async function rates({ model, trials, samples, signal }: ModelView): Prom
       label: `Neuron ${neuron} in trial ${trial}: spikes and inferred rate`,
       fromZero: true,
     }, width);
+    const truth = { label: "true rate", color: "var(--truth)", mark: "dash" as const };
+    return [
+      legend([
+        { label: "inferred rate", color: "var(--model)" },
+        { label: "spikes", color: "var(--stem)", mark: "stem" },
+        ...(truth_TN ? [truth] : []),
+      ]),
+      drawing,
+    ];
   }, signal);
   const numbers = folded("This neuron as a table", () =>
     table(
@@ -110,13 +115,26 @@ export async function rates({ model, trials, samples, signal }: ModelView): Prom
     numbers.open = false;
   };
   const problems = h("div", {});
+  const complain = (error: unknown) => isLeft(error) || replace(problems, problemBox(error));
+  let wanted = 0;
+  const show = async (loading: Promise<Shown>) => {
+    const loaded = await loading;
+    // who steps quickly sees the last
+    if (loaded.trial !== wanted) return;
+    shown = loaded;
+    again();
+    // these take longer, and are no reason to wait
+    const truth_TN = await trials.truth(loaded.trial);
+    if (truth_TN === null || shown.trial !== loaded.trial) return;
+    shown = { ...shown, truth_TN };
+    again();
+  };
   const pick = stepper("Trial", trials.trials, 0, (trial) => {
+    wanted = trial;
     replace(problems);
-    load(trial).then((loaded) => {
-      shown = loaded;
-      again();
-    }).catch((error) => isLeft(error) || replace(problems, problemBox(error)));
+    show(load(trial)).catch(complain);
   });
+  show(Promise.resolve(shown)).catch(complain);
   const choose = stepper("Neuron", N, neuron, (n) => {
     neuron = n;
     again();
@@ -152,13 +170,6 @@ export async function rates({ model, trials, samples, signal }: ModelView): Prom
         h("div", { class: "toolbar" }, choose),
         figure(
           `Spikes as they came, and the rate that the model inferred from the whole trial and all neurons.`,
-          legend([
-            { label: "inferred rate", color: "var(--model)" },
-            { label: "spikes", color: "var(--stem)", mark: "stem" },
-            ...(shown.truth_TN
-              ? [{ label: "true rate", color: "var(--truth)", mark: "dash" as const }]
-              : []),
-          ]),
           trace,
         ),
         numbers,
