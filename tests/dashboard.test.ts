@@ -98,6 +98,13 @@ browserTest(
         await page.getByRole("button", { name: "Cancel the run" }).click();
         await page.getByRole("dialog").getByRole("button", { name: "Cancel the run" }).click();
         await page.getByText("cancelled", { exact: true }).waitFor();
+        await page.getByRole("link", { name: "Open the model" }).waitFor();
+        await page.getByRole("link", { name: "Fit again with changes" }).click();
+        await page.getByText(/^More: /).click();
+        assert.equal(await page.getByLabel("Encoder units", { exact: true }).inputValue(), "3");
+        await fill(page, { Steps: "40", "Evaluate every": "10" });
+        await page.getByRole("button", { name: "Start the run" }).click();
+        await page.getByText("completed", { exact: true }).waitFor();
         await page.getByRole("link", { name: "Open the model" }).click();
         await settled(page);
 
@@ -120,7 +127,7 @@ browserTest(
 
         await page.getByRole("link", { name: "Dynamics" }).click();
         await page.getByText("No fixed points yet").waitFor();
-        await fill(page, { Candidates: "50", Iterations: "2000", Tolerance: "1" });
+        await fill(page, { Candidates: "50" });
         await page.getByRole("button", { name: "Find fixed points" }).click();
         const portrait = page.getByRole("img", { name: /and \d+ fixed points?$/ });
         await page.getByRole("region", { name: /^Slowest first/ }).waitFor();

@@ -11,7 +11,6 @@ import { count, every, plural } from "../format.ts";
 import { generatorStep, type Step } from "../maths/cell.ts";
 import { coordinates } from "../maths/coordinates.ts";
 import { empty, section } from "../parts/page.ts";
-import { problemBox } from "../parts/problem.ts";
 import { searchForm } from "../parts/search_form.ts";
 import type { FixedPoint, FixedPoints, Model } from "../types.ts";
 import { modesTable, pointsTable } from "./fixed_points.ts";
@@ -173,22 +172,21 @@ function marks(points: readonly FixedPoint[]) {
   ];
 }
 
+/** What became of the candidates. */
 function summary({ counts, iterations, device }: FixedPoints): HTMLElement {
   const { candidates, kept, tooFast, repeats, outliers, notFinite } = counts;
-  if (kept === 0) {
-    return problemBox(
-      `No state was slow enough: of ${
-        count(candidates)
-      } candidates all moved faster than the tolerance. More iterations or a larger tolerance may find some.`,
-    );
-  }
-  return h(
-    "p",
-    {},
-    `From ${count(candidates)} candidates in ${count(iterations)} iterations on ${device.name}: ${
-      count(kept)
-    } kept; ${count(repeats)} were repeats, ${count(tooFast)} too fast, ${
-      count(outliers)
-    } outliers${notFinite > 0 ? `, ${count(notFinite)} not finite` : ""}.`,
+  const parts = [
+    `${count(kept)} kept`,
+    `${count(repeats)} repeats`,
+    `${count(tooFast)} too fast`,
+    `${count(outliers)} outliers`,
+    notFinite > 0 && `${count(notFinite)} not finite`,
+  ].filter((part) => part !== false);
+  const words = `From ${count(candidates)} candidates in ${count(iterations)} iterations on ` +
+    `${device.name}: ${parts.join(", ")}.`;
+  if (kept > 0) return h("p", {}, words);
+  return empty(
+    "No fixed point",
+    `${words} More iterations, or larger tolerances for speed and for outliers, may keep some.`,
   );
 }
