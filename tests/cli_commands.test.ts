@@ -274,9 +274,11 @@ Deno.test("demo runs the tutorial and prints what it found as JSON", () =>
     assert.equal(done.code, 0, done.stderr);
     const found = lastJson(done);
     assert.deepEqual(Object.keys(found), [
-      ...["device", "threads", "seed", "steps", "trainSeconds", "nll", "explained"],
+      ...["device", "seed", "steps", "trainSeconds", "nll", "explained"],
       ...["fixedPoints", "truth", "report"],
     ]);
+    const { reason } = found.device as Record<string, string>;
+    assert.ok(done.stderr.includes(`(${reason}).`), done.stderr);
     assert.deepEqual([found.seed, found.steps], [3, 2]);
     const nll = found.nll as Record<string, number>;
     assert.ok(nll.oracle < nll.null);

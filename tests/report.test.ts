@@ -59,6 +59,23 @@ Deno.test("the same data give the same page", () => {
   assert.equal(renderReport(small()), renderReport(small()));
 });
 
+Deno.test("the page names the GPU that computed, or the processor's threads", () => {
+  const words = (changed: Partial<ReportData["device"]>) => {
+    const device = {
+      name: "webgpu",
+      threads: 2,
+      arithmetic: "float32",
+      reason: "asked",
+      ...changed,
+    };
+    return all(parse(renderReport(small({ device }))), "body")[0].textContent;
+  };
+  const gpu = words({ adapter: "a GPU of a test" });
+  assert.match(gpu, /ran on webgpu, a GPU of a test, in float32 \(asked\)/);
+  assert.doesNotMatch(gpu, /2 threads/);
+  assert.match(words({}), /ran on webgpu with 2 threads in float32/);
+});
+
 Deno.test("no string of the user becomes markup, and every one can be read", () => {
   const evil = (what: string) =>
     `${what}"'><script>alert(1)</script><img src=x onerror=alert(2)>&lt;`;
@@ -71,6 +88,7 @@ Deno.test("no string of the user becomes markup, and every one can be read", () 
       threads: null,
       arithmetic: evil("arithmetic"),
       reason: evil("reason"),
+      adapter: evil("adapter"),
     },
     hyperparameters: { [evil("key")]: evil("value"), nested: { [evil("inner")]: [1] } },
     dataset: { ...plain.dataset, name: evil("dataset"), warnings: [evil("warning")] },
@@ -92,6 +110,7 @@ Deno.test("no string of the user becomes markup, and every one can be read", () 
       "device",
       "arithmetic",
       "reason",
+      "adapter",
       "key",
       "value",
       "inner",

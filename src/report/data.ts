@@ -33,9 +33,12 @@ export interface ReportData {
 /** What computed the fit, and why it was chosen. */
 export interface DeviceView {
   readonly name: string;
+  /** of the processor */
   readonly threads: number | null;
   readonly arithmetic: string;
   readonly reason: string;
+  /** the GPU, where one computed */
+  readonly adapter?: string;
 }
 
 /** The spikes that were fitted. `binWidth` is in seconds; null: time is counted in bins. */

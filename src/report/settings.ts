@@ -20,7 +20,9 @@ export function settingsSection(data: ReportData): Section {
     ],
     ["neurons", count(dataset.N)],
     ["device", device.name],
-    ["threads", device.threads === null ? "–" : count(device.threads)],
+    device.adapter === undefined
+      ? ["threads", device.threads === null ? "–" : count(device.threads)]
+      : ["adapter", device.adapter],
     ["arithmetic", device.arithmetic],
     ["chosen because", device.reason],
     ["seed", String(data.seed)],

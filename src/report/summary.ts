@@ -102,9 +102,11 @@ function computed(data: ReportData): Html {
   const { device, history } = data;
   const last = history.at(-1);
   const steps = last === undefined ? "It" : `The fit took ${plural(last.step, "step")} and`;
-  return html`${steps} ran on ${device.name}${
-    device.threads === null ? "" : ` with ${plural(device.threads, "thread")}`
-  } in ${device.arithmetic} (${device.reason.replace(/\.$/, "")}), from seed ${String(data.seed)}.`;
+  const threads = device.threads === null ? "" : ` with ${plural(device.threads, "thread")}`;
+  const who = device.adapter === undefined ? threads : `, ${device.adapter},`;
+  return html`${steps} ran on ${device.name}${who} in ${device.arithmetic} (${
+    device.reason.replace(/\.$/, "")
+  }), from seed ${String(data.seed)}.`;
 }
 
 function figures(data: ReportData): Html {

@@ -1,5 +1,5 @@
 /** The tutorial, end to end: simulate the rotation, fit, infer, find the fixed points, report. */
-import type { Executor } from "../compute/executor.ts";
+import type { DeviceInfo, Executor } from "../compute/executor.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { simulateRotation } from "../data/simulate.ts";
 import type { FixedPointView, ReportData } from "../report/data.ts";
@@ -24,8 +24,7 @@ export interface TutorialOptions {
 
 /** What the tutorial found, as `demo --json` prints it (with `report`, the page's path, added). */
 export interface TutorialSummary {
-  readonly device: string;
-  readonly threads: number;
+  readonly device: DeviceInfo;
   readonly seed: number;
   readonly steps: number;
   readonly trainSeconds: number;
@@ -78,8 +77,7 @@ export async function* tutorial(
   const fixedPoints = whole.fixedPoints.points.map((p) => fixedPointView(p, data.binWidth));
   const leading = fixedPoints[0]?.eigenvalues[0];
   const summary: TutorialSummary = {
-    device: executor.info.name,
-    threads: executor.info.threads,
+    device: executor.info,
     seed,
     steps: state.step,
     trainSeconds: state.seconds,
