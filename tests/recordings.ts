@@ -1,7 +1,7 @@
 /** Recordings for tests: files that h5py wrote, and files that the tests make. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type DatasetArrays } from "../src/data/dataset.ts";
+import type { DatasetArrays } from "../src/data/dataset.ts";
 import type { Attributes, Hdf5Tree } from "../src/data/formats/hdf5/tree.ts";
 import { loadH5wasm } from "../src/data/formats/hdf5/h5wasm.ts";
 import { writeHdf5 } from "../src/data/formats/hdf5/write.ts";

@@ -1,5 +1,6 @@
 /** What the counts of a dataset are like, and what about them should make one suspicious. */
 import type { Dataset } from "./dataset.ts";
+import { largest as largestOf } from "./range.ts";
 
 /** Two neurons whose counts rise and fall together in the same bins. */
 export interface NeuronPair {
@@ -312,7 +313,7 @@ function suspicions(facts: Omit<DatasetFacts, "suspicions">): string[] {
     );
   }
   if (silentEnds.length > 0) {
-    const bins = Math.max(...silentEnds.map(({ bins }) => bins));
+    const bins = largestOf(silentEnds.map(({ bins }) => bins));
     said.push(
       `${count(silentEnds.length, "trial")} (${named(silentEnds.map(({ trial }) => trial))}) ${
         silentEnds.length === 1 ? "ends" : "end"

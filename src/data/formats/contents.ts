@@ -1,6 +1,7 @@
 /** What is in a file, for someone who has never seen it. */
 import { InputError } from "../../errors.ts";
 import type { Dataset } from "../dataset.ts";
+import { largest, least } from "../range.ts";
 import { cell } from "./selection.ts";
 import type { ArraySource, Entry, Understood } from "./source.ts";
 import { AREA_COLUMNS, eventNames, type SpikeTrains, START, STOP } from "./spike_trains.ts";
@@ -111,11 +112,8 @@ function recordingFacts(trains: SpikeTrains): RecordingFacts {
   const starts = trialColumns[START], stops = trialColumns[STOP];
   let trialSeconds: [number, number] | null = null;
   if (starts instanceof Float64Array && stops instanceof Float64Array && trials > 0) {
-    const durations = Array.from(stops, (stop, i) => stop - starts[i]);
-    trialSeconds = [
-      durations.reduce((least, value) => Math.min(least, value), Infinity),
-      durations.reduce((most, value) => Math.max(most, value), -Infinity),
-    ];
+    const durations = stops.map((stop, i) => stop - starts[i]);
+    trialSeconds = [least(durations), largest(durations)];
   }
   const events = eventNames(trialColumns);
   const tables = (columns: SpikeTrains["trialColumns"], rows: number, except: readonly string[]) =>

@@ -6,9 +6,10 @@ import { InputError } from "../../errors.ts";
 import type { DatasetArrays } from "../dataset.ts";
 import type { NpyArray } from "../npy.ts";
 import { RESERVED_NAMES } from "../parts.ts";
+import { largest, least } from "../range.ts";
 import type { ShapedArray } from "../validate.ts";
 import { orderOf, transpose } from "./axes.ts";
-import type { LayoutOptions } from "./options.ts";
+import { type BoundedOptions, type LayoutOptions, requireRoom } from "./options.ts";
 import { corner, labels } from "./rows.ts";
 import {
   type ArraySource,
@@ -33,7 +34,7 @@ export interface Layout {
 const CLOSE = 1e-6;
 
 /** @throws InputError where there are no spikes, or arrays beside them do not fit */
-export function readCounts(source: ArraySource, options: LayoutOptions, action: string): Layout {
+export function readCounts(source: ArraySource, options: BoundedOptions, action: string): Layout {
   refuseForCounts(options, action);
   const { entry, why, warnings } = choose(source, options, action);
   const { spikes, lengths: cellLengths, said } = readSpikes(source, entry, options, action);
@@ -163,10 +164,11 @@ interface Spikes {
 function readSpikes(
   source: ArraySource,
   entry: Entry,
-  { axes }: LayoutOptions,
+  options: BoundedOptions,
   action: string,
 ): Spikes {
-  if (entry.kind === "cells") return fromCells(source, entry, axes, action);
+  const { axes } = options;
+  if (entry.kind === "cells") return fromCells(source, entry, options, action);
   const array = source.read(entry.name);
   const said = source.matlab
     ? [
@@ -182,9 +184,10 @@ function readSpikes(
 function fromCells(
   source: ArraySource,
   { name }: Entry,
-  axes: string | undefined,
+  options: BoundedOptions,
   action: string,
 ): Spikes {
+  const { axes } = options;
   const cells = source.readCells(name);
   const flat = cells.findIndex(({ shape }) => shape.length !== 2);
   if (cells.length === 0 || flat >= 0) {
@@ -211,7 +214,8 @@ function fromCells(
     );
   }
   const lengths = Int32Array.from(cells, ({ shape }) => shape[order[0]]);
-  const T = lengths.reduce((most, length) => Math.max(most, length), 0);
+  const T = largest(lengths);
+  requireRoom([cells.length, T, N], 8, options, action);
   const data = new Float64Array(cells.length * T * N);
   cells.forEach((cell, b) => data.set(transpose(cell, order).data, b * T * N));
   return {
@@ -294,24 +298,24 @@ function crop(
 ): { arrays: Omit<DatasetArrays, "name">; said: string[] } {
   const { spikes, lengths, missing, rates, latents, recon } = arrays;
   const [trials, T, N] = spikes.shape;
-  const least = lengths ? Math.min(...lengths.data) : T;
-  if (!(least >= 1 && least < T)) return { arrays, said: [] };
+  const shortest = lengths ? least(lengths.data) : T;
+  if (!(shortest >= 1 && shortest < T)) return { arrays, said: [] };
   if (recon) {
     throw new InputError(
       `${action}: expected no counts to reconstruct where trials are cut to the shortest, found some.`,
     );
   }
   const cut = (array: ShapedArray | null | undefined) =>
-    array?.shape.length === 3 ? corner(array, least, array.shape[2]) : array;
+    array?.shape.length === 3 ? corner(array, shortest, array.shape[2]) : array;
   const behaviour = Object.fromEntries(
     Object.entries(arrays.behaviour ?? {}).map((
       [name, array],
-    ) => [name, corner(array, least, array.shape[2])]),
+    ) => [name, corner(array, shortest, array.shape[2])]),
   );
   return {
     arrays: {
       ...arrays,
-      spikes: corner(spikes, least, N),
+      spikes: corner(spikes, shortest, N),
       lengths: null,
       missing: cut(missing),
       rates: cut(rates),
@@ -319,6 +323,6 @@ function crop(
       external: cut(arrays.external),
       behaviour,
     },
-    said: [`Cut ${trials} trials of up to ${T} bins to the shortest, ${least} bins.`],
+    said: [`Cut ${trials} trials of up to ${T} bins to the shortest, ${shortest} bins.`],
   };
 }

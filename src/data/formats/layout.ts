@@ -2,7 +2,7 @@
 import { readCounts } from "./counts.ts";
 import type { Layout } from "./counts.ts";
 import { isLfadsTorch, readLfadsTorch } from "./lfads_torch.ts";
-import type { LayoutOptions } from "./options.ts";
+import type { BoundedOptions } from "./options.ts";
 import type { ArraySource } from "./source.ts";
 import { isSpikeTimes, readSpikeTimes } from "./spike_times.ts";
 
@@ -14,7 +14,7 @@ export type { Layout } from "./counts.ts";
  * @param action for messages: `Cannot read "a.npz"`
  * @throws InputError saying what is there where no layout fits
  */
-export function layoutOf(source: ArraySource, options: LayoutOptions, action: string): Layout {
+export function layoutOf(source: ArraySource, options: BoundedOptions, action: string): Layout {
   // a user who names an array means that one
   if (options.key === undefined) {
     if (isLfadsTorch(source)) return readLfadsTorch(source, options, action);

@@ -8,6 +8,7 @@
 import { InputError } from "../../errors.ts";
 import type { NpyArray } from "../npy.ts";
 import { isSameCounts, RESERVED_NAMES } from "../parts.ts";
+import { least } from "../range.ts";
 import type { ShapedArray } from "../validate.ts";
 import { agreedBinWidth, type Layout, refuseForCounts } from "./counts.ts";
 import type { LayoutOptions } from "./options.ts";
@@ -197,8 +198,8 @@ function originalPlaces(
   const [train, valid] = found as (NpyArray | null)[];
   const indices = [...(train?.data ?? []), ...(valid?.data ?? [])];
   // MATLAB counts from 1
-  const least = Math.min(...indices);
-  const places = indices.map((index) => index - (least === 1 ? 1 : 0));
+  const first = least(indices);
+  const places = indices.map((index) => index - (first === 1 ? 1 : 0));
   const each = train?.data.length === trainTrials && valid?.data.length === validTrials &&
     new Set(places).size === trials &&
     places.every((place) => Number.isInteger(place) && place >= 0 && place < trials);

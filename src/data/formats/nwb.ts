@@ -9,7 +9,7 @@ import { InputError } from "../../errors.ts";
 import type { ShapedArray } from "../validate.ts";
 import type { Layout } from "./counts.ts";
 import type { Hdf5File } from "./hdf5/library.ts";
-import type { LayoutOptions } from "./options.ts";
+import type { BoundedOptions } from "./options.ts";
 import type { Column } from "./selection.ts";
 import { quote } from "./source.ts";
 import {
@@ -32,7 +32,7 @@ export function isNwb(file: Hdf5File): boolean {
 }
 
 /** @throws InputError where there are no units or trials, or a table contradicts itself */
-export function readNwb(file: Hdf5File, options: LayoutOptions, action: string): Layout {
+export function readNwb(file: Hdf5File, options: BoundedOptions, action: string): Layout {
   const refused = (["axes", "crop"] as const).filter((name) => options[name]);
   if (refused.length > 0) {
     throw new InputError(

@@ -1,4 +1,6 @@
 /** How to read a recording where its file leaves something open. */
+import { InputError } from "../../errors.ts";
+import { DEFAULT_ZIP_LIMITS, type ZipLimits } from "../zip.ts";
 
 export interface LayoutOptions {
   /** Which array holds the spikes. */
@@ -28,4 +30,29 @@ export interface LayoutOptions {
   readonly condition?: string;
   /** NWB: time series to average over each bin, by name. */
   readonly behaviour?: readonly string[];
+}
+
+/** The same, with how much a file may ask for. */
+export interface BoundedOptions extends LayoutOptions {
+  readonly limits?: Partial<ZipLimits>;
+}
+
+/**
+ * Refuses counts that would take more memory than a file may: a window and a bin width, or one long
+ * trial, can ask for any number of them.
+ *
+ * @throws InputError
+ */
+export function requireRoom(
+  [trials, T, N]: readonly [trials: number, T: number, N: number],
+  bytesPerCount: number,
+  { limits }: BoundedOptions,
+  action: string,
+): void {
+  const most = limits?.maxUnpackedBytes ?? DEFAULT_ZIP_LIMITS.maxUnpackedBytes;
+  if (trials * T * N * bytesPerCount <= most) return;
+  throw new InputError(
+    `${action}: expected counts of at most ${most} bytes, found ${trials} trials of ${T} bins and ${N} ` +
+      `neurons.`,
+  );
 }

@@ -17,7 +17,7 @@
 import { InputError } from "../../errors.ts";
 import type { NpyArray } from "../npy.ts";
 import { agreedBinWidth, type Layout } from "./counts.ts";
-import type { LayoutOptions } from "./options.ts";
+import type { BoundedOptions, LayoutOptions } from "./options.ts";
 import type { Column } from "./selection.ts";
 import { type ArraySource, find, leftAside, listed, optional, quote, scalar } from "./source.ts";
 import { binTrains, type SpikeTrains, START, STOP, type Unit } from "./spike_trains.ts";
@@ -29,7 +29,7 @@ export function isSpikeTimes(source: ArraySource): boolean {
 /** @throws InputError naming the array that does not fit */
 export function readSpikeTimes(
   source: ArraySource,
-  options: LayoutOptions,
+  options: BoundedOptions,
   action: string,
 ): Layout {
   refuse(options, action);
@@ -147,6 +147,14 @@ function relativeTrains(
   if (duration.shape.length === 0) {
     trials = 0;
     for (const trial of spikeTrials.data) trials = Math.max(trials, trial + 1);
+    // the largest trial decides how much memory is reserved
+    if (!(trials <= MOST_TRIALS)) {
+      throw new InputError(
+        `${action}: expected trials from 0 to ${MOST_TRIALS - 1} in spike_trials, found ${
+          trials - 1
+        }.`,
+      );
+    }
   }
   const durations = Float64Array.from(
     { length: trials },
@@ -324,8 +332,8 @@ function spikesByUnit(source: ArraySource, take: Take, action: string): number[]
   return groups;
 }
 
-/** More than any probe has. */
-const MOST_UNITS = 100_000;
+/** More than any probe has, and than any session. */
+const MOST_UNITS = 100_000, MOST_TRIALS = 1_000_000;
 
 /**
  * The ranges that a NWB index column makes of the column it belongs to.

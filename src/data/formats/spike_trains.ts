@@ -1,8 +1,9 @@
 /** Spike times of a recording and its trials, and how windows of them become counts. */
 import { InputError } from "../../errors.ts";
 import type { DatasetArrays } from "../dataset.ts";
+import { largest, least } from "../range.ts";
 import type { ShapedArray } from "../validate.ts";
-import type { LayoutOptions } from "./options.ts";
+import { type BoundedOptions, type LayoutOptions, requireRoom } from "./options.ts";
 import { labels } from "./rows.ts";
 import { cell, type Column, type Columns, selectRows } from "./selection.ts";
 import { quote } from "./source.ts";
@@ -105,7 +106,7 @@ interface Windows {
  */
 export function binTrains(
   trains: SpikeTrains,
-  options: LayoutOptions,
+  options: BoundedOptions,
   action: string,
 ): { arrays: Omit<DatasetArrays, "name">; warnings: string[]; words: string } {
   validateTrains(trains, action);
@@ -113,15 +114,17 @@ export function binTrains(
   const units = chosenUnits(trains, options, action);
   const windows = windowsOf(trains, options, warnings, action);
   if (!options.overlap) requireApart(windows, action);
+  // two bytes a count, and one more where some were not observed
+  requireRoom([windows.rows.length, windows.T, units.length], 3, options, action);
   const { counts, inside } = count(units, windows);
   if (inside === 0) {
-    const last = units.reduce((most, { times }) => Math.max(most, latest(times)), 0);
+    const last = largest(units.map(({ times }) => largest(times)));
     throw new InputError(
       `${action}: expected spikes in the windows of the trials, found none of ${
         units.reduce((sum, { times }) => sum + times.length, 0)
       } there: the last spike is at ${last} s, the windows begin between ${
-        Math.min(...windows.from)
-      } and ${Math.max(...windows.from)} s.`,
+        least(windows.from)
+      } and ${largest(windows.from)} s.`,
     );
   }
   const { rows, T, binWidth, words } = windows;
@@ -139,12 +142,6 @@ export function binTrains(
     behaviour: behaviours(trains, windows, options, warnings, action),
   };
   return { arrays, warnings, words };
-}
-
-function latest(times: Float64Array): number {
-  let last = 0;
-  for (const time of times) if (time > last) last = time;
-  return last;
 }
 
 function chosenUnits(
@@ -257,15 +254,15 @@ function wholeTrials(
     throw new InputError(`${action}: expected ${ask}, found none.`);
   }
   const durations = rows.map((row) => stops[row] - starts[row]);
-  const least = Math.min(...durations), most = Math.max(...durations);
-  if (!(most - least <= EDGE * binWidth)) {
+  const shortest = least(durations), longest = largest(durations);
+  if (!(longest - shortest <= EDGE * binWidth)) {
     throw new InputError(
-      `${action}: expected ${ask}, as trials last from ${short(least)} to ${
-        short(most)
+      `${action}: expected ${ask}, as trials last from ${short(shortest)} to ${
+        short(longest)
       } s, found none.`,
     );
   }
-  return [0, least];
+  return [0, shortest];
 }
 
 function short(value: number): string {

@@ -247,7 +247,9 @@ export class Hdf5File {
     }
     this.#allow(path, shape, metadata.size);
     const data: string[] = [];
-    this.#slabs(path, metadata, (raw) => data.push(...texture(this.#module, raw, metadata)));
+    this.#slabs(path, metadata, (raw) => {
+      for (const text of texture(this.#module, raw, metadata)) data.push(text);
+    });
     return { shape: [...shape], dtype, data };
   }
 
