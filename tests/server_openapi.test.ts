@@ -205,6 +205,17 @@ Deno.test("answers fit their schemas", () =>
     await check("get", "/v1/runs/{id}", 200, await ask(`/v1/runs/${run.id}`));
     await check("get", "/healthz", 200, await ask("/healthz"));
     await check("get", "/v2/models/{id}", 200, await ask(`/v2/models/${imported.id}`));
+    for (
+      const path of [
+        `/v1/runs/${run.id}`,
+        `/v1/datasets/${dataset.id}`,
+        `/v1/models/${imported.id}`,
+      ]
+    ) {
+      const answer = await ask(path, { method: "DELETE" });
+      assert.deepEqual([answer.status, await answer.text()], [204, ""]);
+      assert.equal((await ask(path)).status, 404);
+    }
     await check("get", "/v1/runs/{id}", 400, await ask("/v1/runs/x"));
     await check(
       "post",
