@@ -13,6 +13,7 @@ import type { PeerDevice, PeerName } from "./peers.ts";
 import { benchRecipes } from "./recipes.ts";
 import { record, recordText } from "./record.ts";
 import { type Shape, type ShapeName, SHAPES } from "./shapes.ts";
+import { benchServe, type ServeOptions, tableOf } from "./serve.ts";
 import { benchStarts } from "./starts.ts";
 import type { Task } from "./task.ts";
 import { trainTask } from "./train.ts";
@@ -29,6 +30,12 @@ interface Options {
   readonly samples?: number;
   readonly candidates?: number;
   readonly iterations?: number;
+  readonly json?: true;
+  readonly record?: true;
+}
+
+interface ServeCommand extends ServeOptions {
+  readonly shape: ShapeName;
   readonly json?: true;
   readonly record?: true;
 }
@@ -204,6 +211,25 @@ addOptions(program.command("starts"))
     } finally {
       executor.close();
     }
+  });
+program.command("serve")
+  .description("the server under load on loopback: latency, throughput, memory, start")
+  .addOption(
+    new Option("--shape <name>", "of the model").choices(Object.keys(SHAPES)).default("M"),
+  )
+  .option("--threads <n>", "threads of the server's device", whole(1, 32), 2)
+  .option("--rounds <n>", "turns of everything", whole(1, 100), 5)
+  .option("--seconds <s>", "how long a turn at a fixed rate lasts", seconds, 5)
+  .option("--requests <n>", "requests while memory is watched", whole(100, 1_000_000), 10_000)
+  .option("--json", "the last line is one JSON object")
+  .option("--record", "append the figures to bench/RESULTS.md")
+  .action(async (options: Omit<ServeCommand, "say">) => {
+    const shape = SHAPES[options.shape];
+    const given = { ...options, say: (line: string) => console.error(`  ${line}`) };
+    const rows = await benchServe(shape, given);
+    const table = tableOf(shape, rows, given);
+    console.log(options.json ? JSON.stringify({ task: "serve", shape: shape.name, rows }) : table);
+    if (options.record) await recordText(`serve ${shape.name}`, table);
   });
 program.command("recipes")
   .description("how well each recipe fits the tutorial's data: one JSON line for each")
