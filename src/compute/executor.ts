@@ -85,7 +85,18 @@ export interface TimedProgram extends Program {
   timed(recording: string, scalars: Scalars): Promise<DispatchTime[] | null>;
 }
 
-/** Whether a program can time its dispatches. */
+/**
+ * Whether a program can time its dispatches: a GPU's can.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { createReferenceExecutor, isTimed, PlanBuilder } from "latentd";
+ *
+ * const program = await createReferenceExecutor().load(new PlanBuilder());
+ * assert.equal(isTimed(program), false);
+ * ```
+ */
 export function isTimed(program: Program): program is TimedProgram {
   return "timed" in program;
 }
