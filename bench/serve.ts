@@ -73,13 +73,18 @@ export async function benchServe(shape: Shape, options: ServeOptions): Promise<R
       };
       for (const ask of Object.values(asks)) await together(ask, 1, 200); // compiled, and warm
 
-      for (const [output, ask] of Object.entries(asks)) {
-        const turns: Answered[][] = [];
-        for (let round = 0; round < rounds; round++) {
-          turns.push(await atRate(ask, RATE, RATE * seconds));
+      // in turns, so that whoever else uses the machine disturbs all alike
+      const nothing = askForNothing(server.address);
+      const turns = { nothing: [], factors: [], rates: [] } as Record<string, Answered[][]>;
+      for (let round = 0; round < rounds; round++) {
+        for (const [name, ask] of Object.entries({ nothing, ...asks })) {
+          turns[name].push(await atRate(ask, RATE, RATE * seconds));
         }
-        const at = `${output}, ${RATE} a second`;
-        report(at, turns, add, { computeMs: 1, ms: 5 });
+      }
+      const empty = turns.nothing.map((answers) => quantile(answers.map(({ ms }) => ms), 0.99));
+      add(`a request for nothing (/healthz), ${RATE} a second: end to end p99`, "ms", null, empty);
+      for (const output of Object.keys(asks)) {
+        report(`${output}, ${RATE} a second`, turns[output], add, { computeMs: 1, ms: 5 });
       }
 
       const rates: number[] = [], slowest: number[] = [];
@@ -166,6 +171,16 @@ async function inferTrials(shape: Shape, threads: number) {
       N,
       wanted: split(output === "factors" ? found.factors_BTF : found.rates_BTN),
     }),
+  };
+}
+
+/** What HTTP, the clients and the machine take by themselves. */
+function askForNothing(address: string): Ask {
+  return async () => {
+    const start = performance.now();
+    const answer = await fetch(`${address}/healthz`);
+    await answer.bytes();
+    return { ms: performance.now() - start, computeMs: 0, queueMs: 0 };
   };
 }
 
