@@ -60,7 +60,7 @@ export async function benchServe(shape: Shape, options: ServeOptions): Promise<R
       listens.push(server.listenMs);
       readies.push(server.readyMs);
     }
-    add("first answer after the start", "ms", 500, listens);
+    add("listens after the start", "ms", 500, listens);
     add("device ready after the start", "ms", 500, readies);
 
     const server = await startServer(`${folder}/data`, args);

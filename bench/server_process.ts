@@ -6,7 +6,7 @@ const MAIN = fileURLToPath(new URL("../routes/main.ts", import.meta.url));
 /** A server that listens and whose device is open. */
 export interface ServerProcess {
   readonly address: string;
-  /** milliseconds from the start of the process to its first answer, whatever it says */
+  /** milliseconds from the start of the process until it says that it listens */
   readonly listenMs: number;
   /** milliseconds from the start of the process until `/healthz` says that all is well */
   readonly readyMs: number;
@@ -36,14 +36,13 @@ export async function startServer(folder: string, args: readonly string[]): Prom
     said += value;
     address = /listens on (http:\S+)\//.exec(said)?.[1];
   }
+  const listenMs = performance.now() - start;
   const rest = (async () => {
     while (!(await reader.read()).done);
   })();
-  let listenMs = 0;
   for (;;) {
     const answer = await fetch(`${address}/healthz`);
     await answer.body?.cancel();
-    listenMs ||= performance.now() - start;
     if (answer.status === 200) break;
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
