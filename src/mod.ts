@@ -65,6 +65,7 @@ export { initialise } from "./model/initialise.ts";
 export { type Model, parameter } from "./model/model.ts";
 export { posteriorPlan, trainingPlan } from "./model/choreography.ts";
 export { fromReference, toReference } from "./model/reference_names.ts";
+export { heldOutNeurons } from "./data/held_out.ts";
 export { klScale, learningRate } from "./model/schedules.ts";
 
 // data: datasets, files, simulators

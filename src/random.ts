@@ -24,6 +24,8 @@ export const STREAMS = {
   simulate: 10,
   poisson: 11,
   candidates: 12,
+  heldOut: 13,
+  sampleValidation: 14,
 } as const;
 
 /** What a run is for (see `Scalars.purpose`). */
