@@ -1,5 +1,11 @@
 /** Inference: spikes in, rates and latents out. */
-import { idSchema, MEDIA_TYPES, OUTPUT_NAMES, TENSOR_HEADERS } from "../src/server.ts";
+import {
+  ANSWER_TYPES,
+  idSchema,
+  MEDIA_TYPES,
+  OUTPUT_NAMES,
+  TENSOR_HEADERS,
+} from "../src/server.ts";
 import { z } from "zod";
 import type { ServerContext } from "./context.ts";
 import { type InferContext, inferRoute } from "./formats/infer.ts";
@@ -68,6 +74,8 @@ const types = (json: z.ZodType) => ({
   "application/json": json,
 });
 
+const answerTypes = { ...types(InferAnswer), [ANSWER_TYPES.hdf5]: "bytes" as const };
+
 export function inferRoutes(routes: Routes, context: ServerContext): void {
   const infer = inferContext(context);
   const { jobs, work } = context;
@@ -82,11 +90,11 @@ export function inferRoutes(routes: Routes, context: ServerContext): void {
       `tensor (${
         Object.values(TENSOR_HEADERS).join(", ")
       }; the last two hold one array), or as JSON; ` +
-      "the answer is what Accept likes best, else what the request was.",
+      "the answer is what Accept likes best (HDF5 too), else what the request was.",
     params: modelParams,
     query: z.looseObject(options),
     body: types(InferBody),
-    answers: { 200: { description: "the arrays, by name", content: types(InferAnswer) } },
+    answers: { 200: { description: "the arrays, by name", content: answerTypes } },
     duration: "upload",
   }, async ({ params, request }) => await inferRoute(infer, params.id, request));
 
@@ -99,7 +107,7 @@ export function inferRoutes(routes: Routes, context: ServerContext): void {
     description: "As `infer`, from a stored dataset; without a body.",
     params: modelParams.extend({ dataset: idSchema("dataset") }),
     query: z.looseObject(options),
-    answers: { 200: { description: "the arrays, by name", content: types(InferAnswer) } },
+    answers: { 200: { description: "the arrays, by name", content: answerTypes } },
   }, async ({ params, request }) => {
     const { sha256 } = await jobs.datasets.get(params.dataset);
     const bytes = () => jobs.datasets.bytes(params.dataset);

@@ -1,5 +1,5 @@
 /** Models: listed, imported, taken home as files. */
-import { MEDIA_TYPES } from "../src/server.ts";
+import { hyperparametersSchema, MEDIA_TYPES, type ParameterFormat } from "../src/server.ts";
 import { z } from "zod";
 import type { ServerContext } from "./context.ts";
 import { created, file } from "./http/answers.ts";
@@ -11,6 +11,23 @@ import { BYTES, fileName, json, Model, modelParams, page, pageQuery } from "./sc
 
 const tag = "models";
 const { npz: NPZ, safetensors: SAFETENSORS } = MEDIA_TYPES;
+
+const FORMATS = {
+  [NPZ]: "npz",
+  [SAFETENSORS]: "safetensors",
+  "application/json": "json",
+} as const satisfies Record<string, ParameterFormat>;
+
+const Parameters = z.strictObject({
+  format: z.literal("latentd parameters 1"),
+  T: z.int(),
+  N: z.int(),
+  binWidth: z.number().nullable(),
+  seed: z.int(),
+  step: z.int(),
+  hyperparameters: hyperparametersSchema,
+  parameters: z.record(z.string(), z.array(z.unknown())).describe("nested, [in][out]"),
+}).meta({ id: "Parameters" });
 
 export function modelRoutes(routes: Routes, { jobs, serving, settings }: ServerContext): void {
   routes.add({
@@ -88,12 +105,13 @@ export function modelRoutes(routes: Routes, { jobs, serving, settings }: ServerC
     answers: {
       200: {
         description: "the parameters, as Accept likes them",
-        content: { [NPZ]: "bytes", [SAFETENSORS]: "bytes" },
+        content: { [NPZ]: "bytes", [SAFETENSORS]: "bytes", "application/json": Parameters },
       },
     },
   }, async ({ params, request }) => {
-    const type = negotiate(request, "Cannot send the model's parameters", [NPZ, SAFETENSORS]);
-    const format = type === NPZ ? "npz" : "safetensors";
+    const types = Object.keys(FORMATS) as (keyof typeof FORMATS)[];
+    const type = negotiate(request, "Cannot send the model's parameters", types);
+    const format = FORMATS[type];
     const bytes = await jobs.models.parameters(params.id, format);
     return file(bytes, type, `${params.id}.${format}`, settings.idleMs, { vary: "accept" });
   });

@@ -105,6 +105,11 @@ export { readHead as readFileHead } from "./data/formats/kind.ts";
 export { type NpyArray, npyArray } from "./data/npy.ts";
 export { readNpz, writeNpz } from "./data/npz.ts";
 export { readSafetensors, type Tensor, tensor, writeSafetensors } from "./data/safetensors.ts";
+export {
+  encodeParameters,
+  PARAMETER_FORMATS,
+  type ParameterFormat,
+} from "./data/parameters_file.ts";
 export { modelFromBytes, modelToBytes, readModel, writeModel } from "./data/model_file.ts";
 export {
   type LorenzOptions,
@@ -152,6 +157,14 @@ export {
   type RunRecord,
 } from "./train/run_record.ts";
 export { infer, type Posterior, type PosteriorOptions } from "./inference/posterior.ts";
+export { type ArrayOptions, outputArrays } from "./inference/outputs/arrays.ts";
+export {
+  OUTPUT_FORMATS,
+  type OutputEncoder,
+  outputEncoder,
+  type OutputFormat,
+  type OutputOptions,
+} from "./inference/outputs/encode.ts";
 
 // analysis: fixed points, linearisation, metrics
 export { type Cell, cellFromReference, jacobian, speed, step } from "./analysis/cell.ts";
@@ -206,7 +219,13 @@ export {
   UnsupportedTypeError,
 } from "./serving/arrays/errors.ts";
 export { type MediaType, negotiate, parseMediaType } from "./serving/arrays/media.ts";
-export { type ArrayFormat, MEDIA_TYPES, TENSOR_HEADERS } from "./serving/arrays/types.ts";
+export {
+  ANSWER_TYPES,
+  type AnswerFormat,
+  type ArrayFormat,
+  MEDIA_TYPES,
+  TENSOR_HEADERS,
+} from "./serving/arrays/types.ts";
 export { type ArrayCodec, inlineCodec } from "./serving/codec.ts";
 export { createThreadedCodec, type ThreadedCodec } from "./serving/codec_thread.ts";
 export { ServingError, type ServingProblem } from "./serving/errors.ts";

@@ -15,6 +15,7 @@ export {
   datasetToBytes,
 } from "./data/dataset.ts";
 export { writeFileAtomic } from "./data/files.ts";
+export { PARAMETER_FORMATS, type ParameterFormat } from "./data/parameters_file.ts";
 export {
   FIXED_POINT_DEFAULTS,
   type FixedPoint,
@@ -22,7 +23,7 @@ export {
 } from "./analysis/fixed_points.ts";
 export { fixedPointView } from "./study/report.ts";
 
-export { MEDIA_TYPES, TENSOR_HEADERS } from "./serving/arrays/types.ts";
+export { ANSWER_TYPES, MEDIA_TYPES, TENSOR_HEADERS } from "./serving/arrays/types.ts";
 export { negotiate, parseMediaType } from "./serving/arrays/media.ts";
 export { createThreadedCodec, type ThreadedCodec } from "./serving/codec_thread.ts";
 export { ServingError } from "./serving/errors.ts";

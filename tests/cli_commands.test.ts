@@ -132,9 +132,11 @@ Deno.test("infer writes every array by its name and shape, and the averages agre
         gen_init: [8, 2],
         ic_mean: [8, 2],
         ic_logvar: [8, 2],
+        ic_std: [8, 2],
         gen_inputs: [8, 5, 1],
         input_mean: [8, 5, 1],
         input_logvar: [8, 5, 1],
+        input_std: [8, 5, 1],
       });
       // Jensen: the log of an average is at least the average of the logs; 1e-12 for rounding
       arrays.rates.data.forEach((rate, i) =>

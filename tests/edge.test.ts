@@ -11,6 +11,7 @@ import { infer } from "../src/inference/posterior.ts";
 import { posteriorPlan } from "../src/model/choreography.ts";
 import { hyperparametersSchema } from "../src/model/hyperparameters.ts";
 import type { Model } from "../src/model/model.ts";
+import { inlineCodec } from "../src/serving/codec.ts";
 import { createThreadedCodec } from "../src/serving/codec_thread.ts";
 import { lightModelFromBytes } from "../src/serving/light_model.ts";
 import { createLocalService } from "../src/serving/local.ts";
@@ -192,7 +193,8 @@ Deno.test({
       const codec = createThreadedCodec();
       const context = {
         service: serving,
-        codec,
+        // HDF5 is what a server alone writes
+        codec: { ...codec, answers: inlineCodec.answers },
         maxBodyBytes: 8 * 2 ** 20,
         maxUnpackedBytes: 16 * 2 ** 20,
       };

@@ -1,14 +1,20 @@
 /** Datasets in and out, in each of the formats. */
 import assert from "node:assert/strict";
 import { hdf5Bytes } from "../src/data/formats/hdf5/host.ts";
+import { loadH5wasm } from "../src/data/formats/hdf5/h5wasm.ts";
+import { Hdf5File } from "../src/data/formats/hdf5/library.ts";
 import { writeNpy } from "../src/data/npy.ts";
 import {
   datasetFromBytes,
   datasetToBytes,
+  modelToBytes,
   npyArray,
+  parameterLayout,
+  readNpz,
   simulateRotation,
   writeNpz,
 } from "../src/mod.ts";
+import { testModel } from "./serving_helpers.ts";
 import { type TestServer, withProcess, withServer } from "./server_helpers.ts";
 
 const [B, T, N] = [6, 5, 3];
@@ -134,8 +140,93 @@ Deno.test("a file that leaves something open says so, and parameters settle it",
     }
   }));
 
-Deno.test("HDF5 is read within the server's permissions", () =>
+/** The arrays in the root of an HDF5 file. */
+async function hdf5Arrays(bytes: Uint8Array): Promise<Map<string, [number[], number[]]>> {
+  const { module } = await loadH5wasm();
+  const file = Hdf5File.open(module, { bytes }, '"the answer"');
+  try {
+    return new Map(
+      file.paths().map((path) => {
+        const { shape, data } = file.read(path);
+        return [path, [shape, [...data]]];
+      }),
+    );
+  } finally {
+    file.close();
+  }
+}
+
+const model = testModel({
+  T,
+  N,
+  units: { encoderUnits: 2, generatorUnits: 2, factors: 2, controllerUnits: 2, inferredInputs: 1 },
+});
+const npz = { "content-type": "application/x-npz" };
+
+Deno.test("an inference comes as HDF5 under the same names, and parameters as JSON", () =>
+  withServer(async ({ ask }) => {
+    const imported = await ask("/v1/models", {
+      method: "POST",
+      headers: { "content-type": "application/x-safetensors" },
+      body: own(modelToBytes(model)),
+    });
+    const { id } = await imported.json();
+    const infer = async (accept: string, query = "samples=2") => {
+      const body = own(datasetToBytes(data));
+      const headers = { ...npz, accept };
+      return await ask(`/v1/models/${id}/infer?${query}`, { method: "POST", headers, body });
+    };
+    const answer = await infer("application/x-hdf5");
+    assert.equal(answer.status, 200);
+    assert.equal(answer.headers.get("content-type"), "application/x-hdf5");
+    const found = await hdf5Arrays(await answer.bytes());
+    const wanted = readNpz(await (await infer("application/x-npz")).bytes());
+    assert.deepEqual([...found.keys()].sort(), Object.keys(wanted).sort());
+    for (const [name, { shape, data }] of Object.entries(wanted)) {
+      assert.deepEqual(found.get(name), [shape, [...data]], name);
+    }
+    const posterior = await infer("application/x-npz", "samples=0&outputs=ic_std,ic_logvar");
+    const { ic_std, ic_logvar } = readNpz(await posterior.bytes());
+    const { varMin } = model.hyperparameters;
+    ic_logvar.data.forEach((logVar, i) =>
+      assert.equal(ic_std.data[i], Math.fround(Math.sqrt(Math.exp(logVar) + varMin)))
+    );
+
+    const json = await ask(`/v1/models/${id}/parameters`, {
+      headers: { accept: "application/json" },
+    });
+    assert.equal(json.headers.get("content-type"), "application/json");
+    const { parameters, ...facts } = await json.json();
+    const { hyperparameters, binWidth, seed, step } = model;
+    const format = "latentd parameters 1";
+    assert.deepEqual(facts, { format, T, N, binWidth, seed, step, hyperparameters });
+    for (const { name, shape, offset, length } of parameterLayout(model.architecture).slices) {
+      assert.deepEqual(
+        parameters[name].flat(Infinity),
+        [...model.params_P.subarray(offset, offset + length)],
+        name,
+      );
+      let [lengths, list] = [[] as number[], parameters[name]];
+      for (; Array.isArray(list); list = list[0]) lengths = [...lengths, list.length];
+      assert.deepEqual(lengths, [...shape], name);
+    }
+  }));
+
+Deno.test("HDF5 is read and written within the server's permissions", () =>
   withProcess(async (_, address) => {
+    const imported = await fetch(`${address}/v1/models`, {
+      method: "POST",
+      headers: { "content-type": "application/x-safetensors" },
+      body: own(modelToBytes(model)),
+    });
+    const { id } = await imported.json();
+    const inferred = await fetch(`${address}/v1/models/${id}/infer?outputs=factors`, {
+      method: "POST",
+      headers: { ...npz, accept: "application/x-hdf5" },
+      body: own(datasetToBytes(data)),
+    });
+    assert.equal(inferred.status, 200);
+    assert.deepEqual((await hdf5Arrays(await inferred.bytes())).get("factors")?.[0], [B, T, 2]);
     const answer = await fetch(`${address}/v1/datasets`, {
       method: "POST",
       headers: { "content-type": "application/x-hdf5" },

@@ -53,7 +53,7 @@ export async function inferRoute(
   // before anything is computed: an answer in a format that may be sent
   const accept = headers.get("accept");
   const count = asked.outputs?.length ?? Infinity;
-  const answerIn = answerFormat(accept, format, count);
+  const answerIn = answerFormat(accept, format, count, codec.answers);
   const { arrays, trials, samples, seed, device, queueMs, computeMs } = await service.infer(
     id,
     asked,

@@ -1,20 +1,23 @@
 /** `latentd infer`: single-trial rates and latents from a fitted model. */
-import type { Command } from "commander";
+import { extname } from "node:path";
+import { type Command, Option } from "commander";
 import {
   bitsPerSpike,
+  countsSha256,
   type Dataset,
   infer,
   InputError,
-  type Model,
-  type NpyArray,
-  npyArray,
+  isRunFolder,
   nullRates,
+  OUTPUT_FORMATS,
+  outputEncoder,
+  type OutputFormat,
   poissonNll,
   type Posterior,
+  readRunRecord,
   repeatRates,
   rSquared,
   writeFileAtomic,
-  writeNpz,
 } from "../mod.ts";
 import { number, sizes, table } from "./format.ts";
 import { addDataOptions, type DataFlags, layoutOptions } from "./data_options.ts";
@@ -33,12 +36,18 @@ interface InferFlags extends ComputeOptions, DataFlags {
   readonly samples?: number;
   readonly mean?: boolean;
   readonly out?: string;
+  readonly to?: string;
   readonly seed?: number;
 }
 
 const SAMPLES = 64;
 
+const FORMATS = Object.keys(OUTPUT_FORMATS) as OutputFormat[];
+
 const HELP = `
+Formats, by --to or by FILE's ending (.npz; .h5 and .hdf5: lfads-torch; .nwb):
+${FORMATS.map((format) => `  ${format.padEnd(12)} ${OUTPUT_FORMATS[format]}`).join("\n")}
+
 Arrays in FILE.npz, trials first; B trials, T bins, N neurons, F factors, G generator units, U inputs:
   rates [B, T, N]          expected spikes per bin, averaged over the samples
   rates_hz [B, T, N]       the same per second, where the bin width is known
@@ -46,16 +55,23 @@ Arrays in FILE.npz, trials first; B trials, T bins, N neurons, F factors, G gene
   factors [B, T, F]
   gen_states [B, T, G]     generator states after each bin
   gen_init [B, G]          sampled initial states, averaged
-  ic_mean, ic_logvar [B, G]         posterior of the initial condition
-  gen_inputs [B, T, U]              inferred inputs; only with a controller, like the next two
-  input_mean, input_logvar [B, T, U]  their posterior`;
+  ic_mean, ic_logvar, ic_std [B, G]   posterior of the initial condition
+  gen_inputs [B, T, U]     inferred inputs; only with a controller, like the next three
+  input_mean, input_logvar, input_std [B, T, U]   their posterior
+
+Deviations have the variances' floor, log-variances do not: std = sqrt(exp(logvar) + varMin).
+lfads-torch's names: output_params are rates, co_means and co_stds are input_mean and input_std; each array
+stands once with train_ and once with valid_, by the split of the run, beside the data themselves.`;
 
 export function addInfer(program: Command, context: Context): void {
   const command = program.command("infer <model> <data>")
     .description("infer rates and latents of every trial with a model file or a run's folder")
     .option("--samples <number>", `posterior samples per trial (default: ${SAMPLES})`, whole(1))
     .option("--mean", "use the posterior mean, one deterministic pass, in place of samples")
-    .option("--out <file.npz>", "write every array there (default: print a summary only)")
+    .option("--out <file>", "write every array there (default: print a summary only)")
+    .addOption(
+      new Option("--to <format>", "the format (default: by FILE's ending)").choices(FORMATS),
+    )
     .addOption(seedOption("decides the samples"));
   addDataOptions(addComputeOptions(command))
     .addHelpText("after", HELP)
@@ -70,16 +86,19 @@ export function addInfer(program: Command, context: Context): void {
       const read = await readOptions(modelPath, dataPath, layoutOptions(flags));
       const data = await readData(dataPath, 1, read);
       output.warnings(data.warnings);
+      const format = flags.out === undefined ? null : formatOf(flags);
+      const split = format === "lfads-torch" ? await knownSplit(modelPath, data, output) : null;
       const executor = await openDeviceAloud(flags, output);
       try {
+        const wide = executor.info.name === "reference";
+        // before anything is inferred: whether the format can hold it
+        const encode = format && await outputEncoder(model, data, format, { split, wide });
         const posterior = await infer(executor, model, data, {
           samples: flags.mean ? 0 : flags.samples ?? SAMPLES,
           seed: flags.seed ?? 0,
         });
-        const wide = executor.info.name === "reference";
-        if (flags.out !== undefined) {
-          const arrays = posteriorArrays(posterior, model, data, wide);
-          await writeFileAtomic(flags.out, writeNpz(arrays, { what: JSON.stringify(flags.out) }));
+        if (encode && flags.out !== undefined) {
+          await writeFileAtomic(flags.out, await encode(posterior));
         }
         summarise(posterior, data, flags.out ?? null, output);
         output.json({
@@ -91,6 +110,7 @@ export function addInfer(program: Command, context: Context): void {
           N: data.N,
           ...scores(posterior, data),
           out: flags.out ?? null,
+          format,
           warnings: data.warnings,
         });
       } finally {
@@ -99,35 +119,42 @@ export function addInfer(program: Command, context: Context): void {
     });
 }
 
-/** The arrays as a file names them, as wide as they were computed. */
-function posteriorArrays(
-  posterior: Posterior,
-  model: Model,
-  data: Dataset,
-  wide: boolean,
-): Record<string, NpyArray> {
-  const { B } = posterior;
-  const { T, N, U, G, F } = model.architecture.dims;
-  const binWidth = data.binWidth ?? model.binWidth;
-  const array = (shape: number[], values: Float64Array) =>
-    npyArray(shape, wide ? values : Float32Array.from(values));
-  return {
-    rates: array([B, T, N], posterior.rates_BTN),
-    ...(binWidth === null
-      ? {}
-      : { rates_hz: array([B, T, N], posterior.rates_BTN.map((rate) => rate / binWidth)) }),
-    log_rates: array([B, T, N], posterior.logRates_BTN),
-    factors: array([B, T, F], posterior.factors_BTF),
-    gen_states: array([B, T, G], posterior.gen_BTG),
-    gen_init: array([B, G], posterior.g0_BG),
-    ic_mean: array([B, G], posterior.icMean_BG),
-    ic_logvar: array([B, G], posterior.icLogVar_BG),
-    ...(U === 0 ? {} : {
-      gen_inputs: array([B, T, U], posterior.inputs_BTU),
-      input_mean: array([B, T, U], posterior.inputMean_BTU),
-      input_logvar: array([B, T, U], posterior.inputLogVar_BTU),
-    }),
-  };
+/** The format of a file, by its ending or as it was asked for. */
+function formatOf({ out, to }: InferFlags): OutputFormat {
+  const known = FORMATS.find((format) => format === to);
+  if (known !== undefined) return known;
+  switch (extname(out ?? "").toLowerCase()) {
+    case ".npz":
+      return "npz";
+    case ".h5":
+    case ".hdf5":
+      return "lfads-torch";
+    case ".nwb":
+      return "nwb";
+  }
+  throw new InputError(
+    `Cannot write ${
+      JSON.stringify(out)
+    }: expected a name that ends in .npz, .h5, .hdf5 or .nwb, or ` +
+      `--to FORMAT, found ${JSON.stringify(extname(out ?? ""))}.`,
+  );
+}
+
+/** The split of the run where the data are the run's, else the data's own; null where there is none. */
+async function knownSplit(modelPath: string, data: Dataset, output: Output) {
+  if (await isRunFolder(modelPath)) {
+    const { dataset, split } = await readRunRecord(modelPath);
+    if (dataset.sha256 === await countsSha256(data)) {
+      return {
+        train: Uint32Array.from(split.train),
+        evaluation: Uint32Array.from(split.evaluation),
+      };
+    }
+  }
+  if (!data.split) {
+    output.note("These are not the trials of a run, nor have they a split: all stand in valid_.");
+  }
+  return data.split ?? null;
 }
 
 /** How well the rates fit the spikes that they were inferred from. */
@@ -169,5 +196,5 @@ function summarise(posterior: Posterior, data: Dataset, out: string | null, outp
     );
   }
   if (rateR2 !== null) output.result(`R² of the rates to the true ones: ${number(rateR2)}.`);
-  output.result(out === null ? "Nothing was written: --out FILE.npz keeps it." : `Wrote ${out}`);
+  output.result(out === null ? "Nothing was written: --out FILE keeps it." : `Wrote ${out}`);
 }

@@ -69,6 +69,15 @@ export async function readOptions(
  * @throws {InputError} saying what is wrong, also where data stand in place of a model
  */
 export async function readModelOrRun(path: string): Promise<Model> {
+  return modelFromBytes(await readModelBytes(path), JSON.stringify(path));
+}
+
+/**
+ * The bytes of a model's file, or of the model in the folder of a run.
+ *
+ * @throws {InputError} where there is none, or data stand in place of a model
+ */
+export async function readModelBytes(path: string): Promise<Uint8Array> {
   const file = await isRunFolder(path) ? join(path, RUN_FILES.model) : path;
   const bytes = await readFileOrExplain(file);
   if (beginsWith(bytes, ZIP) || beginsWith(bytes, NPY)) {
@@ -79,5 +88,5 @@ export async function readModelOrRun(path: string): Promise<Model> {
         `found ${beginsWith(bytes, ZIP) ? "a .npz archive" : "a .npy file"}, as data are.`,
     );
   }
-  return modelFromBytes(bytes, JSON.stringify(file));
+  return bytes;
 }

@@ -15,6 +15,7 @@ import { addInfer } from "./infer.ts";
 import { addInspect } from "./inspect.ts";
 import type { Context } from "./options.ts";
 import { Output, processStreams, type Streams } from "./output.ts";
+import { addParameters } from "./parameters.ts";
 import { addReport } from "./report.ts";
 import { addTrace } from "./trace.ts";
 
@@ -64,6 +65,7 @@ function program(context: Context): Command {
       addInfer,
       addFixedPoints,
       addGenerate,
+      addParameters,
       addReport,
       addCheck,
       addDevices,

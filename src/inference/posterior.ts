@@ -8,7 +8,6 @@ import type { Model } from "../model/model.ts";
 import {
   loadPosterior,
   numbersPerTrial,
-  posteriorArrays,
   type PosteriorName,
   takeTrials,
 } from "./posterior_program.ts";
@@ -51,10 +50,14 @@ export interface Posterior {
   /** posterior of the initial condition: its mean and log-variance (without the floor) */
   readonly icMean_BG: Float64Array;
   readonly icLogVar_BG: Float64Array;
+  /** its deviation, with the floor: sqrt(exp(icLogVar) + varMin) */
+  readonly icStd_BG: Float64Array;
   /** inferred inputs, and their posterior's mean and log-variance; empty without a controller */
   readonly inputs_BTU: Float64Array;
   readonly inputMean_BTU: Float64Array;
   readonly inputLogVar_BTU: Float64Array;
+  /** their deviation, with the floor, at the averaged log-variance */
+  readonly inputStd_BTU: Float64Array;
 }
 
 const DEFAULT_MAX_NUMBERS = 48e6;
@@ -126,12 +129,14 @@ export async function infer(
     g0_BG: new Float64Array(total * G),
     icMean_BG: new Float64Array(total * G),
     icLogVar_BG: new Float64Array(total * G),
+    icStd_BG: new Float64Array(total * G),
     inputs_BTU: new Float64Array(total * T * U),
     inputMean_BTU: new Float64Array(total * T * U),
     inputLogVar_BTU: new Float64Array(total * T * U),
+    inputStd_BTU: new Float64Array(total * T * U),
   };
-  const arrays = posteriorArrays(dims);
   const program = await loadPosterior(executor, model, { B, S, trials, counts });
+  const { arrays } = program;
   try {
     program.write(counts_BTN);
     for (let first = 0; first < total; first += B) {
@@ -158,7 +163,9 @@ const FIELDS = {
   gen_init: "g0_BG",
   ic_mean: "icMean_BG",
   ic_logvar: "icLogVar_BG",
+  ic_std: "icStd_BG",
   gen_inputs: "inputs_BTU",
   input_mean: "inputMean_BTU",
   input_logvar: "inputLogVar_BTU",
+  input_std: "inputStd_BTU",
 } as const satisfies Record<PosteriorName, keyof Posterior>;

@@ -52,9 +52,11 @@ export interface PosteriorArray {
   readonly skip: number;
   readonly n: number;
   readonly perTrial: boolean;
+  /** of a deviation, which is read from a log-variance: the floor of the variance */
+  readonly floor?: number;
 }
 
-/** The names of what is inferred, in the order in which files hold them; the last three need inputs. */
+/** The names of what is inferred, in the order in which files hold them; the last four need inputs. */
 export const POSTERIOR_NAMES = [
   "rates",
   "log_rates",
@@ -63,15 +65,21 @@ export const POSTERIOR_NAMES = [
   "gen_init",
   "ic_mean",
   "ic_logvar",
+  "ic_std",
   "gen_inputs",
   "input_mean",
   "input_logvar",
+  "input_std",
 ] as const;
 
 export type PosteriorName = typeof POSTERIOR_NAMES[number];
 
-/** The arrays that a model of these dimensions yields, in order. */
-export function posteriorArrays({ T, N, U, G, F }: Dims): PosteriorArray[] {
+/**
+ * The arrays that a model of these dimensions yields, in order.
+ *
+ * @param floor of variances, for the deviations
+ */
+export function posteriorArrays({ T, N, U, G, F }: Dims, floor: number): PosteriorArray[] {
   const bins = (name: PosteriorName, buffer: string, n: number) => ({
     ...{ name, buffer, n, width: n, slots: T, slot: 0, bins: T, skip: 0, perTrial: false },
   });
@@ -87,10 +95,12 @@ export function posteriorArrays({ T, N, U, G, F }: Dims): PosteriorArray[] {
     { ...trial("gen_init", "mean_gen_HBG", G), slots: T + 1 },
     { ...trial("ic_mean", "ic_B2G", G), width: 2 * G },
     { ...trial("ic_logvar", "ic_B2G", G), width: 2 * G, skip: G },
+    { ...trial("ic_std", "ic_B2G", G), width: 2 * G, skip: G, floor },
     ...(U === 0 ? [] : [
       bins("gen_inputs", "mean_inputs_TBU", U),
       { ...bins("input_mean", "mean_inputParams_TB2U", U), width: 2 * U },
       { ...bins("input_logvar", "mean_inputParams_TB2U", U), width: 2 * U, skip: U },
+      { ...bins("input_std", "mean_inputParams_TB2U", U), width: 2 * U, skip: U, floor },
     ]),
   ];
 }
@@ -125,7 +135,8 @@ export async function loadPosterior(
   const program = await executor.load(plan);
   program.write("params_P", model.params_P);
   const bytes = planBytes(plan, executor.info.name === "reference" ? 8 : 4);
-  return new PosteriorProgram(program, model.architecture.dims, { B, S, trials, counts }, bytes);
+  const { architecture: { dims }, hyperparameters: { varMin } } = model;
+  return new PosteriorProgram(program, dims, varMin, { B, S, trials, counts }, bytes);
 }
 
 /** A loaded model. */
@@ -135,11 +146,12 @@ export class PosteriorProgram {
   constructor(
     private readonly program: Program,
     private readonly dims: Dims,
+    varMin: number,
     readonly sizes: Required<PosteriorSizes>,
     /** on the device */
     readonly bytes: number,
   ) {
-    this.arrays = posteriorArrays(dims);
+    this.arrays = posteriorArrays(dims, varMin);
   }
 
   /** Whether a run of `b` trials with `samples` each fits. */
@@ -190,7 +202,7 @@ export class PosteriorProgram {
  */
 export function takeTrials(
   fetched: Fetched,
-  { buffer, slot, bins, width, skip, n }: PosteriorArray,
+  { buffer, slot, bins, width, skip, n, floor }: PosteriorArray,
   B: number,
   first: number,
   count: number,
@@ -207,7 +219,8 @@ export function takeTrials(
   for (let b = first; b < first + count; b++) {
     for (let t = slot; t < slot + bins; t++) {
       const from = (t * B + b) * width + skip;
-      for (let i = 0; i < n; i++) to[target++] = values[from + i];
+      if (floor === undefined) { for (let i = 0; i < n; i++) to[target++] = values[from + i]; }
+      else for (let i = 0; i < n; i++) to[target++] = Math.sqrt(Math.exp(values[from + i]) + floor);
     }
   }
 }

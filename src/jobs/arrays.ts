@@ -4,11 +4,8 @@ import { type Dataset, datasetToBytes, readDatasetBytes } from "../data/dataset.
 import { readFileOrExplain, writeFileAtomic } from "../data/files.ts";
 import type { LayoutOptions } from "../data/formats/options.ts";
 import { modelFromBytes, modelToBytes } from "../data/model_file.ts";
-import { type NpyArray, npyArray } from "../data/npy.ts";
-import { writeNpz } from "../data/npz.ts";
-import { readSafetensors } from "../data/safetensors.ts";
+import { encodeParameters, type ParameterFormat } from "../data/parameters_file.ts";
 import { simulateLorenz, simulateRotation } from "../data/simulate.ts";
-import { InputError } from "../errors.ts";
 import { architecture } from "../model/hyperparameters.ts";
 import { parameterLayout } from "../model/layout.ts";
 import type { Model } from "../model/model.ts";
@@ -160,16 +157,8 @@ export class Arrays {
     };
   }
 
-  /** The parameters of a model file as .npz: one array for each slice, `[in, out]`. */
-  parametersNpz(bytes: Uint8Array, what: string): Uint8Array {
-    const { tensors } = readSafetensors(bytes, what);
-    const arrays: Record<string, NpyArray> = {};
-    for (const [name, { shape, data }] of Object.entries(tensors)) {
-      if (data instanceof BigInt64Array || data instanceof BigUint64Array) {
-        throw new InputError(`Cannot write ${what} as .npz: found 64-bit integers in ${name}.`);
-      }
-      arrays[name] = npyArray(shape, data);
-    }
-    return writeNpz(arrays, { what });
+  /** The parameters in a model file, in another format. */
+  parameters(bytes: Uint8Array, format: ParameterFormat, what: string): Uint8Array {
+    return encodeParameters(bytes, format, what);
   }
 }

@@ -1,4 +1,5 @@
 /** The models of a data directory. */
+import type { ParameterFormat } from "../data/parameters_file.ts";
 import type { Arrays } from "./arrays.ts";
 import { moved } from "./datasets.ts";
 import { LimitError } from "./errors.ts";
@@ -72,10 +73,10 @@ export class Models {
   }
 
   /** Its parameters: one array `[in, out]` for each slice. */
-  async parameters(id: string, format: "npz" | "safetensors"): Promise<Uint8Array> {
+  async parameters(id: string, format: ParameterFormat): Promise<Uint8Array> {
     const bytes = await this.bytes(id);
     if (format === "safetensors") return bytes;
-    return await this.arrays.parametersNpz(moved(bytes), `the model ${id}`);
+    return await this.arrays.parameters(moved(bytes), format, `the model ${id}`);
   }
 
   /**

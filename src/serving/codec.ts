@@ -1,12 +1,15 @@
 /** Bodies to requests, and answers to bodies. */
 import { type BodyHead, decodeInfer, type DecodeLimits } from "./arrays/decode.ts";
-import { encodeArrays, type Encoded, type Facts } from "./arrays/encode.ts";
-import type { ArrayFormat } from "./arrays/types.ts";
+import { encodeArrays, type Encoded, type Facts, INLINE_ANSWERS } from "./arrays/encode.ts";
+import { NotAcceptableError } from "./arrays/errors.ts";
+import type { AnswerFormat } from "./arrays/types.ts";
 import { decodeOip, encodeOip, type OipFacts, type OipHead, type OipRequest } from "./oip.ts";
 import type { InferRequest, ModelDescription, NamedArray, OutputName } from "./service.ts";
 
 /** Formats between bytes and arrays. Bytes that are handed in are taken over. */
 export interface ArrayCodec {
+  /** formats that it can answer in */
+  readonly answers: readonly AnswerFormat[];
   decodeInfer(
     body: Uint8Array<ArrayBuffer>,
     head: BodyHead,
@@ -16,7 +19,7 @@ export interface ArrayCodec {
   encodeArrays(
     arrays: ReadonlyMap<OutputName, NamedArray>,
     facts: Facts,
-    format: ArrayFormat,
+    format: AnswerFormat,
   ): Promise<Encoded>;
   decodeOip(
     body: Uint8Array<ArrayBuffer>,
@@ -49,11 +52,17 @@ export interface ArrayCodec {
  * ```
  */
 export const inlineCodec: ArrayCodec = {
+  answers: INLINE_ANSWERS,
   // async, so that what is wrong rejects
   // deno-lint-ignore require-await
   decodeInfer: async (body, head, { dims }, limits) => decodeInfer(body, head, dims, limits),
   // deno-lint-ignore require-await
-  encodeArrays: async (arrays, facts, format) => encodeArrays(arrays, facts, format),
+  encodeArrays: async (arrays, facts, format) => {
+    if (format !== "hdf5") return encodeArrays(arrays, facts, format);
+    throw new NotAcceptableError(
+      "Cannot answer as HDF5: expected a server, which has a library for it, found a place without.",
+    );
+  },
   // deno-lint-ignore require-await
   decodeOip: async (body, head, model) => decodeOip(body, head, model),
   // deno-lint-ignore require-await

@@ -1,7 +1,7 @@
 /** Formats in a helper's thread, where they would keep the thread that serves for more than a moment. */
 import * as Comlink from "comlink";
 import { InputError } from "../errors.ts";
-import type { ArrayFormat } from "./arrays/types.ts";
+import { ANSWER_TYPES, type AnswerFormat, type ArrayFormat } from "./arrays/types.ts";
 import { type ArrayCodec, inlineCodec } from "./codec.ts";
 import type { HelperHost } from "./helper_host.ts";
 import type { NamedArray } from "./service.ts";
@@ -41,6 +41,7 @@ export function createThreadedCodec(): ThreadedCodec {
     return helper.call(work);
   };
   return {
+    answers: Object.keys(ANSWER_TYPES) as AnswerFormat[],
     async decodeInfer(body, head, model, limits) {
       const text = head.contentType?.includes("json") ?? false;
       if (body.length <= (text ? INLINE.textBytes : INLINE.binaryBytes)) {
@@ -57,6 +58,10 @@ export function createThreadedCodec(): ThreadedCodec {
       );
     },
     async encodeArrays(arrays, facts, format) {
+      if (format === "hdf5") {
+        const { encodeHdf5 } = await import("./hdf5_answer.ts");
+        return await encodeHdf5(arrays, facts);
+      }
       const all = [...arrays.values()];
       if (isSmall(all, format)) return await inlineCodec.encodeArrays(arrays, facts, format);
       const sent = Comlink.transfer(new Map(arrays), ownedMemory(all));

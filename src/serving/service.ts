@@ -116,7 +116,7 @@ export const MOST_SAMPLES = 65_536;
 /** The arrays that a request gets, in order. */
 export function wantedOutputs(model: ModelDescription, request: InferRequest): OutputName[] {
   const binWidth = request.binWidth ?? model.binWidth;
-  const has = new Set<string>(posteriorArrays(model.dims).map(({ name }) => name));
+  const has = new Set<string>(posteriorArrays(model.dims, 0).map(({ name }) => name));
   if (binWidth !== null) has.add("rates_hz");
   const { outputs } = request;
   for (const name of outputs ?? []) {
@@ -144,6 +144,7 @@ export function outputShape({ T, N, U, G, F }: Dims, name: OutputName, B: number
     case "gen_init":
     case "ic_mean":
     case "ic_logvar":
+    case "ic_std":
       return [B, G];
     default:
       return [B, T, U];

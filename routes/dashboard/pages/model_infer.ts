@@ -18,11 +18,13 @@ const OUTPUTS: readonly (readonly [name: string, words: string])[] = [
   ["gen_init", "its initial states"],
   ["ic_mean", "posterior mean of the initial condition"],
   ["ic_logvar", "and its log-variance"],
+  ["ic_std", "and its deviation, with the variance's floor"],
 ];
 const INPUTS: typeof OUTPUTS = [
   ["gen_inputs", "inferred inputs"],
   ["input_mean", "their posterior mean"],
   ["input_logvar", "and log-variance"],
+  ["input_std", "and deviation, with the variance's floor"],
 ];
 
 export function inferView({ model, datasets }: Pick<ModelView, "model" | "datasets">): Child {

@@ -8,7 +8,8 @@ import type { ShapedArray } from "../validate.ts";
 import { arraysOf, textArray } from "./arrays_of.ts";
 import type { Hdf5Tree } from "./hdf5/tree.ts";
 
-function treeOf(arrays: Readonly<Record<string, NpyArray | NpyText>>): Hdf5Tree {
+/** A file of these arrays, all in its root. */
+export function treeOf(arrays: Readonly<Record<string, NpyArray | NpyText>>): Hdf5Tree {
   return {
     groups: [],
     datasets: Object.entries(arrays).map(([path, array]) => ({ path, array })),
@@ -55,17 +56,26 @@ export function lfadsTorchTree(dataset: Dataset, split: GivenSplit): Hdf5Tree {
     ...behaviour_BTD,
     inds: { shape: [trials], data: Int32Array.from({ length: trials }, (_, i) => i) },
   };
-  const arrays: Record<string, NpyArray | NpyText> = {};
-  for (const [prefix, indices] of [["train", split.train], ["valid", split.evaluation]] as const) {
-    for (const [key, array] of Object.entries(rows)) {
-      arrays[`${prefix}_${key}`] = chosen(array, indices);
-    }
-  }
+  const arrays: Record<string, NpyArray | NpyText> = rowsOfSplit(rows, split);
   if (truth) arrays.conversion_factor = npyArray([], Float64Array.of(1));
   if (binWidth !== null) arrays.bin_width_s = npyArray([], Float64Array.of(binWidth));
   if (conditionNames) arrays.condition_names = textArray(conditionNames);
   if (neurons) arrays.neurons = textArray(neurons);
   return treeOf(arrays);
+}
+
+/** Arrays with a row for each trial, once with the rows of `train_` and once with those of `valid_`. */
+export function rowsOfSplit(
+  rows: Readonly<Record<string, ShapedArray>>,
+  split: GivenSplit,
+): Record<string, NpyArray> {
+  const arrays: Record<string, NpyArray> = {};
+  for (const [prefix, indices] of [["train", split.train], ["valid", split.evaluation]] as const) {
+    for (const [key, array] of Object.entries(rows)) {
+      arrays[`${prefix}_${key}`] = chosen(array, indices);
+    }
+  }
+  return arrays;
 }
 
 /** Some rows of an array. */

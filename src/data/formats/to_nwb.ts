@@ -21,7 +21,8 @@ function text(data: string[], shape = [data.length]): NpyText {
   return { shape, dtype: "text", data };
 }
 
-function typed(type: string, namespace: string, more: Attributes = {}): Attributes {
+/** Attributes of an object of a type that a namespace of NWB defines. */
+export function nwbType(type: string, namespace: string, more: Attributes = {}): Attributes {
   return { neurodata_type: type, namespace, object_id: crypto.randomUUID(), ...more };
 }
 
@@ -43,12 +44,12 @@ export function nwbTree(dataset: Dataset): Hdf5Tree {
     ...(condition ? ["condition"] : []),
     ...(split ? ["split"] : []),
   ];
-  const column = (description: string) => typed("VectorData", "hdmf-common", { description });
+  const column = (description: string) => nwbType("VectorData", "hdmf-common", { description });
   const trialColumns: Datasets = [
     {
       path: "intervals/trials/id",
       array: npyArray([trials], Int32Array.from(starts.keys())),
-      attributes: typed("ElementIdentifiers", "hdmf-common"),
+      attributes: nwbType("ElementIdentifiers", "hdmf-common"),
     },
     {
       path: "intervals/trials/start_time",
@@ -82,7 +83,7 @@ export function nwbTree(dataset: Dataset): Hdf5Tree {
     groups: [
       {
         path: "",
-        attributes: typed("NWBFile", "core", { nwb_version: NWB_VERSION }),
+        attributes: nwbType("NWBFile", "core", { nwb_version: NWB_VERSION }),
       },
       { path: "acquisition" },
       { path: "analysis" },
@@ -94,14 +95,14 @@ export function nwbTree(dataset: Dataset): Hdf5Tree {
       { path: "intervals" },
       {
         path: "intervals/trials",
-        attributes: typed("TimeIntervals", "core", {
+        attributes: nwbType("TimeIntervals", "core", {
           colnames: columns,
           description: "trials, one behind the other",
         }),
       },
       {
         path: "units",
-        attributes: typed("Units", "core", {
+        attributes: nwbType("Units", "core", {
           colnames: ["spike_times"],
           description:
             `neurons whose spikes were counted in bins of ${binWidth} s: where in its bin a ` +
@@ -159,12 +160,12 @@ function unitDatasets(
     {
       path: "units/id",
       array: npyArray([N], ids),
-      attributes: typed("ElementIdentifiers", "hdmf-common"),
+      attributes: nwbType("ElementIdentifiers", "hdmf-common"),
     },
     {
       path: "units/spike_times",
       array: npyArray([spikes], times),
-      attributes: typed("VectorData", "hdmf-common", {
+      attributes: nwbType("VectorData", "hdmf-common", {
         description: "times of the spikes in seconds, made up within bins",
         resolution: binWidth,
       }),
@@ -172,7 +173,7 @@ function unitDatasets(
     {
       path: "units/spike_times_index",
       array: npyArray([N], ends),
-      attributes: typed("VectorIndex", "hdmf-common", {
+      attributes: nwbType("VectorIndex", "hdmf-common", {
         description: "where the spikes of each unit end",
         target: { to: "units/spike_times" },
       }),

@@ -2,11 +2,19 @@
 import { npyArray, writeNpy } from "../../data/npy.ts";
 import { tensor, writeSafetensors } from "../../data/safetensors.ts";
 import type { NamedArray } from "../service.ts";
+import { MOST_JSON_NUMBERS, nestedJson } from "../../data/nested_json.ts";
 import { dtypeOf } from "./dtypes.ts";
 import { NotAcceptableError } from "./errors.ts";
 import { negotiate } from "./media.ts";
 import { storedZip } from "./stored_zip.ts";
-import { type ArrayFormat, MEDIA_TYPES, SINGLE, TENSOR_HEADERS } from "./types.ts";
+import {
+  ANSWER_TYPES,
+  type AnswerFormat,
+  type ArrayFormat,
+  MEDIA_TYPES,
+  SINGLE,
+  TENSOR_HEADERS,
+} from "./types.ts";
 
 /** Bytes, and what has to be said about them. */
 export interface Encoded {
@@ -17,9 +25,13 @@ export interface Encoded {
 /** What an answer says beside its arrays. */
 export type Facts = Readonly<Record<string, string | number | null>>;
 
+/** Formats that are written where there is no other thread and no library. */
+export const INLINE_ANSWERS = Object.keys(MEDIA_TYPES) as readonly ArrayFormat[];
+
 /**
  * The format of an answer: what `Accept` likes best, of equals the request's own, then .npz.
  *
+ * @param answers formats that can be written: see `ArrayCodec`
  * @throws {NotAcceptableError} where nothing that may be sent can hold `count` arrays
  *
  * @example
@@ -32,14 +44,18 @@ export type Facts = Readonly<Record<string, string | number | null>>;
  * assert.throws(() => answerFormat("application/octet-stream", "json", 8)); // it holds one array
  * ```
  */
-export function answerFormat(accept: string | null, body: ArrayFormat, count: number): ArrayFormat {
-  const formats = [body, ...Object.keys(MEDIA_TYPES) as ArrayFormat[]].filter((format) =>
-    count === 1 || !SINGLE.includes(format)
-  );
-  const type = negotiate(accept, formats.map((format) => MEDIA_TYPES[format]));
-  const format = formats.find((name) => MEDIA_TYPES[name] === type);
+export function answerFormat(
+  accept: string | null,
+  body: ArrayFormat,
+  count: number,
+  answers: readonly AnswerFormat[] = INLINE_ANSWERS,
+): AnswerFormat {
+  const single: readonly AnswerFormat[] = SINGLE;
+  const formats = [body, ...answers].filter((format) => count === 1 || !single.includes(format));
+  const type = negotiate(accept, formats.map((format) => ANSWER_TYPES[format]));
+  const format = formats.find((name) => ANSWER_TYPES[name] === type);
   if (format) return format;
-  const offered = [...new Set(formats.map((name) => MEDIA_TYPES[name]))].join(", ");
+  const offered = [...new Set(formats.map((name) => ANSWER_TYPES[name]))].join(", ");
   throw new NotAcceptableError(
     `Cannot answer: expected Accept to allow one of ${offered}${
       count === 1
@@ -120,9 +136,6 @@ export function requireFinite(
   );
 }
 
-/** Most numbers of an answer as text: no string is longer than 2^29 characters, and some numbers take 25. */
-const MOST_TEXT = 2 ** 24;
-
 /** @throws {NotAcceptableError} where arrays are too large to be written as text */
 export function requireText(
   arrays: Iterable<{ readonly data: { readonly length: number } }>,
@@ -130,9 +143,9 @@ export function requireText(
 ): void {
   let numbers = 0;
   for (const { data } of arrays) numbers += data.length;
-  if (numbers <= MOST_TEXT) return;
+  if (numbers <= MOST_JSON_NUMBERS) return;
   throw new NotAcceptableError(
-    `Cannot answer as JSON: expected at most ${MOST_TEXT} numbers, found ${numbers}; ${instead}.`,
+    `Cannot answer as JSON: expected at most ${MOST_JSON_NUMBERS} numbers, found ${numbers}; ${instead}.`,
   );
 }
 
@@ -140,13 +153,7 @@ function json(arrays: ReadonlyMap<string, NamedArray>, facts: Facts): string {
   requireText(arrays.values(), `${MEDIA_TYPES.npz} and ${MEDIA_TYPES.safetensors} can hold it`);
   const parts = [...arrays].map(([name, { shape, data }]) => {
     requireFinite(name, data, `${MEDIA_TYPES.npz} and ${MEDIA_TYPES.safetensors} can hold it`);
-    let at = 0;
-    const nested = (axis: number): string => {
-      const length = shape[axis];
-      if (axis === shape.length - 1) return `[${data.subarray(at, at += length).join(",")}]`;
-      return `[${Array.from({ length }, () => nested(axis + 1)).join(",")}]`;
-    };
-    return `${JSON.stringify(name)}:${nested(0)}`;
+    return `${JSON.stringify(name)}:${nestedJson(shape, data)}`;
   });
   return `{${JSON.stringify(facts).slice(1, -1)},"arrays":{${parts.join(",")}}}`;
 }

@@ -24,6 +24,22 @@ export const MEDIA_TYPES = {
 export type ArrayFormat = keyof typeof MEDIA_TYPES;
 
 /**
+ * Names of the formats that answers may have: those of bodies, and HDF5, which takes a library that
+ * only a server has.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { ANSWER_TYPES } from "latentd";
+ *
+ * assert.equal(ANSWER_TYPES.hdf5, "application/x-hdf5");
+ * ```
+ */
+export const ANSWER_TYPES = { ...MEDIA_TYPES, hdf5: "application/x-hdf5" } as const;
+
+export type AnswerFormat = keyof typeof ANSWER_TYPES;
+
+/**
  * Headers of a raw tensor: its name, its shape (`8,50,100`) and its dtype as NumPy names it.
  *
  * @example

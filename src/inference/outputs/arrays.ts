@@ -1,0 +1,70 @@
+/** What was inferred, as the arrays that files hold. */
+import { type NpyArray, npyArray } from "../../data/npy.ts";
+import type { Model } from "../../model/model.ts";
+import type { Posterior } from "../posterior.ts";
+
+/** How arrays are written. */
+export interface ArrayOptions {
+  /** seconds per bin, for `rates_hz`; null where it is not known */
+  readonly binWidth: number | null;
+  /** as float64, as the reference computes; else float32 */
+  readonly wide?: boolean;
+}
+
+/**
+ * Every array of a posterior by its name, trials first: what `infer --out` and the server answer.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import {
+ *   architecture,
+ *   createReferenceExecutor,
+ *   infer,
+ *   initialise,
+ *   outputArrays,
+ *   parseHyperparameters,
+ * } from "latentd";
+ *
+ * const hyperparameters = parseHyperparameters({ generatorUnits: 2, factors: 2 });
+ * const shape = architecture(hyperparameters, 5, 3);
+ * const params_P = initialise(shape, hyperparameters, 0, Float64Array.of(1, 2, 1));
+ * const origin = { seed: 0, step: 0, binWidth: 0.01 };
+ * const model = { ...origin, hyperparameters, architecture: shape, params_P };
+ *
+ * const data = { counts_BTN: new Uint8Array(2 * 5 * 3), trials: 2, T: 5, N: 3 };
+ * const posterior = await infer(createReferenceExecutor(), model, data, { samples: 0 });
+ * const { rates, rates_hz } = outputArrays(posterior, model, { binWidth: 0.01 });
+ * assert.deepEqual(rates.shape, [2, 5, 3]); // spikes per bin
+ * assert.ok(Math.abs(rates_hz.data[0] / rates.data[0] - 100) < 1e-4); // spikes per second
+ * ```
+ */
+export function outputArrays(
+  posterior: Posterior,
+  { architecture: { dims } }: Pick<Model, "architecture">,
+  { binWidth, wide = false }: ArrayOptions,
+): Record<string, NpyArray> {
+  const { B } = posterior;
+  const { T, N, U, G, F } = dims;
+  const array = (shape: number[], values: Float64Array) =>
+    npyArray(shape, wide ? values : Float32Array.from(values));
+  return {
+    rates: array([B, T, N], posterior.rates_BTN),
+    ...(binWidth === null
+      ? {}
+      : { rates_hz: array([B, T, N], posterior.rates_BTN.map((rate) => rate / binWidth)) }),
+    log_rates: array([B, T, N], posterior.logRates_BTN),
+    factors: array([B, T, F], posterior.factors_BTF),
+    gen_states: array([B, T, G], posterior.gen_BTG),
+    gen_init: array([B, G], posterior.g0_BG),
+    ic_mean: array([B, G], posterior.icMean_BG),
+    ic_logvar: array([B, G], posterior.icLogVar_BG),
+    ic_std: array([B, G], posterior.icStd_BG),
+    ...(U === 0 ? {} : {
+      gen_inputs: array([B, T, U], posterior.inputs_BTU),
+      input_mean: array([B, T, U], posterior.inputMean_BTU),
+      input_logvar: array([B, T, U], posterior.inputLogVar_BTU),
+      input_std: array([B, T, U], posterior.inputStd_BTU),
+    }),
+  };
+}
