@@ -13,9 +13,14 @@
  * | `D` | encoder directions, 2: forward in time, then backward |
  * | `E` | encoder units in each direction |
  * | `C` | controller units |
+ * | `V` | units of the controller's own encoder in each direction; 0 where it shares the other |
  * | `U` | inferred inputs |
+ * | `X` | external inputs |
+ * | `I` | dimensions of the initial condition |
  * | `G` | generator units |
  * | `F` | factors |
+ * | `W` | the generator's pre-activations: `G`, of a GRU `3G` |
+ * | `Q` | outputs of the readout: `N`, or several for each neuron |
  * | `P` | all parameters |
  * | `K` | fixed-point candidates |
  *
@@ -27,7 +32,10 @@ export interface Dims {
   readonly N: number;
   readonly E: number;
   readonly C: number;
+  readonly V: number;
   readonly U: number;
+  readonly X: number;
+  readonly I: number;
   readonly G: number;
   readonly F: number;
 }

@@ -41,12 +41,16 @@ const decoderBuffers = [
   "backward_HBE",
   "keepEnds_B2E?",
   "ends_B2E",
-  "wInitial_2E2G",
-  "bInitial_2G",
-  "icPriorMean_G",
-  "icPriorLogVar_G",
-  "epsIc_RG",
-  "ic_B2G",
+  "wInitial_2E2I",
+  "bInitial_2I",
+  "icPriorMean_I",
+  "icPriorLogVar_I",
+  "epsIc_RI",
+  "ic_B2I",
+  // z → g0 = z wStart + bStart (absent where I = G and g0 = z)
+  "z_RI?",
+  "wStart_IG?",
+  "bStart_G?",
   // controller (absent when U = 0)
   "conInput_TB3C?",
   "wConFactors_F3C?",
@@ -65,6 +69,8 @@ const decoderBuffers = [
   "epsInputs_TRU?",
   "inputParams_TR2U?",
   "inputs_TRU?",
+  // the external inputs' part of the generator's pre-activations, bias included (absent when X = 0)
+  "genInput_TBW?",
   // generator: `wGenRecurrent` is wA [G][G] for vanilla, the gates [G][2G] for a GRU
   "wGenInput?",
   "wGenRecurrent",
@@ -85,6 +91,7 @@ const decoderBuffers = [
 const decoderInts = [
   "T",
   "E",
+  "I",
   "C",
   "U",
   "G",
@@ -101,6 +108,10 @@ const decoderInts = [
   "dropout",
   /** on the generator's state */
   "dropoutGen",
+  /** bins that the encoder of the initial condition sees: where its forward end stands */
+  "encoderT",
+  /** 1: the factors before bin 0 are Ŵ g0; 0: zeros */
+  "firstFactors",
 ] as const;
 
 const decoderFloats = ["keepRate", "keepRateGen", "varMin"] as const;
@@ -109,11 +120,27 @@ export const KERNELS = {
   /** Ŵ: each factor's weights divided by their L2 norm. */
   prepare: signature(["w_GF", "factorsHat_GF", "norms_F"], ["G", "F"], []),
 
-  /** Dropout on the spikes, then their part of the encoder's gate pre-activations, for all bins. */
+  /**
+   * Dropout on the spikes, then their part of the encoder's gate pre-activations, for all bins that
+   * the encoder sees. What is missing is an input of 0.
+   */
   encoder_input: signature(
     ["counts", "trials_B", "keepSpikes_BTN?", "wInput_ND3E", "b_D3E", "spikes_TBN", "gates_TBD3E"],
-    ["T", "N", "E", /** counts are u16, not u8 */ "wide", "sparse", "dropout"],
-    ["keepRate"],
+    [
+      /** bins that the encoder sees */
+      "T",
+      "N",
+      "E",
+      /** bins of the data */
+      "dataT",
+      /** see `ELEMENT_CODES` */
+      "element",
+      /** 1: some may be missing; 0: none is */
+      "gaps",
+      "sparse",
+      "dropout",
+    ],
+    ["keepRate", /** multiplies every input */ "scale"],
   ),
 
   /** One GRU forward, one backward in time. `gates`: pre-activations in, r u c out. */
@@ -139,7 +166,7 @@ export const KERNELS = {
       "wCandidate_DEE",
       "forward_HBE",
       "backward_HBE",
-      "dEnds_B2E",
+      "dEnds_B2E?",
       "dEnc_TB2E?",
       "dStart_BDE",
     ],
@@ -147,7 +174,11 @@ export const KERNELS = {
     [],
   ),
 
-  /** Dropout on the encodings, then their part of the controller's gate pre-activations. */
+  /**
+   * Dropout on the encodings, then their part of the controller's gate pre-activations. Bin t gets the
+   * forward direction's state after bin t - lag, and the backward one's of bin t + lag; zeros where the
+   * encoder sees no such bin, and in all bins from encoderT on.
+   */
   controller_input: signature(
     [
       "forward_HBE",
@@ -158,14 +189,21 @@ export const KERNELS = {
       "enc_TB2E",
       "conInput_TB3C",
     ],
-    ["T", "E", "C", "dropout"],
+    ["T", "E", "C", "encoderT", "lag", "dropout"],
     ["keepRate"],
   ),
 
   controller_input_backward: signature(
     ["conGates_TR3C", "keepEnc_BT2E?", "wEncoding_2E3C", "dEnc_TB2E"],
-    ["T", "E", "C", "dropout"],
+    ["T", "E", "C", "encoderT", "lag", "dropout"],
     ["keepRate"],
+  ),
+
+  /** The external inputs of the batch, and their part of the generator's pre-activations. */
+  external_input: signature(
+    ["external", "trials_B", "wExternal_XW", "b_W", "external_TBX", "genInput_TBW"],
+    ["T", "X", "W"],
+    [],
   ),
 
   /** Initial condition, sampling, controller, generator, factors, and both KL terms. */
@@ -175,12 +213,14 @@ export const KERNELS = {
   decoder_backward: signature(
     [
       ...decoderBuffers,
-      /** in: from the readout; out: with the controller's part */
-      "dFactors_TRF",
-      "dIc_B2G",
+      /** slots 1…T in: from the readout; out: with the controller's part, and slot 0 */
+      "dFactors_HRF",
+      "dIc_B2I",
+      /** the gradient at g0, where it is not z itself */
+      "dStart_BG?",
       "dEnds_B2E",
       /** mean, then log-variance */
-      "dIcPrior_B2G",
+      "dIcPrior_B2I",
       "dInputParams_TB2U?",
       /** mean, log τ, log noise variance */
       "dInputPrior_B3U?",
@@ -190,11 +230,49 @@ export const KERNELS = {
     decoderFloats,
   ),
 
-  /** Log-rates, Poisson loss, and (gradient = 1) its gradients: `logRates` then holds d logRates. */
+  /**
+   * Log-rates, Poisson loss, and (gradient = 1) its gradients: `logRates` then holds d logRates, and
+   * slots 1…T of `dFactors` are written. What is missing has no loss. With coordinated dropout, what
+   * the encoder saw has none either; what was dropped counts `1 / (1 - keepRate)` times, and what is
+   * missing in `encoded` once.
+   */
   readout: signature(
-    ["factors_HRF", "w_FN", "b_N", "counts", "trials_B", "logRates_TRN", "dFactors_TRF?", "nll_R"],
-    ["T", "N", "F", "wide", "gradient"],
-    [],
+    [
+      "factors_HRF",
+      "w_FN",
+      "b_N",
+      "counts",
+      /** what the encoder reads, where that differs and dropout is coordinated */
+      "encoded?",
+      "trials_B",
+      "keepSpikes_BTN?",
+      "logRates_TRN",
+      "dFactors_HRF?",
+      "nll_R",
+    ],
+    ["T", "N", "F", "element", "gaps", "gradient", "coordinated"],
+    ["keepRate"],
+  ),
+
+  /**
+   * The same for real numbers in place of counts: `outputs` has K numbers for each neuron (see
+   * `FAMILIES`), all neurons' first, and becomes their gradient.
+   */
+  observation: signature(
+    [
+      "factors_HRF",
+      "w_FQ",
+      "b_Q",
+      "values",
+      "encoded?",
+      "trials_B",
+      "keepSpikes_BTN?",
+      "outputs_TRQ",
+      "dFactors_HRF?",
+      "nll_R",
+    ],
+    ["T", "N", "F", /** see `FAMILIES` */ "family", "gaps", "gradient", "coordinated"],
+    ["keepRate", "varMin", /** the least value above 0 (zero-inflated gamma) */ "floor"],
   ),
 
   /** The job table of all `out[m][n] = Σ_rows a[row][m] · d[row][n]`; see `GradientJob`. */
@@ -204,6 +282,8 @@ export const KERNELS = {
   reduce: signature(
     [
       "params_P",
+      /** the L2 penalty of each parameter's square, times `l2Scale` */
+      "l2_P",
       "grads_P?",
       "w_GF?",
       "dw_GF?",
@@ -216,16 +296,20 @@ export const KERNELS = {
       "losses",
     ],
     ["P", "G", "F", "gradient"],
-    ["l2"],
+    [],
   ),
 
-  /** Clip by global norm, then Adam. */
+  /** Clip by global norm, then Adam with decoupled weight decay (AdamW). */
   adam: signature(["params_P", "grads_P", "m_P", "v_P", "losses"], ["P"], [
     "b1",
     "b2",
     "eps",
     "maxNorm",
+    "weightDecay",
   ]),
+
+  /** Adds a part of a batch to the sums of its gradient and losses; the norm is that of the sum. */
+  accumulate: signature(["grads_P", "sum_P", "losses", "sums", "partials"], ["P"], []),
 
   /** Mean over the samples of each trial: [T][R][n] → [T][B][n]. */
   average_samples: signature(["source", "mean"], ["T", "n"], []),
@@ -236,6 +320,14 @@ export const KERNELS = {
     "N",
     "F",
   ], []),
+
+  /** Mean over samples of the expected value, and of the outputs' log-mean (gaussian: mean). */
+  posterior_observations: signature(["factors_HRF", "w_FQ", "b_Q", "rates_TBN", "logRates_TBN"], [
+    "T",
+    "N",
+    "F",
+    "family",
+  ], ["floor"]),
 
   /** Adam on q(h) = mean over units of (F(h, u*) - h)², `iterations` at a time, each point alone. */
   fixed_points: signature(
@@ -280,6 +372,21 @@ export const UPDATE_BIAS = 0.5;
 /** Log-rates are read as at most this in the loss and in its gradient, so that exp cannot overflow. */
 export const MAX_LOG_RATE = 30;
 
+/** How the data are stored, in the kernels' arguments. */
+export const ELEMENT_CODES = { u8: 0, u16: 1, real: 2 } as const;
+
+/** What stands in the data for a number that was not observed, or is hidden. */
+export const MISSING = { u8: 255, u16: 65_535, real: -3e38 } as const;
+
+/** Real numbers below this are missing. */
+export const MISSING_BELOW = -1e38;
+
+/** What the readout's outputs are parameters of, in the kernels' arguments. */
+export const FAMILIES = { poisson: 0, gaussian: 1, gamma: 2, "zero-inflated-gamma": 3 } as const;
+
+/** Outputs for each neuron: log-rate; mean, log-variance; ln α, ln β; ln α, ln β, logit of x > 0. */
+export const OUTPUTS = { poisson: 1, gaussian: 2, gamma: 2, "zero-inflated-gamma": 3 } as const;
+
 /** What changes from one run of a recording to the next; 4-byte fields in this order. */
 export interface Scalars {
   /** trials in this batch */
@@ -299,8 +406,14 @@ export interface Scalars {
   count: number;
   /** fixed points: how many iterations to make; rows K in B */
   iterations: number;
-  klScale: number;
+  /** parts of the batch that are in the sums already */
+  accumulated: number;
+  klIcScale: number;
+  klInputsScale: number;
+  l2Scale: number;
   learningRate: number;
+  /** this part's share of the batch's trials */
+  share: number;
 }
 
 /** Order and kind of the scalars, as the executors lay them out. */
@@ -314,6 +427,10 @@ export const SCALARS = [
   ["firstTrial", "int"],
   ["count", "int"],
   ["iterations", "int"],
-  ["klScale", "float"],
+  ["accumulated", "int"],
+  ["klIcScale", "float"],
+  ["klInputsScale", "float"],
+  ["l2Scale", "float"],
   ["learningRate", "float"],
+  ["share", "float"],
 ] as const satisfies readonly (readonly [keyof Scalars, "int" | "float"])[];
