@@ -59,7 +59,7 @@ async function dispatchTimes(shape: Shape, executor: Executor): Promise<Line[]> 
     program.write("params_P", start_P);
     program.write("counts", data.counts_BTN);
     program.write("trials_B", Array.from({ length: B }, (_, b) => b));
-    const s = scalars({ B, klScale: 1, learningRate: 0 });
+    const s = scalars({ B, learningRate: 0 });
     let best: Line[] = [];
     const end = performance.now() + LONGEST;
     for (let i = 0; i < REPEATS && (i < 2 || performance.now() < end); i++) {

@@ -30,7 +30,7 @@ export function inferTask(shape: Shape, executor: Executor): Task {
   const S = Math.max(1, verified), R = B * S;
 
   const noise: Record<string, Tensor> = verified === 0 ? {} : {
-    epsIc_RG: tensor([R, G], normals("epsIc", R * G)),
+    epsIc_RI: tensor([R, G], normals("epsIc", R * G)),
     ...(U > 0 && { epsInputs_TRU: tensor([T, R, U], normals("epsInputs", T * R * U)) }),
   };
 

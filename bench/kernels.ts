@@ -9,7 +9,7 @@ import { parseArgs } from "node:util";
 import { scalars } from "../src/compute/executor.ts";
 import type { Dispatch } from "../src/compute/recording.ts";
 import { createWasmExecutor } from "../src/compute/wasm.ts";
-import { trainingPlan } from "../src/model/choreography.ts";
+import { trainingPlan } from "../src/model/training_plan.ts";
 import { architecture, stepOptions } from "../src/model/hyperparameters.ts";
 import { parameterLayout } from "../src/model/layout.ts";
 import { fillNormal, seedWords, STREAMS } from "../src/random.ts";
@@ -46,7 +46,7 @@ async function profile(name: ShapeName): Promise<void> {
   program.write("params_P", noise.map((x) => 0.1 * x));
   program.write("counts", counts_BTN);
   program.write("trials_B", Array.from({ length: B }, (_, b) => b));
-  const s = scalars({ B, ...seedWords(1), klScale: 1, learningRate: 0 });
+  const s = scalars({ B, ...seedWords(1), learningRate: 0 });
 
   /** Milliseconds of the fastest run. */
   const time = async (recording: string) => {

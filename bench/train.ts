@@ -32,7 +32,7 @@ export function trainTask(shape: Shape, executor: Executor): Task {
     keepSpikes_BTN: tensor([B, T, N], mask("keepSpikes", h.keepRate, B * T * N)),
     keepEnds_B2E: tensor([B, 2 * E], mask("keepEnds", h.keepRate, B * 2 * E)),
     keepGen_RTG: tensor([B, T, G], mask("keepGen", h.generatorKeepRate, B * T * G)),
-    epsIc_RG: tensor([B, G], normals("epsIc", B * G)),
+    epsIc_RI: tensor([B, G], normals("epsIc", B * G)),
     ...(U > 0 && {
       keepEnc_BT2E: tensor([B, T, 2 * E], mask("keepEnc", h.keepRate, B * T * 2 * E)),
       epsInputs_TRU: tensor([T, B, U], normals("epsInputs", T * B * U)),
@@ -47,7 +47,7 @@ export function trainTask(shape: Shape, executor: Executor): Task {
       program.write("counts", firstTrials(data, B));
       program.write("trials_B", Array.from({ length: B }, (_, b) => b));
       for (const [name, { data }] of Object.entries(noise)) program.write(name, data);
-      await program.run("gradient", scalars({ B, klScale: KL_SCALE }));
+      await program.run("gradient", scalars({ B, klIcScale: KL_SCALE, klInputsScale: KL_SCALE }));
       const losses = await program.read("losses");
       return {
         losses: Object.fromEntries(LOSSES.map((name, i) => [name, losses[i]])),
@@ -84,7 +84,8 @@ export function trainTask(shape: Shape, executor: Executor): Task {
         seedLo: SEED,
         step,
         count: step + 1,
-        klScale: klScale(h, step),
+        klIcScale: klScale(h, step),
+        klInputsScale: klScale(h, step),
         learningRate: learningRate(h, step),
       });
       step++;

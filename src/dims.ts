@@ -32,13 +32,19 @@ export interface Dims {
   readonly N: number;
   readonly E: number;
   readonly C: number;
-  readonly V: number;
   readonly U: number;
-  readonly X: number;
-  readonly I: number;
   readonly G: number;
   readonly F: number;
+  /** absent: the controller shares the encoder of the initial condition */
+  readonly V?: number;
+  /** absent: no external inputs */
+  readonly X?: number;
+  /** absent: `G`, and the initial condition is the generator's first state itself */
+  readonly I?: number;
 }
+
+/** What the data are taken for: counts, or real numbers. */
+export type Observation = "poisson" | "gaussian" | "gamma" | "zero-inflated-gamma";
 
 /** The generator's cell. */
 export type CellKind = "vanilla" | "gru";

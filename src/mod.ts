@@ -60,15 +60,24 @@ export {
   parseHyperparameters,
   stepOptions,
 } from "./model/hyperparameters.ts";
-export { type Architecture, type Layout, parameterLayout, type Slice } from "./model/layout.ts";
+export {
+  type Architecture,
+  type Layout,
+  parameterLayout,
+  type Shape,
+  shapeOf,
+  type Slice,
+} from "./model/layout.ts";
 export { initialise } from "./model/initialise.ts";
 export { type Model, parameter } from "./model/model.ts";
-export { posteriorPlan, trainingPlan } from "./model/choreography.ts";
+export { posteriorPlan } from "./model/posterior_plan.ts";
+export { trainingPlan } from "./model/training_plan.ts";
 export { fromReference, toReference } from "./model/reference_names.ts";
-export { heldOutNeurons } from "./data/held_out.ts";
-export { klScale, learningRate } from "./model/schedules.ts";
+export { l2Penalties } from "./model/penalties.ts";
+export { klScale, l2Scale, learningRate } from "./model/schedules.ts";
 
 // data: datasets, files, simulators
+export { heldOutNeurons } from "./data/held_out.ts";
 export {
   type Dataset,
   type DatasetArrays,

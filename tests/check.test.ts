@@ -14,7 +14,7 @@ import { scalars } from "../src/compute/executor.ts";
 import { LOSSES } from "../src/compute/kernels.ts";
 import { createReferenceExecutor } from "../src/compute/reference.ts";
 import { InputError } from "../src/errors.ts";
-import { trainingPlan } from "../src/model/choreography.ts";
+import { trainingPlan } from "../src/model/training_plan.ts";
 import { type Architecture, parameterLayout } from "../src/model/layout.ts";
 import { toReference } from "../src/model/reference_names.ts";
 import { fillNormal, seedWords, STREAMS } from "../src/random.ts";
@@ -314,14 +314,14 @@ async function writeLfads(model: Architecture, B: number, keep_rate: number): Pr
     params_P,
     counts: spikes,
     trials_B: Float64Array.from({ length: B }, (_, b) => b),
-    epsIc_RG: normals(B * G),
+    epsIc_RI: normals(B * G),
     keepSpikes_BTN: mask(B * T * N),
     keepEnds_B2E: mask(B * 2 * E),
     keepGen_RTG: mask(B * T * G),
     ...(U > 0 && { keepEnc_BT2E: keep_enc, epsInputs_TRU }),
   };
   for (const [buffer, values] of Object.entries(given)) program.write(buffer, values);
-  const run = scalars({ B, klScale: 0.5 });
+  const run = scalars({ B, klIcScale: 0.5, klInputsScale: 0.5 });
   await program.run("forward", run);
   const timed = async (buffer: string, slot: number, n: number) =>
     byTrial(await program.read(buffer), slot, [B, T, n]);
@@ -329,7 +329,7 @@ async function writeLfads(model: Architecture, B: number, keep_rate: number): Pr
     (rows as Json[]).map((row) =>
       Array.isArray((row as Json[])[0]) ? columns(row, from, to) : (row as Json[]).slice(from, to)
     );
-  const ic = nest(await program.read("ic_B2G"), [B, 2 * G]);
+  const ic = nest(await program.read("ic_B2I"), [B, 2 * G]);
   const forward = await timed("forward_HBE", 1, E) as number[][][];
   const backward = await timed("backward_HBE", 0, E) as number[][][];
   const outputs: JsonObject = {
@@ -382,7 +382,7 @@ async function writeLfads(model: Architecture, B: number, keep_rate: number): Pr
     params: tree(params_P),
     spikes_BTN: nest(spikes, [B, T, N]),
     noise: {
-      eps_ic_BG: nest(given.epsIc_RG, [B, G]),
+      eps_ic_BG: nest(given.epsIc_RI, [B, G]),
       eps_ii_BTU: nest(eps_ii_BTU, [B, T, U]),
       keep_x_BTN: nest(given.keepSpikes_BTN, [B, T, N]),
       keep_ic_B2E: nest(given.keepEnds_B2E, [B, 2 * E]),

@@ -8,7 +8,8 @@ import { drawParameters } from "../src/check/random_shapes.ts";
 import { scalars } from "../src/compute/executor.ts";
 import { LOSSES } from "../src/compute/kernels.ts";
 import { createReferenceExecutor } from "../src/compute/reference.ts";
-import { type StepOptions, trainingPlan } from "../src/model/choreography.ts";
+import type { StepOptions } from "../src/model/choreography.ts";
+import { trainingPlan } from "../src/model/training_plan.ts";
 import { type Architecture, parameterLayout } from "../src/model/layout.ts";
 import { fillNormal, fillUniform, seedWords, STREAMS } from "../src/random.ts";
 import { autoregression, kl } from "../src/reference/gaussian.ts";
@@ -97,12 +98,12 @@ function trial(
   const forward = direction(0, bins), backward = direction(1, bins.toReversed());
   const enc = bins.map((t) => times([...forward[t], ...backward[t]], noise.keepEnc[t]));
   const ends = times([...backward[0], ...forward[T - 1]], noise.keepEnds);
-  const ic = add(through(ends, p("initialCondition.w_2E2G"), 2 * G), p("initialCondition.b_2G"));
+  const ic = add(through(ends, p("initialCondition.w_2E2I"), 2 * G), p("initialCondition.b_2I"));
 
   // sample
   const icMean = ic.slice(0, G), icVar = variance(ic.slice(G));
   let g: Vector = icMean.map((m, i) => m + Math.sqrt(icVar[i]) * noise.epsIc[i]);
-  const klIc = divergence(icMean, icVar, p("icPrior.mean_G"), variance(p("icPrior.logVar_G")));
+  const klIc = divergence(icMean, icVar, p("icPrior.mean_I"), variance(p("icPrior.logVar_I")));
 
   // decode
   const w = p("factors.w_GF");
@@ -195,7 +196,9 @@ Deno.test("the reference computes the model's equations, trial by trial", async 
         keepRate,
         generatorKeepRate,
         varMin: 1e-3,
-        l2: 0.01,
+        coordinatedDropout: 0,
+        observationFloor: 0,
+        weightDecay: 0,
         adamB1: 0.9,
         adamB2: 0.999,
         adamEps: 1e-4,
@@ -209,7 +212,7 @@ Deno.test("the reference computes the model's equations, trial by trial", async 
         fillUniform(at, row++, new Float64Array(n)).map((x) => x < 0.7 ? 1 : 0);
       const given: Record<string, Float64Array> = {
         counts: fillUniform(at, row++, new Float64Array(B * T * N)).map((x) => Math.floor(4 * x)),
-        epsIc_RG: normals(B * G),
+        epsIc_RI: normals(B * G),
         keepSpikes_BTN: mask(B * T * N),
         keepEnds_B2E: mask(B * 2 * E),
         keepGen_RTG: mask(B * T * G),
@@ -221,7 +224,7 @@ Deno.test("the reference computes the model's equations, trial by trial", async 
       program.write("params_P", params_P);
       program.write("trials_B", Array.from({ length: B }, (_, b) => b));
       for (const [buffer, values] of Object.entries(given)) program.write(buffer, values);
-      await program.run("forward", scalars({ B, klScale }));
+      await program.run("forward", scalars({ B, klIcScale: klScale, klInputsScale: klScale }));
       const losses = await program.read("losses");
       const logRates_TRN = await program.read("logRates_TRN");
       const inputs_TRU = U > 0 ? await program.read("inputs_TRU") : new Float64Array(0);
@@ -242,7 +245,7 @@ Deno.test("the reference computes the model's equations, trial by trial", async 
           params_P,
           bins(given.counts, b, N),
           {
-            epsIc: [...given.epsIc_RG.subarray(b * G, (b + 1) * G)],
+            epsIc: [...given.epsIc_RI.subarray(b * G, (b + 1) * G)],
             epsInputs: Array.from(
               { length: T },
               (_, t) =>

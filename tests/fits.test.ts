@@ -5,7 +5,8 @@ import { drawParameters } from "../src/check/random_shapes.ts";
 import { type Executor, type Program, scalars } from "../src/compute/executor.ts";
 import type { Scalars } from "../src/compute/kernels.ts";
 import { PlanBuilder } from "../src/compute/recording.ts";
-import { type PlanSizes, type StepOptions, trainingPlan } from "../src/model/choreography.ts";
+import type { PlanSizes, StepOptions } from "../src/model/choreography.ts";
+import { trainingPlan } from "../src/model/training_plan.ts";
 import { type Architecture, parameterLayout } from "../src/model/layout.ts";
 import { fillUniform, seedWords, STREAMS } from "../src/random.ts";
 import { withExecutors } from "./executors.ts";
@@ -14,7 +15,9 @@ const OPTIONS: StepOptions = {
   keepRate: 0.8,
   generatorKeepRate: 0.9,
   varMin: 1e-3,
-  l2: 1e-3,
+  coordinatedDropout: 0,
+  observationFloor: 0,
+  weightDecay: 0,
   adamB1: 0.9,
   adamB2: 0.999,
   adamEps: 1e-4,
@@ -22,7 +25,7 @@ const OPTIONS: StepOptions = {
 };
 
 /** What a step changes, and what it computes on the way. */
-const BUFFERS = ["params_P", "m_P", "v_P", "grads_P", "losses", "gen_HRG", "epsIc_RG", "partials"];
+const BUFFERS = ["params_P", "m_P", "v_P", "grads_P", "losses", "gen_HRG", "epsIc_RI", "partials"];
 
 interface Case {
   readonly model: Architecture;
@@ -77,7 +80,8 @@ function drawsOf({ model, B, trials, seed }: Case, fit: number) {
         ...seedWords(seed + fit),
         step,
         count: step + 1,
-        klScale: 0.3 + 0.1 * step,
+        klIcScale: 0.3 + 0.1 * step,
+        klInputsScale: 0.4 + 0.1 * step,
         learningRate: 0.01,
       }),
   };

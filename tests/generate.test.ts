@@ -38,8 +38,8 @@ function linear(): Model {
   parameter(model, "factors.w_GF").set([3, 1, 4, -1]);
   parameter(model, "readout.w_FN").set([1, -0.5, 0.2, 0.3, 0.4, -1]);
   parameter(model, "readout.b_N").set([0, -1, 0.5]);
-  parameter(model, "icPrior.mean_G").set([0.5, -1]);
-  parameter(model, "icPrior.logVar_G").set([Math.log(0.2), Math.log(0.04)]);
+  parameter(model, "icPrior.mean_I").set([0.5, -1]);
+  parameter(model, "icPrior.logVar_I").set([Math.log(0.2), Math.log(0.04)]);
   parameter(model, "inputPrior.mean_U").set([0.3]);
   parameter(model, "inputPrior.logTau_U").set([Math.log(2)]);
   parameter(model, "inputPrior.logNoiseVar_U").set([Math.log(0.05)]);

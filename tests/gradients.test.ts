@@ -10,7 +10,8 @@ import { type Executor, type Program, scalars } from "../src/compute/executor.ts
 import type { Plan } from "../src/compute/recording.ts";
 import { createReferenceExecutor } from "../src/compute/reference.ts";
 import { InputError } from "../src/errors.ts";
-import { type StepOptions, trainingPlan } from "../src/model/choreography.ts";
+import type { StepOptions } from "../src/model/choreography.ts";
+import { trainingPlan } from "../src/model/training_plan.ts";
 import { type Architecture, parameterLayout } from "../src/model/layout.ts";
 import { fillUniform, seedWords, STREAMS } from "../src/random.ts";
 import { withExecutors } from "./executors.ts";
@@ -169,7 +170,9 @@ Deno.test("models beyond every block size: each executor's gradient is the refer
     keepRate: 0.75,
     generatorKeepRate: 0.875,
     varMin: 2 ** -10,
-    l2: 2 ** -9,
+    coordinatedDropout: 0,
+    observationFloor: 0,
+    weightDecay: 0,
     adamB1: 0.9,
     adamB2: 0.999,
     adamEps: 1e-4,
@@ -183,7 +186,7 @@ Deno.test("models beyond every block size: each executor's gradient is the refer
       const at = { ...seedWords(1), stream: STREAMS.poisson };
       const counts = fillUniform(at, 0, new Float64Array(B * T * N))
         .map((x) => x < density ? 1 + Math.floor(3 * x) : 0);
-      const run = scalars({ B, ...seedWords(99), step: 2, klScale: 0.5 });
+      const run = scalars({ B, ...seedWords(99), step: 2, klIcScale: 0.5, klInputsScale: 0.5 });
       const found: Float64Array[] = [];
       for (const executor of all) {
         const program = await executor.load(

@@ -7,12 +7,9 @@ import type { Executor, Program } from "../src/compute/executor.ts";
 import { scalars } from "../src/compute/executor.ts";
 import { LOSSES, type Scalars } from "../src/compute/kernels.ts";
 import { createWasmExecutor } from "../src/compute/wasm.ts";
-import {
-  type PlanSizes,
-  posteriorPlan,
-  type StepOptions,
-  trainingPlan,
-} from "../src/model/choreography.ts";
+import type { PlanSizes, StepOptions } from "../src/model/choreography.ts";
+import { posteriorPlan } from "../src/model/posterior_plan.ts";
+import { trainingPlan } from "../src/model/training_plan.ts";
 import { type Architecture, parameterLayout } from "../src/model/layout.ts";
 import { fillKeep, fillNormal, fillUniform, seedWords, STREAMS } from "../src/random.ts";
 import { withExecutors } from "./executors.ts";
@@ -21,7 +18,9 @@ const OPTIONS: StepOptions = {
   keepRate: 0.75,
   generatorKeepRate: 0.875,
   varMin: 2 ** -10,
-  l2: 2 ** -9,
+  coordinatedDropout: 0,
+  observationFloor: 0,
+  weightDecay: 0,
   adamB1: 0.9,
   adamB2: 0.999,
   adamEps: 1e-4,
@@ -75,7 +74,7 @@ function draw(model: Architecture): Data {
   return { params_P, counts };
 }
 
-const RUN = scalars({ B, ...seedWords(2 ** 40 + 9), step: 17, firstTrial: 21, klScale: 0.5 });
+const RUN = scalars({ B, ...seedWords(2 ** 40 + 9), step: 17, firstTrial: 21, klIcScale: 0.5, klInputsScale: 0.5 });
 
 /** One plan, loaded and filled. */
 async function load(
@@ -114,7 +113,7 @@ function perTrial({ dims: { T, N, C, U, G, F } }: Architecture) {
     ["logRates_TRN", T, N],
     ["gen_HRG", T + 1, G],
     ["factors_HRF", T + 1, F],
-    ["ic_B2G", 1, 2 * G],
+    ["ic_B2I", 1, 2 * G],
     ["nll_R", 1, 1],
     ["klIc_R", 1, 1],
   ];
@@ -191,7 +190,7 @@ function explicitNoise(model: Architecture, run: Scalars): Record<string, Float6
     },
   );
   return {
-    epsIc_RG: rows(normal(STREAMS.epsIc), 1, G),
+    epsIc_RI: rows(normal(STREAMS.epsIc), 1, G),
     keepSpikes_BTN: rows(keep(STREAMS.keepSpikes, keepRate), T, N),
     keepEnds_B2E: rows(keep(STREAMS.keepEnds, keepRate), 1, 2 * E),
     keepGen_RTG: rows(keep(STREAMS.keepGen, generatorKeepRate), T, G),
@@ -375,15 +374,15 @@ Deno.test("noise and masks that are drawn, given explicitly, change nothing", as
     const gradient = await outputs(drawn, "gradient", RUN, ["grads_P", "losses"]);
     // The masks are whole numbers: all executors draw the same. Normals are as exact as the executor's
     // log, root and cosine, 1e-6 in float32; its own draws, which it leaves in the buffer, go back in.
-    const epsIc_RG = await drawn.read("epsIc_RG");
+    const epsIc_RI = await drawn.read("epsIc_RI");
     const most = executor.info.name === "reference" ? 0 : 4e-6;
     const near = (ours: Float64Array, theirs: Float64Array) =>
       ours.forEach((x, i) =>
         assert.ok(Math.abs(x - theirs[i]) <= most, `${x} for ${theirs[i]}, ${name}`)
       );
-    assert.equal(epsIc_RG.length, B * G);
-    near(epsIc_RG, noise.epsIc_RG);
-    const given: Record<string, Float64Array> = { ...noise, epsIc_RG };
+    assert.equal(epsIc_RI.length, B * G);
+    near(epsIc_RI, noise.epsIc_RI);
+    const given: Record<string, Float64Array> = { ...noise, epsIc_RI };
     if (U > 0) {
       given.epsInputs_TRU = await drawn.read("epsInputs_TRU");
       assert.equal(given.epsInputs_TRU.length, T * B * U);
@@ -418,7 +417,7 @@ Deno.test("the average of S posterior samples is the average of S runs of one", 
     const names = posteriorBuffers(model).map(([buffer]) => buffer);
     const together = await load(executor, model, data, { S }, posteriorPlan);
     const wanted = await outputs(together, "sample", { ...RUN, S }, names);
-    const epsIc_RG = await together.read("epsIc_RG");
+    const epsIc_RI = await together.read("epsIc_RI");
     const epsInputs_TRU = U > 0 ? await together.read("epsInputs_TRU") : new Float64Array(0);
     together.free();
 
@@ -435,9 +434,9 @@ Deno.test("the average of S posterior samples is the average of S runs of one", 
           const row = Math.floor(i / n);
           return values[(row * S + k) * n + i % n];
         });
-      const eps = rows(epsIc_RG, 1, G);
+      const eps = rows(epsIc_RI, 1, G);
       firsts.push(String(eps[0]));
-      alone.write("epsIc_RG", eps);
+      alone.write("epsIc_RI", eps);
       if (U > 0) alone.write("epsInputs_TRU", rows(epsInputs_TRU, T, U));
       const found = await outputs(alone, "sample", RUN, names);
       for (const buffer of names) {
@@ -480,7 +479,7 @@ Deno.test("klScale 0 takes the KL terms out of the total, and the priors out of 
     const options = { ...OPTIONS, l2: 0 };
     const program = await load(executor, model, data, { options });
     const at = async (klScale: number) => {
-      const found = await outputs(program, "gradient", { ...RUN, klScale }, ["grads_P", "losses"]);
+      const found = await outputs(program, "gradient", { ...RUN, klIcScale: klScale, klInputsScale: klScale }, ["grads_P", "losses"]);
       const [total, nll, klIc, klInputs] = found.losses;
       return { ...found, total, nll, kl: klIc + klInputs };
     };

@@ -149,7 +149,7 @@ export function readoutRun({ B, S, T, N, F, wide, gradient }: Readout): KernelRu
     counts: plan.buffer("counts", trials * T * N, wide ? "u16" : "u8", { shared: true }),
     trials_B: plan.buffer("trials", B, "u32"),
     logRates_TRN: plan.buffer("logRates", T * R * N),
-    dFactors_TRF: plan.buffer("dFactors", T * R * F),
+    dFactors_HRF: plan.buffer("dFactors", T * R * F),
     nll_R: plan.buffer("nll", R),
   }, { T, N, F, wide, gradient });
   // log-rates of a size that does not grow with the number of factors
@@ -222,7 +222,7 @@ function extremeReadout(): KernelCase {
     counts: plan.buffer("counts", N, "u8", { shared: true }),
     trials_B: plan.buffer("trials", 1, "u32"),
     logRates_TRN: plan.buffer("logRates", N),
-    dFactors_TRF: plan.buffer("dFactors", 1),
+    dFactors_HRF: plan.buffer("dFactors", 1),
     nll_R: plan.buffer("nll", 1),
   }, { T: 1, N, F: 1, wide: 0, gradient: 1 });
   return {
@@ -254,7 +254,7 @@ function lostReadout(): KernelCase {
     counts: plan.buffer("counts", B * T * N, "u8", { shared: true }),
     trials_B: plan.buffer("trials", B, "u32"),
     logRates_TRN: plan.buffer("logRates", T * B * N),
-    dFactors_TRF: plan.buffer("dFactors", T * B),
+    dFactors_HRF: plan.buffer("dFactors", T * B),
     nll_R: plan.buffer("nll", B),
   }, { T, N, F, wide: 0, gradient: 1 });
   const factors = new Float64Array((T + 1) * B);
@@ -406,7 +406,7 @@ function reduceCase(P: number, G: number, F: number, R: number, gradient: 0 | 1)
     plan,
     inputs: { params, grads, norms, ...rows },
     outputs: ["grads", "losses"],
-    scalars: scalars({ B: R, klScale: 0.25 }),
+    scalars: scalars({ B: R, klIcScale: 0.25, klInputsScale: 0.125 }),
     check(want, got, { quotient, root, chain }) {
       // G products with two quotients, a product, a difference and a quotient
       const through = chain(G + 3 * quotient + 2) - chain(1);

@@ -382,10 +382,10 @@ function decoderCase(shape: DecoderShape, draws: Draws) {
   };
   const inputs: Arrays = {
     ends: draws.normals(B * 2 * E),
-    wInitial_2E2G: draws.normals(2 * E * 2 * G, 0.5),
-    bInitial_2G: draws.normals(2 * G, 0.5, -0.5),
-    icPriorMean_G: draws.normals(G, 0.5),
-    icPriorLogVar_G: draws.normals(G, 0.5, -1),
+    wInitial_2E2I: draws.normals(2 * E * 2 * G, 0.5),
+    bInitial_2I: draws.normals(2 * G, 0.5, -0.5),
+    icPriorMean_I: draws.normals(G, 0.5),
+    icPriorLogVar_I: draws.normals(G, 0.5, -1),
     ...controller,
     wGenRecurrent: draws.normals(G * (cell === 1 ? 2 * G : G), 0.6),
     ...(cell === 1 && { wGenCandidate_GG: draws.normals(G * G, 0.6) }),
@@ -403,11 +403,11 @@ function decoderCase(shape: DecoderShape, draws: Draws) {
     varMin: 1e-3,
     keepEnds_B2E: draws.mask(B * 2 * E),
     keepGen_RTG: draws.mask(B * T * G),
-    epsIc_RG: draws.normals(B * G),
+    epsIc_RI: draws.normals(B * G),
     epsInputs_TRU: draws.normals(T * B * U),
   };
   const cotangent = draws.normals(T * B * F);
-  const run = scalars({ B, klScale });
+  const run = scalars({ B, klIcScale: klScale, klInputsScale: klScale });
   const forward = ({ ends, ...given }: Arrays) => {
     // the decoder reads the encoder's states only at the ends: backward at bin 0, forward at bin T-1
     const forward_HBE = new Float64Array(H * B * E), backward_HBE = new Float64Array(H * B * E);
@@ -421,7 +421,7 @@ function decoderCase(shape: DecoderShape, draws: Draws) {
       forward_HBE,
       backward_HBE,
       ends_B2E: new Float64Array(B * 2 * E),
-      ic_B2G: new Float64Array(B * 2 * G),
+      ic_B2I: new Float64Array(B * 2 * G),
       con_HRC: new Float64Array(H * B * C),
       conGates_TR3C: new Float64Array(T * B * 3 * C),
       conReset_TRC: new Float64Array(T * B * C),
@@ -455,16 +455,16 @@ function decoderGradients(shape: DecoderShape, test: ReturnType<typeof decoderCa
   const R = T * B;
   const a = args("decoder_backward", {
     ...forward(inputs),
-    dFactors_TRF: cotangent.slice(),
-    dIc_B2G: new Float64Array(B * 2 * G),
+    dFactors_HRF: cotangent.slice(),
+    dIc_B2I: new Float64Array(B * 2 * G),
     dEnds_B2E: new Float64Array(B * 2 * E),
-    dIcPrior_B2G: new Float64Array(B * 2 * G),
+    dIcPrior_B2I: new Float64Array(B * 2 * G),
     dInputParams_TB2U: new Float64Array(R * 2 * U),
     dInputPrior_B3U: new Float64Array(B * 3 * U).fill(7), // whatever stood there before
     dStartCon_BC: new Float64Array(B * C),
   });
   decoder_backward(a, run);
-  const icPrior = columnSums(a.dIcPrior_B2G, 2 * G);
+  const icPrior = columnSums(a.dIcPrior_B2I, 2 * G);
   const inputPrior = columnSums(a.dInputPrior_B3U, 3 * U);
   const states = a.gen_HRG.subarray(0, R * G), after = a.gen_HRG.subarray(B * G);
   const factorsBefore = a.factors_HRF.subarray(0, R * F);
@@ -473,10 +473,10 @@ function decoderGradients(shape: DecoderShape, test: ReturnType<typeof decoderCa
   const conGates = columns(a.conGates_TR3C, 3 * C || 1, 0, 2 * C);
   return {
     ends: a.dEnds_B2E,
-    wInitial_2E2G: outer(B, a.ends_B2E, 2 * E, a.dIc_B2G, 2 * G),
-    bInitial_2G: columnSums(a.dIc_B2G, 2 * G),
-    icPriorMean_G: icPrior.slice(0, G),
-    icPriorLogVar_G: icPrior.slice(G),
+    wInitial_2E2I: outer(B, a.ends_B2E, 2 * E, a.dIc_B2I, 2 * G),
+    bInitial_2I: columnSums(a.dIc_B2I, 2 * G),
+    icPriorMean_I: icPrior.slice(0, G),
+    icPriorLogVar_I: icPrior.slice(G),
     ...(U > 0 && {
       conInput_TB3C: a.conGates_TR3C,
       wConFactors_F3C: outer(R, factorsBefore, F, a.conGates_TR3C, 3 * C),
@@ -495,7 +495,7 @@ function decoderGradients(shape: DecoderShape, test: ReturnType<typeof decoderCa
       wGenCandidate_GG: outer(R, a.genReset_TRG, G, columns(a.genGates, 3 * G, 2 * G, G), G),
     }),
     bGen: columnSums(a.genGates, width),
-    factorsHat_GF: outer(R, after, G, a.dFactors_TRF, F),
+    factorsHat_GF: outer(R, after, G, a.dFactors_HRF, F),
   };
 }
 
@@ -557,7 +557,7 @@ Deno.test("readout gives the derivatives of the Poisson loss by factors, weights
           counts,
           trials_B,
           logRates_TRN: new Float64Array(T * B * N),
-          dFactors_TRF: new Float64Array(gradient ? T * B * F : 0),
+          dFactors_HRF: new Float64Array(gradient ? T * B * F : 0),
           nll_R: new Float64Array(B),
         });
         readout(a, run);
@@ -571,7 +571,7 @@ Deno.test("readout gives the derivatives of the Poisson loss by factors, weights
         inputs,
         L,
         {
-          factors: a.dFactors_TRF,
+          factors: a.dFactors_HRF,
           w: outer(T * B, inputs.factors, F, d, N),
           b: columnSums(d, N),
         },
@@ -622,7 +622,7 @@ Deno.test("prepare and reduce: the gradient through the norms, the L2 term, and 
       const perTrial = () => draws.normals(B);
       const nll_R = perTrial(), klIc_R = perTrial();
       const klInputs_R = controlled ? perTrial() : new Float64Array(0);
-      const run = scalars({ B, klScale: 0.4 });
+      const run = scalars({ B, klIcScale: 0.4, klInputsScale: 0.3 });
       const { w_GF, norms_F } = hat(params);
       const losses = new Float64Array(LOSSES.length);
       const dw_GF = grads_P.subarray(rest, rest + G * F);
@@ -921,12 +921,12 @@ Deno.test("a log-rate above its bound counts as the bound in every rate, and as 
   const beyond = MAX_LOG_RATE + 5, rate = Math.exp(MAX_LOG_RATE);
   const one = { T: 1, N: 1, F: 1, w_FN: Float64Array.of(1), b_N: Float64Array.of(beyond) };
   const factors_HRF = Float64Array.of(0, 0);
-  const logRates_TRN = new Float64Array(1), dFactors_TRF = new Float64Array(1);
+  const logRates_TRN = new Float64Array(1), dFactors_HRF = new Float64Array(1);
   const nll_R = new Float64Array(1);
   const read = { counts: Float64Array.of(2), trials_B: Float64Array.of(0), wide: 0, gradient: 1 };
-  readout({ ...one, ...read, factors_HRF, logRates_TRN, dFactors_TRF, nll_R }, scalars({ B: 1 }));
+  readout({ ...one, ...read, factors_HRF, logRates_TRN, dFactors_HRF, nll_R }, scalars({ B: 1 }));
   assert.equal(nll_R[0], rate - 2 * beyond);
-  assert.deepEqual([logRates_TRN[0], dFactors_TRF[0]], [rate - 2, rate - 2]);
+  assert.deepEqual([logRates_TRN[0], dFactors_HRF[0]], [rate - 2, rate - 2]);
 
   const rates_TBN = new Float64Array(1), logRates_TBN = new Float64Array(1);
   posterior_rates({ ...one, factors_HRF, rates_TBN, logRates_TBN }, scalars({ B: 1 }));

@@ -12,7 +12,8 @@ import { traceRecording } from "../src/compute/webgpu/trace.ts";
 import { InputError } from "../src/errors.ts";
 import { infer } from "../src/inference/posterior.ts";
 import { numbersPerTrial } from "../src/inference/posterior_program.ts";
-import { posteriorPlan, trainingPlan } from "../src/model/choreography.ts";
+import { posteriorPlan } from "../src/model/posterior_plan.ts";
+import { trainingPlan } from "../src/model/training_plan.ts";
 import {
   architecture,
   type Hyperparameters,
@@ -37,7 +38,7 @@ function large({ T = SHAPES.S.T, N = SHAPES.S.N, changed = {} }: Large) {
   const sizes = { B, S: 1, trials: B, counts: "u8", density: 0.2 } as const;
   const { buffers, recordings } = trainingPlan(model, stepOptions(hyperparameters), sizes);
   const plan: Plan = { buffers, recordings: { gradient: recordings.gradient } };
-  const run = scalars({ B, step: 2, klScale: 0.5 });
+  const run = scalars({ B, step: 2, klIcScale: 0.5, klInputsScale: 0.5 });
   return { B, T, N, model, plan, run };
 }
 

@@ -77,7 +77,7 @@ Deno.test("deviations are those of the distributions that samples are drawn from
   // that is fixed are; and their spread is the deviation's, within a factor of 2 (20 numbers: ± 16 %)
   let spread = 0;
   posterior.g0_BG.forEach((g0, i) => {
-    const error = (g0 - posterior.icMean_BG[i]) / (posterior.icStd_BG[i] / Math.sqrt(samples));
+    const error = (g0 - posterior.icMean_BI[i]) / (posterior.icStd_BI[i] / Math.sqrt(samples));
     assert.ok(Math.abs(error) < 5, `${i}: ${error}`);
     spread += error ** 2 / posterior.g0_BG.length;
   });
@@ -85,7 +85,7 @@ Deno.test("deviations are those of the distributions that samples are drawn from
   const { varMin } = model.hyperparameters;
   for (
     const [std, logVar] of [
-      [posterior.icStd_BG, posterior.icLogVar_BG],
+      [posterior.icStd_BI, posterior.icLogVar_BI],
       [posterior.inputStd_BTU, posterior.inputLogVar_BTU],
     ]
   ) {
@@ -123,8 +123,8 @@ Deno.test("lfads-torch's file holds the data and its own names, by the split", a
   const theirs = {
     output_params: [[T, N], posterior.rates_BTN],
     factors: [[T, F], posterior.factors_BTF],
-    ic_mean: [[G], posterior.icMean_BG],
-    ic_std: [[G], posterior.icStd_BG],
+    ic_mean: [[G], posterior.icMean_BI],
+    ic_std: [[G], posterior.icStd_BI],
     co_means: [[T, U], posterior.inputMean_BTU],
     co_stds: [[T, U], posterior.inputStd_BTU],
     gen_states: [[T, G], posterior.gen_BTG],
@@ -187,7 +187,7 @@ Deno.test("an NWB file holds units, trials with columns, and a time series for e
       ...["start_time", "stop_time", "condition", "gen_init", "ic_mean", "ic_std"],
     ]);
     const { shape, data } = file.read("intervals/trials/ic_std");
-    assert.deepEqual([shape, [...data]], [[TRIALS, G], [...posterior.icStd_BG]]);
+    assert.deepEqual([shape, [...data]], [[TRIALS, G], [...posterior.icStd_BI]]);
     assert.deepEqual(file.textAttribute("processing/lfads/rates_hz/data", "unit"), ["Hz"]);
     assert.equal(file.numberAttribute("processing/lfads/rates/starting_time", "rate"), 50);
   });
@@ -327,7 +327,7 @@ Deno.test({
         ],
         nwb: [
           ["processing/lfads/rates/data", `(${TRIALS * T}, ${N})`, sum(posterior.rates_BTN)],
-          ["intervals/trials/ic_mean", `(${TRIALS}, ${G})`, sum(posterior.icMean_BG)],
+          ["intervals/trials/ic_mean", `(${TRIALS}, ${G})`, sum(posterior.icMean_BI)],
         ],
         hdf5: [["gen_states", `(${TRIALS}, ${T}, ${G})`, sum(posterior.gen_BTG)]],
       } as const;

@@ -9,7 +9,7 @@ import { writeModel } from "../src/data/model_file.ts";
 import { readNpz } from "../src/data/npz.ts";
 import { InputError } from "../src/errors.ts";
 import { infer } from "../src/inference/posterior.ts";
-import { posteriorPlan } from "../src/model/choreography.ts";
+import { posteriorPlan } from "../src/model/posterior_plan.ts";
 import { planBytes } from "../src/inference/posterior_program.ts";
 import type { InferAnswer, InferRequest } from "../src/serving/service.ts";
 import type { ServingEvent } from "../src/serving/events.ts";
@@ -102,7 +102,7 @@ Deno.test("whoever else asks, an answer has the bits that it has alone", async (
         };
         same("rates", alone.rates_BTN);
         same("gen_states", alone.gen_BTG);
-        same("ic_logvar", alone.icLogVar_BG);
+        same("ic_logvar", alone.icLogVar_BI);
       }
     });
     await fc.assert(property, { numRuns: 40 });

@@ -15,7 +15,8 @@ import { type Executor, type Program, scalars } from "../src/compute/executor.ts
 import type { KernelName, Scalars } from "../src/compute/kernels.ts";
 import type { Dispatch, Plan } from "../src/compute/recording.ts";
 import { createReferenceExecutor } from "../src/compute/reference.ts";
-import { type StepOptions, trainingPlan } from "../src/model/choreography.ts";
+import type { StepOptions } from "../src/model/choreography.ts";
+import { trainingPlan } from "../src/model/training_plan.ts";
 import { type Architecture, parameterLayout } from "../src/model/layout.ts";
 import { type Address, fillNormal, fillUniform, seedWords, STREAMS } from "../src/random.ts";
 
@@ -63,7 +64,9 @@ export function stepOptionsOf({ keepRate }: Case): StepOptions {
     generatorKeepRate: keepRate,
     // large enough that leaving it out shows
     varMin: 0.1,
-    l2: 1e-3,
+    coordinatedDropout: 0,
+    observationFloor: 0,
+    weightDecay: 0,
     adamB1: 0.9,
     adamB2: 0.999,
     adamEps: 1e-4,
@@ -123,7 +126,7 @@ export function scalarsOf({ B, seed }: Case): Scalars {
     ...seedWords(seed),
     step: 3,
     firstTrial: 2,
-    klScale: 0.7,
+    klIcScale: 0.7, klInputsScale: 0.6,
     learningRate: 0.01,
   });
 }

@@ -4,7 +4,7 @@ import { scalars } from "../src/compute/executor.ts";
 import { COMMON_CAPABILITIES } from "../src/compute/webgpu/capabilities.ts";
 import { cuts } from "../src/compute/webgpu/dispatches.ts";
 import { planStages, type TraceOptions, traceRecording } from "../src/compute/webgpu/trace.ts";
-import { trainingPlan } from "../src/model/choreography.ts";
+import { trainingPlan } from "../src/model/training_plan.ts";
 import { architecture, stepOptions } from "../src/model/hyperparameters.ts";
 import { parameterLayout } from "../src/model/layout.ts";
 import { type ModelShape, type ShapeName, SHAPES } from "../src/study/shapes.ts";

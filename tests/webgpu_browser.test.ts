@@ -6,7 +6,7 @@ import { scalars } from "../src/compute/executor.ts";
 import type { Plan } from "../src/compute/recording.ts";
 import { createReferenceExecutor } from "../src/compute/reference.ts";
 import { simulateRotation } from "../src/data/simulate.ts";
-import { trainingPlan } from "../src/model/choreography.ts";
+import { trainingPlan } from "../src/model/training_plan.ts";
 import { architecture, type Hyperparameters, stepOptions } from "../src/model/hyperparameters.ts";
 import { parameterLayout } from "../src/model/layout.ts";
 import { seedWords } from "../src/random.ts";
@@ -31,7 +31,7 @@ async function compare(hyperparameters: Hyperparameters, T: number, N: number): 
     counts: [...data.counts_BTN],
     trials_B: Array.from({ length: B }, (_, b) => B - 1 - b),
   };
-  const run = scalars({ B, ...seedWords(11), step: 4, klScale: 0.5 });
+  const run = scalars({ B, ...seedWords(11), step: 4, klIcScale: 0.5, klInputsScale: 0.25 });
   const read = ["losses", "grads_P"];
   const done = await inChromium("run", { plan, recording: "gradient", run, write, read });
   assert.match(done.adapter, /swiftshader/i);

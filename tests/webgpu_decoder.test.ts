@@ -8,7 +8,7 @@ import type { WebgpuOptions } from "../src/compute/webgpu.ts";
 import { COMMON_CAPABILITIES } from "../src/compute/webgpu/capabilities.ts";
 import { planStages, traceRecording } from "../src/compute/webgpu/trace.ts";
 import type { CellKind } from "../src/dims.ts";
-import { posteriorPlan } from "../src/model/choreography.ts";
+import { posteriorPlan } from "../src/model/posterior_plan.ts";
 import { parameterLayout } from "../src/model/layout.ts";
 import {
   type Case,

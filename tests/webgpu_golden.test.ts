@@ -12,7 +12,7 @@ import { type Executor, scalars } from "../src/compute/executor.ts";
 import { LOSSES } from "../src/compute/kernels.ts";
 import type { Dataset } from "../src/data/dataset.ts";
 import { simulateRotation } from "../src/data/simulate.ts";
-import { posteriorPlan } from "../src/model/choreography.ts";
+import { posteriorPlan } from "../src/model/posterior_plan.ts";
 import {
   type Hyperparameters,
   parseHyperparameters,
@@ -148,7 +148,7 @@ async function inferred(executor: Executor, model: Architecture, S: number) {
     program.write("counts", Array.from({ length: B * T * N }, (_, i) => i * i % 5));
     program.write("trials_B", [2, 0, 1]);
     await program.run(S > 1 ? "sample" : "mean", scalars({ B, S, ...seedWords(4), purpose: 2 }));
-    const names = ["rates_TBN", "logRates_TBN", "mean_gen_HBG", "mean_factors_HBF", "ic_B2G"];
+    const names = ["rates_TBN", "logRates_TBN", "mean_gen_HBG", "mean_factors_HBF", "ic_B2I"];
     if (U > 0) names.push("mean_inputs_TBU", "mean_inputParams_TB2U");
     return await Promise.all(
       names.map(async (name) => [name, await program.read(name)] as const),

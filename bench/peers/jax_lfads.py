@@ -130,9 +130,9 @@ def generator_input(config, p):
 
 
 def initial_condition(p, forward, backward, keep_ends, rate):
-    """(icMean_BG, icLogVar_BG) from the two ends of the encodings."""
+    """(icMean_BI, icLogVar_BI) from the two ends of the encodings."""
     ends = dropout(jnp.concatenate([backward[0], forward[-1]], -1), keep_ends, rate)
-    return jnp.split(ends @ p["initialCondition.w_2E2G"] + p["initialCondition.b_2G"], 2, -1)
+    return jnp.split(ends @ p["initialCondition.w_2E2I"] + p["initialCondition.b_2I"], 2, -1)
 
 
 def decode(config, p, g0, con_input, eps_TRU, keep_gen):
@@ -190,8 +190,8 @@ def losses(config, p, x_TBN, noise, kl_scale):
     decoded = decode(config, p, g0, con_input, noise["epsInputs"], noise["keepGen"])
     log_rates = decoded["factors"] @ p["readout.w_FN"] + p["readout.b_N"]
     nll = jnp.sum(jnp.exp(log_rates) - x_TBN * log_rates) / B
-    prior_var = jnp.exp(p["icPrior.logVar_G"]) + floor
-    kl_ic = jnp.sum(kl_normal(mean, var, p["icPrior.mean_G"], prior_var)) / B
+    prior_var = jnp.exp(p["icPrior.logVar_I"]) + floor
+    kl_ic = jnp.sum(kl_normal(mean, var, p["icPrior.mean_I"], prior_var)) / B
     kl_inputs = 0.0
     if config["U"] > 0:
         phi = jnp.exp(-jnp.exp(-p["inputPrior.logTau_U"]))
@@ -438,7 +438,7 @@ class Peer:
             "keepEnds": mask("keepEnds_B2E", swap=False),
             "keepEnc": mask("keepEnc_BT2E"),
             "keepGen": mask("keepGen_RTG"),
-            "epsIc": rest["epsIc_RG"],
+            "epsIc": rest["epsIc_RI"],
             "epsInputs": rest["epsInputs_TRU"] if config["U"] else None,
         }
         x = rest["spikes_BTN"].swapaxes(0, 1).astype(jnp.float32)
@@ -459,7 +459,7 @@ class Peer:
             outputs = jax.jit(partial(infer_mean, config))(p, x)
         else:
             eps = rest["epsInputs_TRU"] if config["U"] else None
-            outputs = jax.jit(partial(infer_samples, config))(p, x, rest["epsIc_RG"], eps)
+            outputs = jax.jit(partial(infer_samples, config))(p, x, rest["epsIc_RI"], eps)
         return outputs, {"meanRate": outputs["rates"].mean()}
 
     def verify_fixed_points(self, config, params, rest):

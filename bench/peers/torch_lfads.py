@@ -114,9 +114,9 @@ def generator_step(config, p):
 
 
 def initial_condition(p, forward, backward, keep_ends):
-    """(icMean_BG, icLogVar_BG) from the two ends of the encodings."""
+    """(icMean_BI, icLogVar_BI) from the two ends of the encodings."""
     ends = dropout(torch.cat([backward[0], forward[-1]], -1), keep_ends)
-    return torch.addmm(p["initialCondition.b_2G"], ends, p["initialCondition.w_2E2G"]).chunk(2, -1)
+    return torch.addmm(p["initialCondition.b_2I"], ends, p["initialCondition.w_2E2I"]).chunk(2, -1)
 
 
 def controller_input(config, p, forward, backward, keep_enc):
@@ -195,8 +195,8 @@ def losses(config, p, x_TBN, noise, kl_scale):
     nll = torch.nn.functional.poisson_nll_loss(
         log_rates, x_TBN.reshape(T * B, N), log_input=True, full=False, reduction="sum"
     ) / B
-    prior_var = p["icPrior.logVar_G"].exp() + floor
-    kl_ic = kl_normal(mean, var, p["icPrior.mean_G"], prior_var).sum() / B
+    prior_var = p["icPrior.logVar_I"].exp() + floor
+    kl_ic = kl_normal(mean, var, p["icPrior.mean_I"], prior_var).sum() / B
     kl_inputs = torch.zeros(())
     if config["U"] > 0:
         phi = torch.exp(-torch.exp(-p["inputPrior.logTau_U"]))
@@ -402,7 +402,7 @@ class Peer:
             "keepEnds": mask("keepEnds_B2E", swap=False),
             "keepEnc": mask("keepEnc_BT2E"),
             "keepGen": mask("keepGen_RTG", "generatorKeepRate"),
-            "epsIc": rest["epsIc_RG"],
+            "epsIc": rest["epsIc_RI"],
             "epsInputs": rest["epsInputs_TRU"] if config["U"] else None,
         }
         leaves = [w.requires_grad_() for w in params.values()]
@@ -421,7 +421,7 @@ class Peer:
             outputs = infer_mean(config, params, x)
         else:
             eps = rest["epsInputs_TRU"] if config["U"] else None
-            outputs = infer_samples(config, params, x, rest["epsIc_RG"], eps)
+            outputs = infer_samples(config, params, x, rest["epsIc_RI"], eps)
         return outputs, {"meanRate": outputs["rates"].mean()}
 
     def verify_fixed_points(self, config, params, rest):

@@ -4,7 +4,8 @@ import type { Executor, Program } from "../compute/executor.ts";
 import { scalars } from "../compute/executor.ts";
 import { LOSSES, type Scalars } from "../compute/kernels.ts";
 import { InputError } from "../errors.ts";
-import { type StepOptions, trainingPlan } from "../model/choreography.ts";
+import type { StepOptions } from "../model/choreography.ts";
+import { trainingPlan } from "../model/training_plan.ts";
 import { type Architecture, parameterLayout } from "../model/layout.ts";
 import { fromReference } from "../model/reference_names.ts";
 import { learningRate } from "../model/schedules.ts";
@@ -125,18 +126,20 @@ export async function checkLfads(
   const options: StepOptions = {
     keepRate: golden.keep_rate,
     generatorKeepRate: golden.keep_rate,
+    coordinatedDropout: 0,
     varMin: golden.var_min,
-    l2: golden.l2reg,
+    observationFloor: 0,
     adamB1: o.adam_b1,
     adamB2: o.adam_b2,
     adamEps: o.adam_eps,
     maxGradNorm: o.max_grad_norm,
+    weightDecay: 0,
   };
   const program = await executor.load(
     trainingPlan(model, options, { B, S: 1, trials: B, counts: "u16", explicitNoise: true }),
   );
   try {
-    const run = scalars({ B, klScale: golden.kl_scale });
+    const run = scalars({ B, klIcScale: golden.kl_scale, klInputsScale: golden.kl_scale });
     const sheet = new Sheet(file, label);
     const replay = { golden, model, program, run, sheet, executor };
     writeInputs(replay);
@@ -152,7 +155,9 @@ export async function checkLfads(
 /** Parameters, spikes, noise and masks. */
 function writeInputs({ golden, model, program }: Replay): void {
   const { B, T, N, E, U, G } = golden.dims;
-  program.write("params_P", fromReference(golden.params, model));
+  const params_P = fromReference(golden.params, model);
+  program.write("params_P", params_P);
+  program.write("l2_P", new Float64Array(params_P.length).fill(golden.l2reg));
   program.write("counts", counts(golden));
   program.write("trials_B", Array.from({ length: B }, (_, b) => b));
   const noise = (name: string, ...shape: number[]) =>
@@ -165,7 +170,7 @@ function writeInputs({ golden, model, program }: Replay): void {
     }
     return values;
   };
-  program.write("epsIc_RG", noise("eps_ic_BG", B, G));
+  program.write("epsIc_RI", noise("eps_ic_BG", B, G));
   program.write("keepSpikes_BTN", mask("keep_x_BTN", B, T, N));
   program.write("keepEnds_B2E", mask("keep_ic_B2E", B, 2 * E));
   program.write("keepGen_RTG", mask("keep_gen_BTG", B, T, G));
@@ -200,9 +205,9 @@ async function checkForward({ golden, program, run, sheet, executor }: Replay): 
   compare("log-rates", await read("logRates_TRN", 0, N), "lograte_t", B, T, N);
   compare("factors", await read("factors_HRF", 1, F), "factor_t", B, T, F);
   compare("generator states", await read("gen_HRG", 1, G), "gen_t", B, T, G);
-  const ic_B2G = await program.read("ic_B2G");
-  compare("initial condition, mean", half(ic_B2G, G, false), "ic_mean", B, G);
-  compare("initial condition, log-variance", half(ic_B2G, G, true), "ic_logvar", B, G);
+  const ic_B2I = await program.read("ic_B2I");
+  compare("initial condition, mean", half(ic_B2I, G, false), "ic_mean", B, G);
+  compare("initial condition, log-variance", half(ic_B2I, G, true), "ic_logvar", B, G);
   const enc = U > 0 ? await read("enc_TB2E", 0, 2 * E) : await encodings({ golden, program });
   compare("encodings", enc, "xenc_t", B, T, 2 * E);
   if (U === 0) return;

@@ -1,12 +1,15 @@
 /** Checks without files: random models, whose gradients are held against differences. */
 import { type Executor, type Program, scalars } from "../compute/executor.ts";
-import { LOSSES, MAX_LOG_RATE, type Scalars } from "../compute/kernels.ts";
+import { LOSSES, MAX_LOG_RATE, MISSING, type Scalars } from "../compute/kernels.ts";
 import { createReferenceExecutor } from "../compute/reference.ts";
+import type { Observation } from "../dims.ts";
 import { InputError } from "../errors.ts";
-import { type PlanSizes, type StepOptions, trainingPlan } from "../model/choreography.ts";
-import { type Architecture, type Layout, parameterLayout } from "../model/layout.ts";
+import type { PlanSizes, StepOptions } from "../model/choreography.ts";
+import { trainingPlan } from "../model/training_plan.ts";
+import { type Architecture, type Layout, parameterLayout, shapeOf } from "../model/layout.ts";
 import { fillNormal, fillUniform, seedWords, STREAMS } from "../random.ts";
 import { smoothDerivative } from "./differences.ts";
+import { lnGamma } from "../reference/gamma.ts";
 import { worstSlice } from "./lfads.ts";
 import { type CheckReport, type CheckRow, executorLabels, report, Sheet } from "./table.ts";
 import { tolerances } from "./tolerances.ts";
@@ -29,7 +32,12 @@ interface Draw {
   readonly options: StepOptions;
   readonly sizes: PlanSizes;
   readonly params_P: Float64Array;
-  readonly counts: Float64Array;
+  readonly l2_P: Float64Array;
+  /** counts or real numbers, `[trials][T][N]` */
+  readonly targets: Float64Array;
+  /** the same, with what the encoders do not see missing; where the sizes say so */
+  readonly encoded: Float64Array;
+  readonly external: Float64Array;
   readonly trials_B: number[];
   readonly run: Scalars;
 }
@@ -42,9 +50,11 @@ const SINGLE = 4;
 const MOST_FOR_SLICES = 5000;
 
 /**
- * Draws random models with random parameters, spikes and noise: sizes 1 … `largest`, both cells, all
- * nonlinearities, with and without controller, dropout, L2 and the spikes' sparse path; T = 1, cells of
- * two units and wide counts among them. On each it compares
+ * Draws random models with random parameters, data and noise: sizes 1 … `largest`, both cells, all
+ * nonlinearities and observations, with and without controller (and an encoder, a lag and first factors of
+ * its own), external inputs, an initial condition of other dimensions, windows, dropout (coordinated
+ * too), missing and hidden data, L2 and the spikes' sparse path; T = 1, cells of two units and wide
+ * counts among them. On each it compares
  *
  * - the reference's gradient with differences in float64 (see `smoothDerivative`): along random directions
  *   through all parameters, through each slice alone (of models with up to 5000 parameters), and along
@@ -115,7 +125,7 @@ function drawShape(seed: number, index: number, largest: number): Draw {
   const uniforms = fillUniform(
     { ...words, stream: STREAMS.split, step: index },
     0,
-    new Float64Array(32 + largest),
+    new Float64Array(64 + largest),
   );
   let next = 0;
   const whole = (least: number, most: number) =>
@@ -126,25 +136,48 @@ function drawShape(seed: number, index: number, largest: number): Draw {
   // cells of two units, as the tutorial's, may have kernels of their own
   const pairs = whole(0, 3) === 0 && largest >= 2;
   const units = () => pairs ? 2 : whole(1, largest);
+  // every other model is a plain one
+  const plain = one(true, false);
+  const option = <X>(some: () => X): X | null => !plain && one(true, false) ? some() : null;
+  const ownEncoder = controlled && option(() => true) !== null;
+  const X = option(() => whole(1, largest)), I = option(() => whole(1, largest));
+  const T = whole(0, 4) === 0 ? 1 : whole(1, largest);
   const dims = {
-    T: whole(0, 4) === 0 ? 1 : whole(1, largest),
+    T,
     N: whole(1, largest),
     E: units(),
     C: controlled ? whole(1, largest) : 0,
     U: controlled ? whole(1, largest) : 0,
     G: units(),
     F: units(),
+    ...(ownEncoder ? { V: units() } : {}),
+    ...(X === null ? {} : { X }),
+    ...(I === null ? {} : { I }),
   };
   const cell = one("vanilla", "gru");
   const nonlinearity = one("tanh", "relu", "identity");
-  const model: Architecture = { dims, cell, nonlinearity };
+  const observation = option(() => one("gaussian", "gamma", "zero-inflated-gamma")) ?? "poisson";
+  const encodedBins = option(() => whole(1, T));
+  const icBins = ownEncoder || !controlled ? option(() => whole(1, encodedBins ?? T)) : null;
+  const lag = controlled ? option(() => whole(1, 2)) : null;
+  const model: Architecture = {
+    ...{ dims, cell, nonlinearity },
+    ...(observation === "poisson" ? {} : { observation }),
+    ...(controlled && option(() => true) ? { firstFactors: "generator" } : {}),
+    ...(lag === null ? {} : { controllerLag: lag }),
+    ...(encodedBins === null ? {} : { encodedBins }),
+    ...(icBins === null ? {} : { initialConditionBins: icBins }),
+  };
   const B = whole(1, largest), trials = B + 2;
-  const wide = one(true, false);
+  const element = observation !== "poisson" ? "real" : one("u8", "u16");
+  const gaps = option(() => true) ?? false, hides = gaps && one(true, false);
   const options: StepOptions = {
     keepRate: one(1, 0.75),
     generatorKeepRate: one(1, 0.875),
+    coordinatedDropout: option(() => 0.5) ?? 0,
     varMin: 2 ** -10,
-    l2: one(0, 2 ** -9),
+    observationFloor: observation === "zero-inflated-gamma" ? one(0, 0.125) : 0,
+    weightDecay: 0,
     adamB1: 0.9,
     adamB2: 0.999,
     adamEps: 1e-4,
@@ -156,21 +189,57 @@ function drawShape(seed: number, index: number, largest: number): Draw {
     step: whole(0, 1000),
     purpose: whole(0, 2),
     firstTrial: whole(0, 100),
-    klScale: one(0, 0.25, 1),
+    klIcScale: one(0, 0.25, 1),
+    klInputsScale: one(0, 0.5, 1),
+    l2Scale: one(0, 0.5, 1),
   });
   const density = one(0.125, 1);
   const layout = parameterLayout(model);
   const letters = Object.entries({ ...dims, B }).map(([letter, n]) => `${letter}${n}`).join(" ");
   const kind = cell === "gru" ? "gru" : nonlinearity;
-  const drops = options.keepRate < 1 || options.generatorKeepRate < 1 ? ", dropout" : "";
+  const words_ = [
+    ...(observation === "poisson" ? [] : [observation]),
+    ...(options.keepRate < 1 || options.generatorKeepRate < 1 ? ["dropout"] : []),
+    ...(options.coordinatedDropout > 0 ? ["coordinated dropout"] : []),
+    ...(model.firstFactors ? ["first factors"] : []),
+    ...(lag === null ? [] : [`lag ${lag}`]),
+    ...(encodedBins === null ? [] : [`${encodedBins} bins encoded`]),
+    ...(icBins === null ? [] : [`${icBins} bins for the initial condition`]),
+    ...(gaps ? ["gaps"] : []),
+    ...(hides ? ["hidden from the encoders"] : []),
+  ];
+  const length = trials * dims.T * dims.N;
+  const data = element === "real"
+    ? drawNumbers(length, seed, index, observation, options.observationFloor)
+    : drawCounts(length, seed, index, density, element === "u16");
+  const without = (values: Float64Array, row: number) => {
+    const share = fillUniform(
+      { ...words, stream: STREAMS.candidates, step: index },
+      row,
+      new Float64Array(length),
+    );
+    return values.map((value, i) => share[i] < 0.25 ? Math.fround(MISSING[element]) : value);
+  };
+  const targets = gaps ? without(data, 100) : data;
+  const at = { ...words, stream: STREAMS.simulate, step: index };
+  const external = fillNormal(at, 0, new Float64Array(trials * T * (X ?? 0))).map(Math.fround);
+  const l2 = one(0, 2 ** -9);
+  const penalties = fillUniform(at, 1, new Float64Array(layout.length));
   return {
-    name: `seed ${seed} #${index}: ${kind} ${letters}${drops}`,
+    name: [`seed ${seed} #${index}: ${kind} ${letters}`, ...words_].join(", "),
     model,
     layout,
     options,
-    sizes: { B, S: 1, trials, counts: wide ? "u16" : "u8", density },
+    sizes: {
+      ...{ B, S: 1, trials, counts: element, density: element === "real" ? 1 : density },
+      ...(gaps ? { gaps } : {}),
+      ...(hides ? { encoded: true, inputScale: 1.25 } : {}),
+    },
     params_P: drawParameters(layout, seed, index),
-    counts: drawCounts(trials * dims.T * dims.N, seed, index, density, wide),
+    l2_P: penalties.map((x) => l2 * Math.round(2 * x)),
+    targets,
+    encoded: hides ? without(targets, 101) : targets,
+    external,
     trials_B: Array.from({ length: B }, () => whole(0, trials - 1)),
     run,
   };
@@ -191,7 +260,7 @@ export function drawParameters(layout: Layout, seed: number, index: number): Flo
     const values = fillNormal(at, row, params_P.subarray(offset, offset + length));
     const inputs = name.includes("_ND") ? shape[0] : shape.at(-2) ?? 1;
     const weight = Math.SQRT1_2 / Math.sqrt(inputs);
-    const scale = name === "readout.w_FN" ? weight / 3 : /\.w/.test(name) ? weight : 0.3;
+    const scale = name.startsWith("readout.w_") ? weight / 3 : /\.w/.test(name) ? weight : 0.3;
     const shift = /logVar|logNoiseVar/.test(name) ? -1 : 0;
     for (let i = 0; i < length; i++) values[i] = Math.fround(values[i] * scale + shift);
   });
@@ -216,11 +285,32 @@ function drawCounts(
   );
 }
 
+/** Real numbers around 1; positive where the observation wants it, half of them 0 where it may be. */
+function drawNumbers(
+  length: number,
+  seed: number,
+  index: number,
+  observation: Observation,
+  floor: number,
+): Float64Array {
+  const at = { ...seedWords(seed), stream: STREAMS.poisson, step: index };
+  const share = fillUniform(at, 0, new Float64Array(length));
+  const values = fillNormal(at, 2, new Float64Array(length));
+  return values.map((x, i) => {
+    if (observation === "gaussian") return Math.fround(x);
+    const positive = Math.fround(Math.exp(0.5 * x) + floor);
+    return observation === "zero-inflated-gamma" && share[i] < 0.5 ? 0 : positive;
+  });
+}
+
 /** Loads a draw's plan and writes its inputs. */
 async function load(draw: Draw, executor: Executor): Promise<Program> {
   const program = await executor.load(trainingPlan(draw.model, draw.options, draw.sizes));
   program.write("params_P", draw.params_P);
-  program.write("counts", draw.counts);
+  program.write("l2_P", draw.l2_P);
+  program.write("counts", draw.targets);
+  if (draw.sizes.encoded) program.write("encoded", draw.encoded);
+  if (draw.external.length > 0) program.write("external", draw.external);
   program.write("trials_B", draw.trials_B);
   return program;
 }
@@ -330,6 +420,24 @@ function drawDirections({ run }: Draw, layout: Layout): Direction[] {
   ];
 }
 
+/** The sum of the magnitudes of the terms that the loss of one number adds up. */
+function magnitude(
+  observation: Observation,
+  x: number,
+  [a, b, c]: number[],
+  { varMin, observationFloor }: StepOptions,
+): number {
+  if (observation === "poisson") return Math.exp(a) + x * Math.abs(a);
+  if (observation === "gaussian") {
+    const variance = Math.exp(b) + varMin;
+    return 1 + Math.abs(Math.log(variance)) + (x * x + a * a) / variance;
+  }
+  if (observation === "zero-inflated-gamma" && x === 0) return Math.abs(c) + 1;
+  const value = x - (observation === "gamma" ? 0 : observationFloor), shape = Math.exp(a);
+  return Math.abs(c ?? 0) + 1 + shape * (Math.abs(b) + Math.abs(Math.log(value))) +
+    Math.abs(Math.log(value)) + Math.exp(b) * value + Math.abs(lnGamma(shape)) + 13;
+}
+
 /** The loss as a function of the parameters, in float64. */
 interface Loss {
   /** null where it is not the same smooth function as at the draw's own parameters */
@@ -349,35 +457,43 @@ interface Loss {
  * Rounding, to first order: a log-rate is the end of a chain of at most `depth` additions, each of
  * which errs by half an ε of its size, and the loss adds up terms whose magnitudes sum to `size`.
  */
-async function smoothLoss({ model, run, counts, trials_B, params_P }: Draw, p: Program) {
-  const { T, N, E, C, U, G, F } = model.dims;
+async function smoothLoss(draw: Draw, p: Program) {
+  const { model, run, targets, trials_B, params_P } = draw;
+  const { T, N, E, V, C, U, X, I, G, F, K, Q } = shapeOf(model);
   const { B } = run;
+  const poisson = K === 1;
   const evaluate = async (params_P: Float64Array) => {
     p.write("params_P", params_P);
     await p.run("forward", run);
     const losses = await p.read("losses");
-    return { losses, logRates_TRN: await p.read("logRates_TRN"), gen_HRG: await p.read("gen_HRG") };
+    const outputs_TRQ = await p.read(poisson ? "logRates_TRN" : "outputs_TRQ");
+    return { losses, outputs_TRQ, gen_HRG: await p.read("gen_HRG") };
   };
   const base = await evaluate(params_P);
   const kinked = model.cell === "vanilla" && model.nonlinearity === "relu";
   const active = base.gen_HRG.map((x) => x > 0 ? 1 : 0);
 
   let size = 0;
-  base.logRates_TRN.forEach((logRate, i) => {
+  // what was dropped may count twice
+  const weight = draw.options.coordinatedDropout > 0 ? 1 / draw.options.coordinatedDropout : 1;
+  for (let i = 0; i < T * B * N; i++) {
     const n = i % N, b = Math.floor(i / N) % B, t = Math.floor(i / (N * B));
-    const count = counts[(trials_B[b] * T + t) * N + n];
-    size += (Math.exp(logRate) + count * Math.abs(logRate)) / B;
-  });
+    const value = targets[(trials_B[b] * T + t) * N + n];
+    if (value === Math.fround(MISSING[draw.sizes.counts])) continue;
+    const outputs = Array.from({ length: K }, (_, k) => base.outputs_TRQ[(t * B + b) * Q + k * N + n]);
+    size += weight * magnitude(model.observation ?? "poisson", value, outputs, draw.options) / B;
+  }
   const term = (name: typeof LOSSES[number]) => base.losses[LOSSES.indexOf(name)];
-  size += run.klScale * (term("klIc") + term("klInputs")) + term("l2");
-  const depth = T * (N + 2 * E + C + 2 * U + G + F);
+  size += run.klIcScale * term("klIc") + run.klInputsScale * term("klInputs") + term("l2");
+  const depth = T * (2 * N + 2 * E + 2 * V + C + 2 * U + X + I + G + F);
+  const largest = draw.encoded.reduce((most, x) => x < 1e4 ? Math.max(most, Math.abs(x)) : most, 1);
   const loss: Loss = {
     rounding: depth * Number.EPSILON * size,
     size,
-    mostSpikes: Math.max(1, ...counts),
+    mostSpikes: largest,
     async at(params_P) {
-      const { losses, logRates_TRN, gen_HRG } = await evaluate(params_P);
-      if (logRates_TRN.some((x) => x >= MAX_LOG_RATE)) return null;
+      const { losses, outputs_TRQ, gen_HRG } = await evaluate(params_P);
+      if (outputs_TRQ.some((x) => x >= MAX_LOG_RATE)) return null;
       // slot 0 is the sampled initial condition, which no relu makes
       const switched = (x: number, i: number) => i >= B * G && (x > 0 ? 1 : 0) !== active[i];
       if (kinked && gen_HRG.some(switched)) return null;

@@ -17,6 +17,7 @@ import {
   readRunRecord,
   repeatRates,
   rSquared,
+  shapeOf,
   writeFileAtomic,
 } from "../mod.ts";
 import { number, sizes, table } from "./format.ts";

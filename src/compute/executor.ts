@@ -154,7 +154,7 @@ export function valuesOfFit(
 }
 
 /**
- * Scalars of a run: everything that is not given is 0, but one sample per trial.
+ * Scalars of a run: everything that is not given is 0, but one sample per trial, and scales of 1.
  *
  * @example
  * ```ts
@@ -162,7 +162,7 @@ export function valuesOfFit(
  * import { scalars } from "latentd";
  *
  * const run = scalars({ B: 8, step: 3 });
- * assert.deepEqual([run.B, run.S, run.step, run.klScale], [8, 1, 3, 1]);
+ * assert.deepEqual([run.B, run.S, run.step, run.learningRate], [8, 1, 3, 0]);
  * ```
  */
 export function scalars(given: Partial<Scalars>): Scalars {
@@ -176,8 +176,12 @@ export function scalars(given: Partial<Scalars>): Scalars {
     firstTrial: 0,
     count: 1,
     iterations: 0,
-    klScale: 1,
+    accumulated: 0,
+    klIcScale: 1,
+    klInputsScale: 1,
+    l2Scale: 1,
     learningRate: 0,
+    share: 1,
     ...given,
   };
 }

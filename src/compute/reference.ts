@@ -2,6 +2,7 @@
  * The reference executor: float64, plain loops, one thread. The oracle for the other executors, and
  * public: people check their own gradients against it.
  */
+import { accumulate } from "../reference/accumulate.ts";
 import { adam } from "../reference/adam.ts";
 import { average_samples } from "../reference/average_samples.ts";
 import { controller_input, controller_input_backward } from "../reference/controller_input.ts";
@@ -9,7 +10,9 @@ import { decoder } from "../reference/decoder.ts";
 import { decoder_backward } from "../reference/decoder_backward.ts";
 import { encoder, encoder_backward } from "../reference/encoder.ts";
 import { encoder_input } from "../reference/encoder_input.ts";
+import { external_input } from "../reference/external_input.ts";
 import { fixed_points } from "../reference/fixed_points.ts";
+import { observation, posterior_observations } from "../reference/observation.ts";
 import { posterior_rates } from "../reference/posterior_rates.ts";
 import { prepare } from "../reference/prepare.ts";
 import { readout } from "../reference/readout.ts";
@@ -31,13 +34,17 @@ const kernels: Kernels = {
   encoder_backward,
   controller_input,
   controller_input_backward,
+  external_input,
   decoder,
   decoder_backward,
   readout,
+  observation,
   reduce,
   adam,
+  accumulate,
   average_samples,
   posterior_rates,
+  posterior_observations,
   fixed_points,
 };
 

@@ -1,7 +1,7 @@
 /** Models as safetensors files: one tensor per parameter slice, everything else in the metadata. */
 import { InputError } from "../errors.ts";
 import { architecture, parseHyperparameters } from "../model/hyperparameters.ts";
-import { parameterLayout } from "../model/layout.ts";
+import { type Architecture, parameterLayout } from "../model/layout.ts";
 import type { Model } from "../model/model.ts";
 import { readFileOrExplain, writeFileAtomic } from "./files.ts";
 import { readSafetensors, type Tensor, tensor, writeSafetensors } from "./safetensors.ts";
@@ -47,6 +47,7 @@ export function modelToBytes(model: Model, wide = false): Uint8Array {
     binWidth: model.binWidth === null ? "" : String(model.binWidth),
     seed: String(model.seed),
     step: String(model.step),
+    ...(model.heldOut ? { heldOut: JSON.stringify(model.heldOut) } : {}),
     hyperparameters: JSON.stringify(model.hyperparameters),
   });
 }
@@ -132,7 +133,27 @@ export function modelFromBytes(bytes: Uint8Array, what: string): Model {
     binWidth: metadata.binWidth ? Number(metadata.binWidth) : null,
     seed: number("seed", 0),
     step: number("step", 0),
+    ...(metadata.heldOut === undefined ? {} : { heldOut: neurons(metadata.heldOut, model, what) }),
   };
+}
+
+/** Held-out neurons from the metadata. */
+function neurons(text: string, { dims: { N } }: Architecture, what: string): readonly number[] {
+  let found: unknown;
+  try {
+    found = JSON.parse(text);
+  } catch {
+    found = text;
+  }
+  const list = Array.isArray(found) ? found : [-1];
+  const ascending = list.every((n, i) =>
+    Number.isInteger(n) && n >= 0 && n < N && (i === 0 || n > list[i - 1])
+  );
+  if (ascending) return list;
+  throw new InputError(
+    `Cannot read the model ${what}: expected held-out neurons from 0 to ${N - 1}, ascending, found ` +
+      `${text}.`,
+  );
 }
 
 /**

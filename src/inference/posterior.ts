@@ -3,7 +3,11 @@
  * from the posterior mean (docs/model.md, section 2).
  */
 import type { Executor } from "../compute/executor.ts";
+import { MISSING } from "../compute/kernels.ts";
+import { type DataArray, elementOf, externalInputs, hide, missingOf, roomForMissing } from "../data/arrange.ts";
+import type { ShapedArray } from "../data/validate.ts";
 import { InputError } from "../errors.ts";
+import { shapeOf } from "../model/layout.ts";
 import type { Model } from "../model/model.ts";
 import {
   loadPosterior,
@@ -12,12 +16,18 @@ import {
   takeTrials,
 } from "./posterior_program.ts";
 
-/** Counts to infer from: `counts_BTN` of `trials` trials. */
+/** What to infer from: counts, or real numbers, of `trials` trials. */
 export interface Counts {
-  readonly counts_BTN: Uint8Array | Uint16Array;
+  readonly counts_BTN: DataArray;
   readonly trials: number;
   readonly T: number;
   readonly N: number;
+  /** 1 where a bin was not observed */
+  readonly missing_BTN?: Uint8Array;
+  /** bins of each trial that belong to it */
+  readonly lengths_B?: Int32Array;
+  /** where the model has external inputs: `[trials][T or more][X]` */
+  readonly external_BTX?: ShapedArray;
 }
 
 export interface PosteriorOptions {
@@ -48,10 +58,10 @@ export interface Posterior {
   /** sampled initial states g0, averaged */
   readonly g0_BG: Float64Array;
   /** posterior of the initial condition: its mean and log-variance (without the floor) */
-  readonly icMean_BG: Float64Array;
-  readonly icLogVar_BG: Float64Array;
+  readonly icMean_BI: Float64Array;
+  readonly icLogVar_BI: Float64Array;
   /** its deviation, with the floor: sqrt(exp(icLogVar) + varMin) */
-  readonly icStd_BG: Float64Array;
+  readonly icStd_BI: Float64Array;
   /** inferred inputs, and their posterior's mean and log-variance; empty without a controller */
   readonly inputs_BTU: Float64Array;
   readonly inputMean_BTU: Float64Array;
@@ -100,8 +110,7 @@ export async function infer(
 ): Promise<Posterior> {
   const { samples, seed = 0 } = options;
   const { maxNumbers = executor.mostNumbers ?? DEFAULT_MAX_NUMBERS } = options;
-  const { dims } = model.architecture;
-  const { T, N, U, G, F } = dims;
+  const { T, N, U, I, G, F } = shapeOf(model.architecture);
   if (data.T !== T || data.N !== N) {
     throw new InputError(
       `Cannot infer: expected spikes of ${T} bins and ${N} neurons, as the model was fitted to, found ` +
@@ -119,26 +128,30 @@ export async function infer(
   const forTrials = maxNumbers - model.params_P.length;
   const most = Math.floor(forTrials / numbersPerTrial(model.architecture, S));
   const B = Math.max(1, Math.min(total, most));
-  const { trials, counts_BTN } = data;
-  const counts = counts_BTN instanceof Uint16Array ? "u16" : "u8";
+  const { trials } = data;
+  const seen = seenBy(model, data);
+  const external_BTX = externalFor(model, data);
   const out = {
     rates_BTN: new Float64Array(total * T * N),
     logRates_BTN: new Float64Array(total * T * N),
     factors_BTF: new Float64Array(total * T * F),
     gen_BTG: new Float64Array(total * T * G),
     g0_BG: new Float64Array(total * G),
-    icMean_BG: new Float64Array(total * G),
-    icLogVar_BG: new Float64Array(total * G),
-    icStd_BG: new Float64Array(total * G),
+    icMean_BI: new Float64Array(total * I),
+    icLogVar_BI: new Float64Array(total * I),
+    icStd_BI: new Float64Array(total * I),
     inputs_BTU: new Float64Array(total * T * U),
     inputMean_BTU: new Float64Array(total * T * U),
     inputLogVar_BTU: new Float64Array(total * T * U),
     inputStd_BTU: new Float64Array(total * T * U),
   };
-  const program = await loadPosterior(executor, model, { B, S, trials, counts });
+  const program = await loadPosterior(executor, model, {
+    ...{ B, S, trials, counts: elementOf(seen.data), gaps: seen.gaps },
+  });
   const { arrays } = program;
   try {
-    program.write(counts_BTN);
+    program.write(seen.data);
+    if (external_BTX) program.writeExternal(external_BTX);
     for (let first = 0; first < total; first += B) {
       const now = Math.min(B, total - first);
       const trials_B = Uint32Array.from({ length: now }, (_, b) => which[first + b]);
@@ -154,6 +167,40 @@ export async function infer(
   return { B: total, samples, ...out };
 }
 
+/** What the encoders see of the data: nothing of what is missing, or was held out of the fit. */
+export function seenBy(
+  { architecture, heldOut = [] }: Pick<Model, "architecture" | "heldOut">,
+  data: Counts,
+): { data: DataArray; gaps: boolean } {
+  const { T } = data;
+  const encodedBins = architecture.encodedBins ?? T;
+  const missing_BTN = missingOf(data);
+  if (missing_BTN === null && heldOut.length === 0 && encodedBins >= T) {
+    // counts of 255 are counts: nothing is looked for
+    return { data: data.counts_BTN, gaps: false };
+  }
+  const seen = roomForMissing(data.counts_BTN).slice();
+  const missing = MISSING[elementOf(seen)];
+  missing_BTN?.forEach((absent, i) => {
+    if (absent) seen[i] = missing;
+  });
+  return { data: hide(seen, data, heldOut, encodedBins), gaps: true };
+}
+
+/** The external inputs that a model wants. */
+function externalFor(model: Model, { external_BTX, trials, T }: Counts): Float64Array | null {
+  const { X = 0 } = model.architecture.dims;
+  if (X === 0) return null;
+  const [, bins = 0, found = 0] = external_BTX?.shape ?? [];
+  if (!external_BTX || found !== X || bins < T) {
+    throw new InputError(
+      `Cannot infer: expected external inputs of shape [${trials}, ${T}, ${X}], as the model was fitted ` +
+        `with, found ${external_BTX ? `[${external_BTX.shape.join(", ")}]` : "none"}.`,
+    );
+  }
+  return externalInputs(external_BTX, T);
+}
+
 /** Where each array goes. */
 const FIELDS = {
   rates: "rates_BTN",
@@ -161,9 +208,9 @@ const FIELDS = {
   factors: "factors_BTF",
   gen_states: "gen_BTG",
   gen_init: "g0_BG",
-  ic_mean: "icMean_BG",
-  ic_logvar: "icLogVar_BG",
-  ic_std: "icStd_BG",
+  ic_mean: "icMean_BI",
+  ic_logvar: "icLogVar_BI",
+  ic_std: "icStd_BI",
   gen_inputs: "inputs_BTU",
   input_mean: "inputMean_BTU",
   input_logvar: "inputLogVar_BTU",

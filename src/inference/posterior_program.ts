@@ -5,9 +5,10 @@
  */
 import { type Executor, type Program, scalars } from "../compute/executor.ts";
 import type { Plan } from "../compute/recording.ts";
+import type { DataElement, StepOptions } from "../model/choreography.ts";
+import { posteriorPlan } from "../model/posterior_plan.ts";
 import type { Dims } from "../dims.ts";
-import { posteriorPlan, type StepOptions } from "../model/choreography.ts";
-import type { Architecture } from "../model/layout.ts";
+import { type Architecture, shapeOf } from "../model/layout.ts";
 import { PURPOSES, seedWords } from "../random.ts";
 
 /** What inference needs to know of a model; every `Model` has it. */
@@ -25,7 +26,9 @@ export interface PosteriorSizes {
   readonly S: number;
   /** trials whose counts stay on the device; `B` by default */
   readonly trials?: number;
-  readonly counts: "u8" | "u16";
+  readonly counts: DataElement;
+  /** some of the data may be missing (see `MISSING`); false by default */
+  readonly gaps?: boolean;
 }
 
 /** What is run: `trials_B` are indices into the counts that were written. */
@@ -74,12 +77,18 @@ export const POSTERIOR_NAMES = [
 
 export type PosteriorName = typeof POSTERIOR_NAMES[number];
 
+/** The names of the arrays that a model yields, in order. */
+export function posteriorNames({ U }: Pick<Dims, "U">): PosteriorName[] {
+  return POSTERIOR_NAMES.slice(0, U > 0 ? undefined : -4);
+}
+
 /**
- * The arrays that a model of these dimensions yields, in order.
+ * The arrays that a model yields, in order.
  *
  * @param floor of variances, for the deviations
  */
-export function posteriorArrays({ T, N, U, G, F }: Dims, floor: number): PosteriorArray[] {
+export function posteriorArrays(model: Architecture, floor: number): PosteriorArray[] {
+  const { T, N, U, I, G, F } = shapeOf(model);
   const bins = (name: PosteriorName, buffer: string, n: number) => ({
     ...{ name, buffer, n, width: n, slots: T, slot: 0, bins: T, skip: 0, perTrial: false },
   });
@@ -93,9 +102,9 @@ export function posteriorArrays({ T, N, U, G, F }: Dims, floor: number): Posteri
     { ...bins("factors", "mean_factors_HBF", F), slots: T + 1, slot: 1 },
     { ...bins("gen_states", "mean_gen_HBG", G), slots: T + 1, slot: 1 },
     { ...trial("gen_init", "mean_gen_HBG", G), slots: T + 1 },
-    { ...trial("ic_mean", "ic_B2G", G), width: 2 * G },
-    { ...trial("ic_logvar", "ic_B2G", G), width: 2 * G, skip: G },
-    { ...trial("ic_std", "ic_B2G", G), width: 2 * G, skip: G, floor },
+    { ...trial("ic_mean", "ic_B2I", I), width: 2 * I },
+    { ...trial("ic_logvar", "ic_B2I", I), width: 2 * I, skip: I },
+    { ...trial("ic_std", "ic_B2I", I), width: 2 * I, skip: I, floor },
     ...(U === 0 ? [] : [
       bins("gen_inputs", "mean_inputs_TBU", U),
       { ...bins("input_mean", "mean_inputParams_TB2U", U), width: 2 * U },
@@ -106,12 +115,15 @@ export function posteriorArrays({ T, N, U, G, F }: Dims, floor: number): Posteri
 }
 
 /** Numbers that one trial of `S` samples keeps on the device, at most: a test compares it with plans. */
-export function numbersPerTrial({ dims, cell }: Architecture, S: number): number {
-  const { T, N, E, C, U, G, F } = dims;
-  const generator = cell === "gru" ? 5 * G : 2 * G;
+export function numbersPerTrial(model: Architecture, S: number): number {
+  const { T, N, E, V, C, U, X, I, G, F, W } = shapeOf(model);
+  const generator = model.cell === "gru" ? 5 * G : 2 * G;
+  const encoders = 10 * E + (V > 0 ? 10 * V + N : 0);
+  const controller = U > 0 ? 2 * (V || E) + 3 * C + 3 * U : 0;
+  const external = X > 0 ? 2 * X + W : 0;
   // states have a slot more than bins
-  const trial = (T + 1) * (3 * N + 10 * E + G + F + (U > 0 ? 2 * E + 3 * C + 3 * U : 0)) + 4 * G;
-  const sample = (T + 1) * (generator + F + (U > 0 ? 5 * C + 4 * U : 0)) + G + 2;
+  const trial = (T + 1) * (3 * N + encoders + G + F + controller + external) + 4 * I + 2 * E;
+  const sample = (T + 1) * (generator + F + (U > 0 ? 5 * C + 4 * U : 0)) + 2 * I + 2;
   return trial + S * sample;
 }
 
@@ -130,13 +142,14 @@ export async function loadPosterior(
   model: PosteriorModel,
   sizes: PosteriorSizes,
 ): Promise<PosteriorProgram> {
-  const { B, S, counts, trials = B } = sizes;
-  const plan = posteriorPlan(model.architecture, model.hyperparameters, { B, S, trials, counts });
+  const { B, S, counts, trials = B, gaps = false } = sizes;
+  const all = { B, S, trials, counts, gaps };
+  const plan = posteriorPlan(model.architecture, model.hyperparameters, all);
   const program = await executor.load(plan);
   program.write("params_P", model.params_P);
   const bytes = planBytes(plan, executor.info.name === "reference" ? 8 : 4);
-  const { architecture: { dims }, hyperparameters: { varMin } } = model;
-  return new PosteriorProgram(program, dims, varMin, { B, S, trials, counts }, bytes);
+  const { varMin } = model.hyperparameters;
+  return new PosteriorProgram(program, model.architecture, varMin, all, bytes);
 }
 
 /** A loaded model. */
@@ -145,13 +158,13 @@ export class PosteriorProgram {
 
   constructor(
     private readonly program: Program,
-    private readonly dims: Dims,
+    private readonly model: Architecture,
     varMin: number,
     readonly sizes: Required<PosteriorSizes>,
     /** on the device */
     readonly bytes: number,
   ) {
-    this.arrays = posteriorArrays(dims, varMin);
+    this.arrays = posteriorArrays(model, varMin);
   }
 
   /** Whether a run of `b` trials with `samples` each fits. */
@@ -161,8 +174,15 @@ export class PosteriorProgram {
   }
 
   /** Writes counts `[trials][T][N]`, from trial `at` on. */
-  write(counts_BTN: Uint8Array | Uint16Array, at = 0): void {
-    this.program.write("counts", counts_BTN, at * this.dims.T * this.dims.N);
+  write(counts_BTN: Uint8Array | Uint16Array | Float32Array, at = 0): void {
+    const { T, N } = this.model.dims;
+    this.program.write("counts", counts_BTN, at * T * N);
+  }
+
+  /** Writes external inputs `[trials][T][X]`, from trial `at` on. */
+  writeExternal(external_BTX: Float32Array | Float64Array, at = 0): void {
+    const { T, X } = shapeOf(this.model);
+    this.program.write("external", external_BTX, at * T * X);
   }
 
   async run({ trials_B, samples, seed, firstTrial }: PosteriorRun): Promise<void> {

@@ -1,8 +1,8 @@
 /** The job table of a step: which activations and which gradients make each weight's gradient. */
 import type { GradientJob, Ref } from "../compute/recording.ts";
 import { slice } from "../compute/recording.ts";
-import type { Activations } from "./activations.ts";
-import type { Architecture, Layout } from "./layout.ts";
+import type { Activations, EncoderActivations } from "./activations.ts";
+import { type Architecture, type Layout, readoutNames, shapeOf } from "./layout.ts";
 
 /** A column range of a buffer whose rows are `stride` long. */
 interface Columns {
@@ -22,7 +22,7 @@ export function gradientJobs(
   x: Activations,
   sparse: 0 | 1,
 ): GradientJob[] {
-  const { T, N, E, C, U, G, F } = model.dims;
+  const { T, N, E, C, U, X, I, G, F, W, Q } = shapeOf(model);
   const jobs: GradientJob[] = [];
   const at = ({ ref, first = 0 }: Columns) => slice(ref, first, ref.length - first);
   const add = (
@@ -50,32 +50,42 @@ export function gradientJobs(
     return slice(grads_P, s.offset + first, length ?? s.length);
   };
 
-  const gates: Columns = { ref: x.gates_TBD3E, stride: 6 * E };
-  add(grad("encoder.wInput_ND3E"), { ref: x.spikes_TBN, stride: N }, gates, N, 6 * E, { sparse });
-  add(grad("encoder.b_D3E"), null, gates, 1, 6 * E);
-  for (const d of [0, 1]) {
-    const states: Columns = { ref: d ? x.backward_HBE : x.forward_HBE, stride: E };
-    const reset: Columns = { ref: x.reset_TBDE, stride: 2 * E, first: d * E };
-    const dGates: Columns = { ...gates, first: d * 3 * E };
-    const dCandidate: Columns = { ...gates, first: d * 3 * E + 2 * E };
-    const wGates = grad("encoder.wGates_DE2E", d * 2 * E * E, 2 * E * E);
-    const wCandidate = grad("encoder.wCandidate_DEE", d * E * E, E * E);
-    add(wGates, states, dGates, E, 2 * E, { aSlot: d });
-    add(wCandidate, reset, dCandidate, E, E);
-  }
-  add(grad("encoder.h0_DE"), null, { ref: x.dStart_BDE, stride: 2 * E }, 1, 2 * E, { T: 1 });
+  const encoder = (name: string, { T, E, ...e }: EncoderActivations) => {
+    const gates: Columns = { ref: e.gates_TBD3E, stride: 6 * E };
+    const spikes: Columns = { ref: e.spikes_TBN, stride: N };
+    add(grad(`${name}.wInput_ND3E`), spikes, gates, N, 6 * E, { T, sparse });
+    add(grad(`${name}.b_D3E`), null, gates, 1, 6 * E, { T });
+    for (const d of [0, 1]) {
+      const states: Columns = { ref: d ? e.backward_HBE : e.forward_HBE, stride: E };
+      const reset: Columns = { ref: e.reset_TBDE, stride: 2 * E, first: d * E };
+      const dGates: Columns = { ...gates, first: d * 3 * E };
+      const dCandidate: Columns = { ...gates, first: d * 3 * E + 2 * E };
+      const wGates = grad(`${name}.wGates_DE2E`, d * 2 * E * E, 2 * E * E);
+      const wCandidate = grad(`${name}.wCandidate_DEE`, d * E * E, E * E);
+      add(wGates, states, dGates, E, 2 * E, { T, aSlot: d });
+      add(wCandidate, reset, dCandidate, E, E, { T });
+    }
+    add(grad(`${name}.h0_DE`), null, { ref: e.dStart_BDE, stride: 2 * E }, 1, 2 * E, { T: 1 });
+  };
+  encoder("encoder", x.encoder);
 
-  const dIc: Columns = { ref: x.dIc_B2G, stride: 2 * G };
-  add(grad("initialCondition.w_2E2G"), { ref: x.ends_B2E, stride: 2 * E }, dIc, 2 * E, 2 * G, {
+  const dIc: Columns = { ref: x.dIc_B2I, stride: 2 * I };
+  add(grad("initialCondition.w_2E2I"), { ref: x.ends_B2E, stride: 2 * E }, dIc, 2 * E, 2 * I, {
     T: 1,
   });
-  add(grad("initialCondition.b_2G"), null, dIc, 1, 2 * G, { T: 1 });
-  const dIcPrior: Columns = { ref: x.dIcPrior_B2G, stride: 2 * G };
-  add(grad("icPrior.mean_G"), null, dIcPrior, 1, G, { T: 1 });
-  add(grad("icPrior.logVar_G"), null, { ...dIcPrior, first: G }, 1, G, { T: 1 });
+  add(grad("initialCondition.b_2I"), null, dIc, 1, 2 * I, { T: 1 });
+  const dIcPrior: Columns = { ref: x.dIcPrior_B2I, stride: 2 * I };
+  add(grad("icPrior.mean_I"), null, dIcPrior, 1, I, { T: 1 });
+  add(grad("icPrior.logVar_I"), null, { ...dIcPrior, first: I }, 1, I, { T: 1 });
+  if (x.start) {
+    const dStart: Columns = { ref: x.start.dStart_BG, stride: G };
+    add(grad("initialState.w_IG"), { ref: x.start.z_RI, stride: I }, dStart, I, G, { T: 1 });
+    add(grad("initialState.b_G"), null, dStart, 1, G, { T: 1 });
+  }
 
   if (x.controller) {
-    const c = x.controller;
+    const c = x.controller, E = c.encoder.E;
+    if (c.encoder !== x.encoder) encoder("controllerEncoder", c.encoder);
     const con: Columns = { ref: c.con_HRC, stride: C };
     const dCon: Columns = { ref: c.conGates_TR3C, stride: 3 * C };
     const dOut: Columns = { ref: c.dInputParams_TB2U, stride: 2 * U };
@@ -101,12 +111,16 @@ export function gradientJobs(
   }
 
   const gru = model.cell === "gru";
-  const width = gru ? 3 * G : G;
   const gen: Columns = { ref: x.gen_HRG, stride: G };
-  const dGen: Columns = { ref: x.genGates, stride: width };
+  const dGen: Columns = { ref: x.genGates, stride: W };
   if (x.controller) {
     const inputs: Columns = { ref: x.controller.inputs_TRU, stride: U };
-    add(grad(gru ? "generator.wInput_U3G" : "generator.wInput_UG"), inputs, dGen, U, width);
+    add(grad(gru ? "generator.wInput_U3G" : "generator.wInput_UG"), inputs, dGen, U, W);
+  }
+  if (x.external) {
+    const external: Columns = { ref: x.external.external_TBX, stride: X };
+    const name = gru ? "generator.wExternal_X3G" : "generator.wExternal_XG";
+    add(grad(name), external, dGen, X, W);
   }
   if (x.genReset_TRG) {
     const reset: Columns = { ref: x.genReset_TRG, stride: G };
@@ -115,15 +129,16 @@ export function gradientJobs(
   } else {
     add(grad("generator.wRecurrent_GG"), gen, dGen, G, G);
   }
-  add(grad(gru ? "generator.b_3G" : "generator.b_G"), null, dGen, 1, width);
+  add(grad(gru ? "generator.b_3G" : "generator.b_G"), null, dGen, 1, W);
 
   // LFADS samples g0, so the cell's own first state gets an empty sum: `reduce` adds its L2 part.
   add(grad("generator.h0_G"), null, dGen, 1, G, { T: 0 });
 
-  const dLogRates: Columns = { ref: x.logRates_TRN, stride: N };
+  const dOutputs: Columns = { ref: x.outputs_TRQ, stride: Q };
   const factors: Columns = { ref: x.factors_HRF, stride: F };
-  add(grad("factors.w_GF"), gen, { ref: x.dFactors_TRF, stride: F }, G, F, { aSlot: 1 });
-  add(grad("readout.w_FN"), factors, dLogRates, F, N, { aSlot: 1 });
-  add(grad("readout.b_N"), null, dLogRates, 1, N);
+  add(grad("factors.w_GF"), gen, { ref: x.dFactors_HRF, stride: F }, G, F, { T: T + 1 });
+  const { w, b } = readoutNames(model);
+  add(grad(w), factors, dOutputs, F, Q, { aSlot: 1 });
+  add(grad(b), null, dOutputs, 1, Q);
   return jobs;
 }

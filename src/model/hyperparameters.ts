@@ -31,12 +31,37 @@ export const hyperparametersSchema = z.strictObject({
   nonlinearity: z.enum(["tanh", "relu", "identity"]).default("tanh")
     .describe("of a vanilla generator; a GRU has its own"),
   encoderUnits: count(1, 4096).default(64).describe("GRU units of the encoder in each direction"),
+  initialConditionDims: count(0, 4096).default(0)
+    .describe("dimensions of the initial condition, from which g0 is a linear function; 0: it is g0"),
+  controllerEncoderUnits: count(0, 4096).default(0)
+    .describe("GRU units of an encoder of the controller's own; 0: it shares the other"),
+  controllerLag: count(0, 1000).default(0)
+    .describe("bins by which the encodings of each direction reach the controller late"),
+  firstFactors: z.enum(["zero", "generator"]).default("zero")
+    .describe("what the controller sees of factors in the first bin: zeros, or those of g0"),
   controllerUnits: count(0, 4096).default(0)
     .describe("GRU units of the controller; 0 together with inferredInputs 0"),
   inferredInputs: count(0, 1024).default(0)
     .describe("inputs inferred at each bin; 0 is the autonomous model, without a controller"),
   generatorUnits: count(1, 4096).default(64).describe("units of the generator"),
   factors: count(1, 4096).default(20).describe("factors between generator and log-rates"),
+  observation: z.enum(["poisson", "gaussian", "gamma", "zero-inflated-gamma"]).default("poisson")
+    .describe("what the data are: counts, or real numbers of a distribution"),
+  observationFloor: z.number().min(0).max(1e6).default(0)
+    .describe("the least value above 0 of a zero-inflated gamma"),
+
+  encodedBins: count(0, 65_536).default(0)
+    .describe("bins, from the first on, that the encoders see, the others are predicted; 0: all"),
+  initialConditionBins: count(0, 65_536).default(0)
+    .describe("bins, from the first on, that the initial condition is inferred from; 0: all encoded"),
+  heldOutNeurons: z.number().min(0).lt(1).default(0)
+    .describe("share of the neurons that the encoders never see (co-smoothing); drawn by the split"),
+  externalInputs: z.int().min(-1).max(1024).default(-1)
+    .describe("external inputs that drive the generator; -1: as many as the data have"),
+  coordinatedDropout: z.number().min(0).lt(1).default(0)
+    .describe("share of the inputs that is dropped at each step, and that alone has a loss; 0: off"),
+  sampleValidation: z.number().min(0).lt(1).default(0)
+    .describe("share of the samples that is hidden from the fit to see whether it overfits; 0: off"),
 
   keepRate: rate().default(0.95)
     .describe("dropout keeps this share: spikes, encodings and the encoder's ends"),
@@ -51,6 +76,16 @@ export const hyperparametersSchema = z.strictObject({
   inputPriorNoiseVar: positive(1e3).default(0.1)
     .describe("start of the inferred inputs' innovation variance"),
   l2: z.number().min(0).max(10).default(2e-5).describe("L2 penalty on all parameters"),
+  l2Generator: z.number().min(0).max(1e6).default(0)
+    .describe("L2 penalty on the generator's recurrent weights, beside l2"),
+  l2Controller: z.number().min(0).max(1e6).default(0)
+    .describe("L2 penalty on the controller's recurrent weights, beside l2"),
+  l2Encoder: z.number().min(0).max(1e6).default(0)
+    .describe("L2 penalty on the encoders' recurrent weights, beside l2"),
+  l2Start: count(0, 10_000_000).default(0)
+    .describe("step at which the L2 penalties and the weight decay start to rise from 0"),
+  l2End: count(0, 10_000_000).default(0)
+    .describe("step at which they are whole; 0: from the first step on"),
 
   generatorStart: z.enum(["normal", "near-identity"]).default("near-identity")
     .describe("recurrent weights: N(0, 1/G), or startIdentity * I + startNoise * N(0, 1/G)"),
@@ -70,11 +105,19 @@ export const hyperparametersSchema = z.strictObject({
   adamB1: z.number().min(0).lt(1).default(0.9).describe("Adam's decay of the first moment"),
   adamB2: z.number().min(0).lt(1).default(0.999).describe("Adam's decay of the second moment"),
   adamEps: positive(1).default(1e-4).describe("Adam's epsilon, outside the root"),
+  weightDecay: z.number().min(0).max(10).default(0)
+    .describe("decoupled weight decay (AdamW): the share of the learning rate"),
   maxGradNorm: positive(1e9).default(10).describe("gradients are clipped to this global norm"),
+  microBatch: count(0, 65_536).default(0)
+    .describe("trials of a step that run at once, their gradients added up; 0: the whole batch"),
   klMin: z.number().min(0).max(1e3).default(0.1).describe("scale of the KL terms at first"),
   klMax: z.number().min(0).max(1e3).default(1).describe("scale of the KL terms at last"),
   klStart: count(0, 10_000_000).default(0).describe("step at which the KL scale starts to rise"),
   klEnd: count(1, 10_000_000).default(1000).describe("step at which the KL scale reaches klMax"),
+  klIcScale: z.number().min(0).max(1e6).default(1)
+    .describe("multiplies the scale of the initial condition's KL"),
+  klInputsScale: z.number().min(0).max(1e6).default(1)
+    .describe("multiplies the scale of the inferred inputs' KL"),
 
   evalFraction: z.number().gt(0).lt(1).default(0.1)
     .describe("share of the trials that is held out for evaluation"),
@@ -89,6 +132,34 @@ export const hyperparametersSchema = z.strictObject({
       message: `expected both inferredInputs and controllerUnits above 0, or both 0; found ` +
         `inferredInputs ${h.inferredInputs} and controllerUnits ${h.controllerUnits}`,
     });
+  }
+  const refuse = (path: keyof typeof h, message: string) =>
+    context.addIssue({ code: "custom", path: [path], message });
+  if (h.inferredInputs === 0) {
+    if (h.controllerEncoderUnits > 0) {
+      refuse(
+        "controllerEncoderUnits",
+        `expected 0 without inferredInputs, found ${h.controllerEncoderUnits}`,
+      );
+    }
+    if (h.controllerLag > 0) {
+      refuse("controllerLag", `expected 0 without inferredInputs, found ${h.controllerLag}`);
+    }
+  } else if (h.initialConditionBins > 0 && h.controllerEncoderUnits === 0) {
+    refuse(
+      "initialConditionBins",
+      `expected 0, or controllerEncoderUnits above 0: an encoder that the controller shares sees ` +
+        `all bins; found ${h.initialConditionBins}`,
+    );
+  }
+  if (h.encodedBins > 0 && h.initialConditionBins > h.encodedBins) {
+    refuse(
+      "initialConditionBins",
+      `expected at most encodedBins ${h.encodedBins}, found ${h.initialConditionBins}`,
+    );
+  }
+  if (h.l2End > 0 && h.l2End <= h.l2Start) {
+    refuse("l2End", `expected more than l2Start ${h.l2Start}, or 0, found ${h.l2End}`);
   }
   if (h.klEnd <= h.klStart) {
     context.addIssue({
@@ -141,6 +212,8 @@ export function parseHyperparameters(given: unknown): Hyperparameters {
 /**
  * The model that hyperparameters describe, for data of `T` bins and `N` neurons.
  *
+ * @throws {InputError} where a window is longer than the data
+ *
  * @example
  * ```ts
  * import assert from "node:assert/strict";
@@ -159,9 +232,29 @@ export function architecture(h: Hyperparameters, T: number, N: number): Architec
     U: h.inferredInputs,
     G: h.generatorUnits,
     F: h.factors,
+    ...(h.controllerEncoderUnits > 0 ? { V: h.controllerEncoderUnits } : {}),
+    ...(h.externalInputs > 0 ? { X: h.externalInputs } : {}),
+    ...(h.initialConditionDims > 0 ? { I: h.initialConditionDims } : {}),
   };
   const cell: CellKind = h.cell;
-  return { dims, cell, nonlinearity: h.nonlinearity };
+  const { encodedBins, initialConditionBins, controllerLag } = h;
+  for (const [name, bins] of Object.entries({ encodedBins, initialConditionBins })) {
+    if (bins > T) {
+      throw new InputError(
+        `Cannot make the model: expected ${name} of at most ${T}, the bins of a trial, found ${bins}.`,
+      );
+    }
+  }
+  return {
+    dims,
+    cell,
+    nonlinearity: h.nonlinearity,
+    ...(h.observation !== "poisson" ? { observation: h.observation } : {}),
+    ...(h.firstFactors !== "zero" ? { firstFactors: h.firstFactors } : {}),
+    ...(controllerLag > 0 ? { controllerLag } : {}),
+    ...(encodedBins > 0 && encodedBins < T ? { encodedBins } : {}),
+    ...(initialConditionBins > 0 && initialConditionBins < T ? { initialConditionBins } : {}),
+  };
 }
 
 /**
@@ -177,6 +270,10 @@ export function architecture(h: Hyperparameters, T: number, N: number): Architec
  * ```
  */
 export function stepOptions(h: Hyperparameters): StepOptions {
-  const { keepRate, generatorKeepRate, varMin, l2, adamB1, adamB2, adamEps, maxGradNorm } = h;
-  return { keepRate, generatorKeepRate, varMin, l2, adamB1, adamB2, adamEps, maxGradNorm };
+  const { keepRate, generatorKeepRate, coordinatedDropout, varMin, observationFloor } = h;
+  const { adamB1, adamB2, adamEps, maxGradNorm, weightDecay } = h;
+  return {
+    ...{ keepRate, generatorKeepRate, coordinatedDropout, varMin, observationFloor },
+    ...{ adamB1, adamB2, adamEps, maxGradNorm, weightDecay },
+  };
 }

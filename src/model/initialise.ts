@@ -7,7 +7,8 @@ import { type Architecture, parameterLayout } from "./layout.ts";
  * The start of a fit: weights N(0, 1/inputs), biases and first states 0, priors as given, the
  * generator and the readout's bias as `generatorStart` and `readoutStart` say.
  *
- * @param meanCounts_N each neuron's mean count per bin in the training trials
+ * @param readout_Q each neuron's mean count per bin in the training trials; for real numbers, the
+ * readout's biases
  * @returns `params_P`, the flat buffer of `parameterLayout`
  *
  * @example
@@ -26,7 +27,7 @@ export function initialise(
   model: Architecture,
   h: Hyperparameters,
   seed: number,
-  meanCounts_N: Float64Array,
+  readout_Q: Float64Array,
 ): Float64Array {
   const { G, T } = model.dims;
   const layout = parameterLayout(model);
@@ -53,7 +54,7 @@ export function initialise(
           for (let i = 0; i < values.length; i++) values[i] *= h.startNoise;
         }
         break;
-      case "icPrior.logVar_G":
+      case "icPrior.logVar_I":
         values.fill(Math.log(h.icPriorVar));
         break;
       case "inputPrior.logTau_U":
@@ -62,11 +63,14 @@ export function initialise(
       case "inputPrior.logNoiseVar_U":
         values.fill(Math.log(h.inputPriorNoiseVar));
         break;
+      case "readout.b_Q":
+        if (h.readoutStart === "mean-log-rate") values.set(readout_Q);
+        break;
       case "readout.b_N":
         if (h.readoutStart === "mean-log-rate") {
           // A silent neuron starts as if it had fired half a spike in one trial.
           for (let n = 0; n < values.length; n++) {
-            values[n] = Math.log(Math.max(meanCounts_N[n], 0.5 / T));
+            values[n] = Math.log(Math.max(readout_Q[n], 0.5 / T));
           }
         }
         break;

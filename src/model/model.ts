@@ -12,6 +12,8 @@ export interface Model {
   readonly seed: number;
   /** optimiser steps made */
   readonly step: number;
+  /** neurons that the encoders never see, ascending; absent: they see all */
+  readonly heldOut?: readonly number[];
 }
 
 /**

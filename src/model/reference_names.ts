@@ -4,8 +4,8 @@
  * | jax-lfads, [out][in] | ours, [in][out] |
  * | --- | --- |
  * | `ic_enc.fwd_rnn`, `ic_enc.bwd_rnn`: `wRUHX`, `wCHX`, `bRU`, `bC`, `h0` | `encoder.*`, direction 0, 1 |
- * | `gen_ic.w`, `.b` | `initialCondition.w_2E2G`, `.b_2G` |
- * | `ic_prior.mean`, `.logvar` | `icPrior.mean_G`, `.logVar_G` |
+ * | `gen_ic.w`, `.b` | `initialCondition.w_2E2I`, `.b_2I` |
+ * | `ic_prior.mean`, `.logvar` | `icPrior.mean_I`, `.logVar_G` |
  * | `con.*` (x = [enc ; f]) | `controller.*` |
  * | `con_out.w`, `.b` | `inputs.w_C2U`, `.b_2U` |
  * | `ii_prior.mean`, `.logatau`, `.lognvar` | `inputPrior.mean_U`, `.logTau_U`, `.logNoiseVar_U` |
@@ -96,10 +96,10 @@ function eachNumber(
       direction,
     })
   );
-  matrix("gen_ic.w", [2 * G, 2 * E], { slice: "initialCondition.w_2E2G", stride: 2 * G });
-  vector("gen_ic.b", 2 * G, "initialCondition.b_2G");
-  vector("ic_prior.mean", G, "icPrior.mean_G");
-  vector("ic_prior.logvar", G, "icPrior.logVar_G");
+  matrix("gen_ic.w", [2 * G, 2 * E], { slice: "initialCondition.w_2E2I", stride: 2 * G });
+  vector("gen_ic.b", 2 * G, "initialCondition.b_2I");
+  vector("ic_prior.mean", G, "icPrior.mean_I");
+  vector("ic_prior.logvar", G, "icPrior.logVar_I");
   if (U > 0) {
     gru("con", C, [
       { slice: "controller.wEncoding_2E3C", count: 2 * E, offset: 0, stride: 3 * C },

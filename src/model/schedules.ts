@@ -39,3 +39,22 @@ export function klScale(
   const share = (step - h.klStart) / (h.klEnd - h.klStart);
   return h.klMin + (h.klMax - h.klMin) * Math.min(1, Math.max(0, share));
 }
+
+/**
+ * From 0 to 1, linearly between the steps l2Start and l2End: multiplies the L2 penalties and the weight
+ * decay. Without l2End it is 1.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { l2Scale } from "latentd";
+ *
+ * const ramp = { l2Start: 100, l2End: 300 };
+ * assert.deepEqual([0, 100, 200, 999].map((step) => l2Scale(ramp, step)), [0, 0, 0.5, 1]);
+ * assert.equal(l2Scale({ l2Start: 0, l2End: 0 }, 0), 1);
+ * ```
+ */
+export function l2Scale(h: Pick<Hyperparameters, "l2Start" | "l2End">, step: number): number {
+  if (h.l2End === 0) return 1;
+  return Math.min(1, Math.max(0, (step - h.l2Start) / (h.l2End - h.l2Start)));
+}

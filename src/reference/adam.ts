@@ -1,4 +1,7 @@
-/** Clip by global norm, then Adam with eps outside the root (docs/model.md, section 2). */
+/**
+ * Clip by global norm, then Adam with eps outside the root and decoupled weight decay (docs/model.md,
+ * section 2).
+ */
 import { type Args, LOSSES, type Scalars } from "../compute/kernels.ts";
 
 export function adam(a: Args<"adam">, s: Scalars): void {
@@ -10,6 +13,7 @@ export function adam(a: Args<"adam">, s: Scalars): void {
     const g = clip * grads_P[p];
     m_P[p] = b1 * m_P[p] + (1 - b1) * g;
     v_P[p] = b2 * v_P[p] + (1 - b2) * g * g;
-    params_P[p] -= s.learningRate * (m_P[p] / c1) / (Math.sqrt(v_P[p] / c2) + eps);
+    const update = (m_P[p] / c1) / (Math.sqrt(v_P[p] / c2) + eps);
+    params_P[p] -= s.learningRate * (update + a.weightDecay * s.l2Scale * params_P[p]);
   }
 }

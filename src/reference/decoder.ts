@@ -11,39 +11,50 @@ import { vanilla } from "./vanilla.ts";
 
 type A = Args<"decoder">;
 
-/** `ends = [backward at t = 0 ; forward at t = T-1]` with dropout, and `[mean ; logVar] = ends W + b`. */
+/** `ends = [backward at t = 0 ; forward at the last bin]` with dropout, and `[mean ; logVar] = ends W + b`. */
 function initialCondition(a: A, s: Scalars, b: number): void {
-  const { T, E, G, ends_B2E, ic_B2G } = a;
-  const ends = b * 2 * E, ic = b * 2 * G;
+  const { E, I, ends_B2E, ic_B2I } = a;
+  const ends = b * 2 * E, ic = b * 2 * I;
   for (let e = 0; e < E; e++) {
     ends_B2E[ends + e] = a.backward_HBE[b * E + e];
-    ends_B2E[ends + E + e] = a.forward_HBE[(T * s.B + b) * E + e];
+    ends_B2E[ends + E + e] = a.forward_HBE[(a.encoderT * s.B + b) * E + e];
   }
   const keep_2E = new Float64Array(2 * E);
   keepFactors(a, s, STREAMS.keepEnds, a.keepEnds_B2E, ends, s.firstTrial + b, keep_2E);
   for (let i = 0; i < 2 * E; i++) ends_B2E[ends + i] *= keep_2E[i];
-  for (let j = 0; j < 2 * G; j++) {
-    let sum = a.bInitial_2G[j];
-    for (let i = 0; i < 2 * E; i++) sum += ends_B2E[ends + i] * a.wInitial_2E2G[i * 2 * G + j];
-    ic_B2G[ic + j] = sum;
+  for (let j = 0; j < 2 * I; j++) {
+    let sum = a.bInitial_2I[j];
+    for (let i = 0; i < 2 * E; i++) sum += ends_B2E[ends + i] * a.wInitial_2E2I[i * 2 * I + j];
+    ic_B2I[ic + j] = sum;
   }
 }
 
-/** `g0 = mean + sqrt(var) * eps` into slot 0 of the states; the row's KL. */
+/**
+ * `z = mean + sqrt(var) * eps`; into slot 0 of the states `g0 = z wStart + bStart`, or z itself; the
+ * row's KL.
+ */
 function sampleInitialCondition(a: A, s: Scalars, b: number, r: number): void {
-  const { G, ic_B2G, epsIc_RG, gen_HRG, varMin } = a;
+  const { I, G, ic_B2I, epsIc_RI, gen_HRG, wStart_IG, varMin } = a;
+  const direct = wStart_IG.length === 0;
+  const z_RI = direct ? gen_HRG : a.z_RI;
   if (a.draw) {
     const at = { ...s, stream: STREAMS.epsIc, sample: r % s.S };
-    fillNormal(at, s.firstTrial + b, epsIc_RG.subarray(r * G, (r + 1) * G));
+    fillNormal(at, s.firstTrial + b, epsIc_RI.subarray(r * I, (r + 1) * I));
   }
   let sum = 0;
-  for (let g = 0; g < G; g++) {
-    const mean = ic_B2G[b * 2 * G + g];
-    const variance = Math.exp(ic_B2G[b * 2 * G + G + g]) + varMin;
-    gen_HRG[r * G + g] = mean + (a.sample ? Math.sqrt(variance) * epsIc_RG[r * G + g] : 0);
-    sum += kl(mean, variance, a.icPriorMean_G[g], Math.exp(a.icPriorLogVar_G[g]) + varMin);
+  for (let i = 0; i < I; i++) {
+    const mean = ic_B2I[b * 2 * I + i];
+    const variance = Math.exp(ic_B2I[b * 2 * I + I + i]) + varMin;
+    z_RI[r * I + i] = mean + (a.sample ? Math.sqrt(variance) * epsIc_RI[r * I + i] : 0);
+    sum += kl(mean, variance, a.icPriorMean_I[i], Math.exp(a.icPriorLogVar_I[i]) + varMin);
   }
   a.klIc_R[r] = sum;
+  if (direct) return;
+  for (let g = 0; g < G; g++) {
+    let state = a.bStart_G[g];
+    for (let i = 0; i < I; i++) state += z_RI[r * I + i] * wStart_IG[i * G + g];
+    gen_HRG[r * G + g] = state;
+  }
 }
 
 /** Controller and inferred inputs of one bin; adds the bin's KL. */
@@ -94,12 +105,13 @@ function inferInputs(a: A, s: Scalars, b: number, r: number, t: number): void {
 
 /** The generator's cell, dropout on its state, and the factors. */
 function generate(a: A, s: Scalars, b: number, r: number, t: number): void {
-  const { U, G, F, gen_HRG, genGates, factors_HRF } = a;
+  const { U, G, gen_HRG, genGates } = a;
   const R = s.B * s.S;
   const row = t * R + r, next = row + R;
   const width = a.cell === 1 ? 3 * G : G;
+  const external = a.genInput_TBW.length > 0;
   for (let j = 0; j < width; j++) {
-    let sum = a.bGen[j];
+    let sum = external ? a.genInput_TBW[(t * s.B + b) * width + j] : a.bGen[j];
     for (let u = 0; u < U; u++) sum += a.inputs_TRU[row * U + u] * a.wGenInput[u * width + j];
     genGates[row * width + j] = sum;
   }
@@ -117,10 +129,15 @@ function generate(a: A, s: Scalars, b: number, r: number, t: number): void {
   }
   const keep_G = keepGenerator(a, s, b, r, t);
   for (let g = 0; g < G; g++) gen_HRG[next * G + g] *= keep_G[g];
+  readFactors(a, next);
+}
+
+/** `f = Ŵ g` of one slot. */
+function readFactors({ G, F, gen_HRG, factorsHat_GF, factors_HRF }: A, row: number): void {
   for (let f = 0; f < F; f++) {
     let sum = 0;
-    for (let g = 0; g < G; g++) sum += gen_HRG[next * G + g] * a.factorsHat_GF[g * F + f];
-    factors_HRF[next * F + f] = sum;
+    for (let g = 0; g < G; g++) sum += gen_HRG[row * G + g] * factorsHat_GF[g * F + f];
+    factors_HRF[row * F + f] = sum;
   }
 }
 
@@ -151,7 +168,8 @@ export function decoder(a: A, s: Scalars): void {
       a.con_HRC.set(a.h0Con_C, r * C);
       a.klInputs_R[r] = 0;
     }
-    a.factors_HRF.fill(0, r * a.F, (r + 1) * a.F);
+    if (a.firstFactors) readFactors(a, r);
+    else a.factors_HRF.fill(0, r * a.F, (r + 1) * a.F);
     for (let t = 0; t < T; t++) {
       if (U > 0) inferInputs(a, s, b, r, t);
       generate(a, s, b, r, t);

@@ -22,13 +22,13 @@ interface Carry {
 
 /** Factors, dropout and the generator's cell. */
 function generatorBackward(a: A, s: Scalars, b: number, t: number, carry: Carry): void {
-  const { G, F, dFactors_TRF } = a;
-  const row = t * s.B + b;
-  for (let f = 0; f < F; f++) dFactors_TRF[row * F + f] += carry.factors[f];
+  const { G, F, dFactors_HRF } = a;
+  const row = t * s.B + b, next = row + s.B;
+  for (let f = 0; f < F; f++) dFactors_HRF[next * F + f] += carry.factors[f];
   const keep_G = keepGenerator(a, s, b, b, t);
   for (let g = 0; g < G; g++) {
     for (let f = 0; f < F; f++) {
-      carry.gen[g] += dFactors_TRF[row * F + f] * a.factorsHat_GF[g * F + f];
+      carry.gen[g] += dFactors_HRF[next * F + f] * a.factorsHat_GF[g * F + f];
     }
     carry.gen[g] *= keep_G[g];
   }
@@ -60,7 +60,7 @@ function inputsBackward(a: A, s: Scalars, b: number, t: number, carry: Carry): v
     const stationary = 1 - phi * phi;
     const priorVariance = t > 0 ? noiseVar : noiseVar / stationary;
     const d = klBackward(
-      s.klScale / s.B,
+      s.klInputsScale / s.B,
       mean,
       variance,
       a.inputPriorMean_U[u] + phi * previous,
@@ -104,32 +104,54 @@ function controllerBackward(a: A, s: Scalars, b: number, t: number, carry: Carry
   }
 }
 
-/** From the gradient at g0 to the posterior, its prior, and the encoder's ends. */
-function initialConditionBackward(a: A, s: Scalars, b: number, dg0: Float64Array): void {
-  const { E, G, ic_B2G, dIc_B2G, dIcPrior_B2G, dEnds_B2E } = a;
-  const ic = b * 2 * G;
-  for (let g = 0; g < G; g++) {
-    const spread = Math.exp(ic_B2G[ic + G + g]), priorSpread = Math.exp(a.icPriorLogVar_G[g]);
+/** Slot 0 of the factors: their gradient, and its part of the gradient at g0. */
+function firstFactorsBackward(a: A, b: number, carry: Carry): void {
+  const { G, F, dFactors_HRF } = a;
+  for (let f = 0; f < F; f++) {
+    const d = a.firstFactors ? carry.factors[f] : 0;
+    dFactors_HRF[b * F + f] = d;
+    for (let g = 0; g < G; g++) carry.gen[g] += d * a.factorsHat_GF[g * F + f];
+  }
+}
+
+/** The gradient at z, from the gradient at g0. */
+function startBackward(a: A, b: number, dg0_G: Float64Array): Float64Array {
+  const { I, G, wStart_IG, dStart_BG } = a;
+  if (wStart_IG.length === 0) return dg0_G;
+  dStart_BG.set(dg0_G, b * G);
+  const dz_I = new Float64Array(I);
+  for (let i = 0; i < I; i++) {
+    for (let g = 0; g < G; g++) dz_I[i] += dg0_G[g] * wStart_IG[i * G + g];
+  }
+  return dz_I;
+}
+
+/** From the gradient at z to the posterior, its prior, and the encoder's ends. */
+function initialConditionBackward(a: A, s: Scalars, b: number, dz_I: Float64Array): void {
+  const { E, I, ic_B2I, dIc_B2I, dIcPrior_B2I, dEnds_B2E } = a;
+  const ic = b * 2 * I;
+  for (let i = 0; i < I; i++) {
+    const spread = Math.exp(ic_B2I[ic + I + i]), priorSpread = Math.exp(a.icPriorLogVar_I[i]);
     const variance = spread + a.varMin;
     const d = klBackward(
-      s.klScale / s.B,
-      ic_B2G[ic + g],
+      s.klIcScale / s.B,
+      ic_B2I[ic + i],
       variance,
-      a.icPriorMean_G[g],
+      a.icPriorMean_I[i],
       priorSpread + a.varMin,
     );
-    const eps = a.sample ? a.epsIc_RG[b * G + g] : 0;
-    dIc_B2G[ic + g] = dg0[g] + d.dMean;
-    dIc_B2G[ic + G + g] = (d.dVariance + dg0[g] * eps * 0.5 / Math.sqrt(variance)) * spread;
-    dIcPrior_B2G[ic + g] = d.dPriorMean;
-    dIcPrior_B2G[ic + G + g] = d.dPriorVariance * priorSpread;
+    const eps = a.sample ? a.epsIc_RI[b * I + i] : 0;
+    dIc_B2I[ic + i] = dz_I[i] + d.dMean;
+    dIc_B2I[ic + I + i] = (d.dVariance + dz_I[i] * eps * 0.5 / Math.sqrt(variance)) * spread;
+    dIcPrior_B2I[ic + i] = d.dPriorMean;
+    dIcPrior_B2I[ic + I + i] = d.dPriorVariance * priorSpread;
   }
   const ends = b * 2 * E;
   const keep_2E = new Float64Array(2 * E);
   keepFactors(a, s, STREAMS.keepEnds, a.keepEnds_B2E, ends, s.firstTrial + b, keep_2E);
   for (let i = 0; i < 2 * E; i++) {
     let sum = 0;
-    for (let j = 0; j < 2 * G; j++) sum += dIc_B2G[ic + j] * a.wInitial_2E2G[i * 2 * G + j];
+    for (let j = 0; j < 2 * I; j++) sum += dIc_B2I[ic + j] * a.wInitial_2E2I[i * 2 * I + j];
     dEnds_B2E[ends + i] = sum * keep_2E[i];
   }
 }
@@ -151,6 +173,7 @@ export function decoder_backward(a: A, s: Scalars): void {
       controllerBackward(a, s, b, t, carry);
     }
     if (U > 0) a.dStartCon_BC.set(carry.con, b * C);
-    initialConditionBackward(a, s, b, carry.gen);
+    firstFactorsBackward(a, b, carry);
+    initialConditionBackward(a, s, b, startBackward(a, b, carry.gen));
   }
 }

@@ -54,16 +54,20 @@ export function encoder_backward(a: Args<"encoder_backward">, s: Scalars): void 
     if (dEnc_TB2E.length === 0) return;
     for (let e = 0; e < E; e++) dState[e] += dEnc_TB2E[(row * 2 + direction) * E + e];
   };
+  const fromEnds = (b: number, half: number) => {
+    if (dEnds_B2E.length === 0) dState.fill(0);
+    else dState.set(dEnds_B2E.subarray((b * 2 + half) * E, (b * 2 + half + 1) * E));
+  };
   for (let b = 0; b < B; b++) {
     // ends = [backward at t = 0 ; forward at t = T-1]
-    dState.set(dEnds_B2E.subarray((b * 2 + 1) * E, (b * 2 + 2) * E));
+    fromEnds(b, 1);
     for (let t = T - 1; t >= 0; t--) {
       const row = t * B + b;
       fromController(row, 0);
       gruBackward(forward, [forward_HBE, row * E], [gates_TBD3E, row * 6 * E], dState);
     }
     dStart_BDE.set(dState, b * 2 * E);
-    dState.set(dEnds_B2E.subarray(b * 2 * E, (b * 2 + 1) * E));
+    fromEnds(b, 0);
     for (let t = 0; t < T; t++) {
       const row = t * B + b;
       fromController(row, 1);

@@ -21,19 +21,19 @@ function throughNorms(a: Args<"reduce">): void {
 }
 
 export function reduce(a: Args<"reduce">, s: Scalars): void {
-  const { P, params_P, grads_P } = a;
+  const { P, params_P, l2_P, grads_P } = a;
   const R = s.B * s.S;
   let squares = 0;
-  for (let p = 0; p < P; p++) squares += params_P[p] ** 2;
+  for (let p = 0; p < P; p++) squares += l2_P[p] * params_P[p] ** 2;
   const nll = mean(a.nll_R, R);
   const klIc = mean(a.klIc_R, R);
   const klInputs = a.klInputs_R.length > 0 ? mean(a.klInputs_R, R) : 0;
-  const l2 = a.l2 * squares;
-  const total = nll + s.klScale * (klIc + klInputs) + l2;
+  const l2 = s.l2Scale * squares;
+  const total = nll + s.klIcScale * klIc + s.klInputsScale * klInputs + l2;
   let gradNorm = 0;
   if (a.gradient) {
     throughNorms(a);
-    for (let p = 0; p < P; p++) grads_P[p] += 2 * a.l2 * params_P[p];
+    for (let p = 0; p < P; p++) grads_P[p] += 2 * s.l2Scale * l2_P[p] * params_P[p];
     for (let p = 0; p < P; p++) gradNorm += grads_P[p] ** 2;
     gradNorm = Math.sqrt(gradNorm);
   }

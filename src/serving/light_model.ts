@@ -3,7 +3,8 @@
  * has, which is larger than all that inference needs. It takes the files that `modelFromBytes` takes.
  */
 import { readSafetensors } from "../data/safetensors.ts";
-import type { CellKind, Nonlinearity } from "../dims.ts";
+import { FAMILIES } from "../compute/kernels.ts";
+import type { CellKind, Nonlinearity, Observation } from "../dims.ts";
 import { InputError } from "../errors.ts";
 import type { PosteriorModel } from "../inference/posterior_program.ts";
 import { type Architecture, parameterLayout } from "../model/layout.ts";
@@ -17,7 +18,7 @@ export interface LightModel extends PosteriorModel {
 
 const FORMAT = "latentd model 1";
 /** The schema's own bounds; a test compares. */
-const MOST_UNITS = 4096, MOST_INPUTS = 1024;
+const MOST_UNITS = 4096, MOST_INPUTS = 1024, MOST_BINS = 65_536;
 
 /**
  * Reads a model for inference.
@@ -63,7 +64,13 @@ export function lightModelFromBytes(bytes: Uint8Array, what: string): LightModel
   const given = hyperparameters(metadata.hyperparameters, fail);
   const units = (name: string, least: number, most = MOST_UNITS) =>
     whole(name, given[name], least, most);
-  const { cell, nonlinearity, varMin } = given;
+  // what a plain model has not is 0, or absent in a file of an earlier version
+  const optional = (key: string, name: string) =>
+    Number(given[name] ?? 0) > 0 ? { [key]: units(name, 1, MOST_BINS) } : {};
+  const { cell, nonlinearity, varMin, observation = "poisson" } = given;
+  if (!Object.hasOwn(FAMILIES, String(observation))) {
+    return fail(`an observation of ${Object.keys(FAMILIES).join(", ")}`, show(observation));
+  }
   if (cell !== "gru" && cell !== "vanilla") {
     return fail('a cell "gru" or "vanilla"', show(cell));
   }
@@ -84,28 +91,37 @@ export function lightModelFromBytes(bytes: Uint8Array, what: string): LightModel
       U,
       G: units("generatorUnits", 1),
       F: units("factors", 1),
+      ...optional("V", "controllerEncoderUnits"),
+      ...optional("X", "externalInputs"),
+      ...optional("I", "initialConditionDims"),
     },
     cell: cell satisfies CellKind,
     nonlinearity: nonlinearity satisfies Nonlinearity,
+    ...(observation === "poisson" ? {} : { observation: observation as Observation }),
+    ...(given.firstFactors === "generator" ? { firstFactors: "generator" } : {}),
+    ...optional("controllerLag", "controllerLag"),
+    ...optional("encodedBins", "encodedBins"),
+    ...optional("initialConditionBins", "initialConditionBins"),
   };
   return {
     architecture,
-    hyperparameters: { ...UNUSED, varMin },
+    hyperparameters: { ...UNUSED, varMin, observationFloor: Number(given.observationFloor ?? 0) },
     params_P: parameters(architecture, tensors, fail),
     binWidth: metadata.binWidth ? Number(metadata.binWidth) : null,
     step: text("step", 0),
   };
 }
 
-/** What a step has and inference does not: dropout, the L2 penalty, the optimiser. */
+/** What a step has and inference does not: dropout and the optimiser. */
 const UNUSED = {
   keepRate: 1,
   generatorKeepRate: 1,
-  l2: 0,
+  coordinatedDropout: 0,
   adamB1: 0,
   adamB2: 0,
   adamEps: 1,
   maxGradNorm: 1,
+  weightDecay: 0,
 } as const;
 
 type Fail = (wanted: string, found: string) => never;

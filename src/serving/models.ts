@@ -2,7 +2,7 @@
 import type { Executor } from "../compute/executor.ts";
 import { InputError } from "../errors.ts";
 import { loadPosterior, planBytes, type PosteriorProgram } from "../inference/posterior_program.ts";
-import { posteriorPlan } from "../model/choreography.ts";
+import { posteriorPlan } from "../model/posterior_plan.ts";
 import type { Model } from "../model/model.ts";
 
 interface Held {

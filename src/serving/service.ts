@@ -5,7 +5,7 @@
 import type { DeviceInfo } from "../compute/executor.ts";
 import type { CellKind, Dims, Nonlinearity } from "../dims.ts";
 import { InputError } from "../errors.ts";
-import { POSTERIOR_NAMES, posteriorArrays } from "../inference/posterior_program.ts";
+import { POSTERIOR_NAMES, posteriorNames } from "../inference/posterior_program.ts";
 
 /**
  * Names of the arrays that an answer may hold, in order; the command line's files have the same.
@@ -116,7 +116,7 @@ export const MOST_SAMPLES = 65_536;
 /** The arrays that a request gets, in order. */
 export function wantedOutputs(model: ModelDescription, request: InferRequest): OutputName[] {
   const binWidth = request.binWidth ?? model.binWidth;
-  const has = new Set<string>(posteriorArrays(model.dims, 0).map(({ name }) => name));
+  const has = new Set<string>(posteriorNames(model.dims));
   if (binWidth !== null) has.add("rates_hz");
   const { outputs } = request;
   for (const name of outputs ?? []) {

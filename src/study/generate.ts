@@ -161,8 +161,8 @@ function normalisedFactors(model: Model): Float64Array {
 function initialConditions(model: Model, B: number, seed: number): Float64Array {
   const { G } = model.architecture.dims;
   const { varMin } = model.hyperparameters;
-  const mean_G = parameter(model, "icPrior.mean_G");
-  const logVar_G = parameter(model, "icPrior.logVar_G");
+  const mean_G = parameter(model, "icPrior.mean_I");
+  const logVar_G = parameter(model, "icPrior.logVar_I");
   const g0_BG = new Float64Array(B * G);
   for (let b = 0; b < B; b++) {
     const g0_G = g0_BG.subarray(b * G, (b + 1) * G);

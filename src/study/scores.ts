@@ -1,7 +1,8 @@
 /** How well a model explains held-out trials, between the null model and (if known) the oracle. */
 import { bitsPerSpike, explained, poissonNll, repeatRates, rSquared } from "../analysis/metrics.ts";
 import type { Dataset } from "../data/dataset.ts";
-import { meanCounts } from "../train/trainer.ts";
+import { roomForMissing } from "../data/arrange.ts";
+import { momentsOf } from "../train/moments.ts";
 import type { Posterior } from "../inference/posterior.ts";
 
 /** Scores on the trials that a posterior was inferred for. */
@@ -56,7 +57,8 @@ export function score(
   const trials = split.evaluation.length;
   const counts_BTN = takeTrials(data.counts_BTN, split.evaluation, size);
   const least = 0.5 / (split.train.length * data.T);
-  const null_N = meanCounts(data, split.train).map((rate) => Math.max(rate, least));
+  const null_N = momentsOf(roomForMissing(data.counts_BTN), data, split.train).mean_N
+   .map((rate) => Math.max(rate, least));
   const truth = data.truth && takeTrials(data.truth.rates_BTN, split.evaluation, size);
   const nllOf = (rates_BTN: Float64Array) => poissonNll(rates_BTN, counts_BTN, { trials });
   const nll = {

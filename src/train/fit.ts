@@ -1,9 +1,8 @@
 /** Fits LFADS to a dataset: one start, or several of which the best is kept. */
 import type { DeviceInfo, Executor } from "../compute/executor.ts";
 import { type Dataset, trialSplit } from "../data/dataset.ts";
-import { requireObserved } from "../data/parts.ts";
 import { InputError } from "../errors.ts";
-import { architecture, type Hyperparameters } from "../model/hyperparameters.ts";
+import type { Hyperparameters } from "../model/hyperparameters.ts";
 import type { Model } from "../model/model.ts";
 import { type LoopOptions, type Progress, type StartsProgress, train } from "./loop.ts";
 import {
@@ -14,6 +13,7 @@ import {
   type StartSummary,
   summarise,
 } from "./run_state.ts";
+import { problemOf } from "./problem.ts";
 import type { Split } from "./trainer.ts";
 
 export type { Progress, StartsProgress } from "./loop.ts";
@@ -157,7 +157,7 @@ export async function* fitStarts(
     );
   }
   if (resume) requireSeeds(resume, seeds, splitSeed);
-  requireObserved(data, data, `Cannot fit ${data.name}`);
+  const problem = problemOf(data, h, splitSeed);
   const split = trialSplit(data, h.evalFraction, splitSeed);
   if (!data.counts_BTN.some((count) => count > 0)) {
     throw new InputError(
@@ -166,7 +166,7 @@ export async function* fitStarts(
   }
   const { checkpoint, signal } = options;
   const loop: LoopOptions = {
-    hyperparameters: h,
+    problem,
     seeds,
     splitSeed,
     split,
@@ -174,17 +174,18 @@ export async function* fitStarts(
     checkpoint,
     signal,
   };
-  const state = yield* train(data, executor, loop);
+  const state = yield* train(executor, loop);
   const start = leader(state.going);
   const { best, params_P, step, seed } = start;
   const evaluated = best.score < Infinity;
   const model: Model = {
-    architecture: architecture(h, data.T, data.N),
-    hyperparameters: h,
+    architecture: problem.model,
+    hyperparameters: problem.hyperparameters,
     params_P: evaluated ? best.params_P : params_P,
     binWidth: data.binWidth,
     seed,
     step: evaluated ? best.step : step,
+    ...(problem.heldOut.length > 0 ? { heldOut: problem.heldOut } : {}),
   };
   return {
     model,

@@ -1,9 +1,8 @@
 /** The training loop: some starts side by side, as an async generator of progress. */
 import type { Executor } from "../compute/executor.ts";
-import type { Dataset } from "../data/dataset.ts";
-import type { Hyperparameters } from "../model/hyperparameters.ts";
 import { type Losses, scoreOf } from "./losses.ts";
 import { Pace } from "./pace.ts";
+import type { Problem } from "./problem.ts";
 import { type FailedStart, type HistoryEntry, leader, type StartsState } from "./run_state.ts";
 import { Start } from "./start.ts";
 import { type Outcome, type Split, Trainer } from "./trainer.ts";
@@ -58,7 +57,7 @@ export class StartsFailedError extends Error {
 }
 
 export interface LoopOptions {
-  readonly hyperparameters: Hyperparameters;
+  readonly problem: Problem;
   readonly seeds: readonly number[];
   readonly splitSeed: number;
   readonly split: Split;
@@ -83,12 +82,12 @@ function breathe(): Promise<void> {
  * @throws {StartsFailedError} where the last of several does
  */
 export async function* train(
-  data: Dataset,
   executor: Executor,
   options: LoopOptions,
 ): AsyncGenerator<StartsProgress, StartsState, void> {
-  const { hyperparameters: h, seeds, splitSeed, split, resume, signal } = options;
-  const load = (seeds: readonly number[]) => Trainer.load(executor, data, h, seeds, split);
+  const { problem, seeds, splitSeed, split, resume, signal } = options;
+  const h = problem.hyperparameters;
+  const load = (seeds: readonly number[]) => Trainer.load(executor, problem, seeds, split);
   let trainer = await load(resume?.going.map(({ seed }) => seed) ?? seeds);
   try {
     const zeros = () => new Float64Array(trainer.layout.length);

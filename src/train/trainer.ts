@@ -1,14 +1,17 @@
 /** Fits of one shape on one device: a loaded plan, and the step, the evaluation and the state on it. */
 import { type Executor, type Program, type Run, scalars } from "../compute/executor.ts";
 import { LOSSES, type Scalars } from "../compute/kernels.ts";
-import type { Dataset } from "../data/dataset.ts";
-import { trainingPlan } from "../model/choreography.ts";
-import { architecture, type Hyperparameters, stepOptions } from "../model/hyperparameters.ts";
+import type { DataArray } from "../data/arrange.ts";
+import { trainingPlan } from "../model/training_plan.ts";
+import { type Hyperparameters, stepOptions } from "../model/hyperparameters.ts";
 import { initialise } from "../model/initialise.ts";
-import { type Architecture, type Layout, parameterLayout, sliceAt } from "../model/layout.ts";
-import { klScale, learningRate } from "../model/schedules.ts";
+import { l2Penalties } from "../model/penalties.ts";
+import { type Layout, parameterLayout, sliceAt } from "../model/layout.ts";
+import { klScale, l2Scale, learningRate } from "../model/schedules.ts";
 import { PURPOSES, seedWords, STREAMS } from "../random.ts";
 import { drawMinibatch } from "./batches.ts";
+import { momentsOf, readoutStart } from "./moments.ts";
+import type { Problem } from "./problem.ts";
 import { brokenTerm, type Losses, lossesOf } from "./losses.ts";
 
 /**
@@ -55,16 +58,6 @@ export interface Split {
   readonly evaluation: Uint32Array;
 }
 
-/** Each neuron's mean count per bin over some trials. */
-export function meanCounts(data: Dataset, trials: Uint32Array): Float64Array {
-  const { T, N, counts_BTN } = data;
-  const mean_N = new Float64Array(N);
-  for (const trial of trials) {
-    for (let i = 0; i < T * N; i++) mean_N[i % N] += counts_BTN[trial * T * N + i];
-  }
-  return mean_N.map((sum) => sum / (trials.length * T));
-}
-
 /**
  * The share of counts that are not zero.
  *
@@ -76,7 +69,7 @@ export function meanCounts(data: Dataset, trials: Uint32Array): Float64Array {
  * assert.equal(density(Uint8Array.of(0, 3, 0, 1)), 0.5);
  * ```
  */
-export function density(counts: Uint8Array | Uint16Array): number {
+export function density(counts: DataArray): number {
   let some = 0;
   for (const count of counts) if (count > 0) some++;
   return some / counts.length;
@@ -104,41 +97,54 @@ export class Trainer {
     private readonly program: Program,
     /** runs that the device takes in a row */
     private readonly runsAtOnce: number,
-    readonly model: Architecture,
-    readonly data: Dataset,
-    readonly h: Hyperparameters,
+    private readonly problem: Problem,
     readonly seeds: readonly number[],
     readonly split: Split,
   ) {
+    const { model, hyperparameters, data, external_BTX } = problem;
     this.layout = parameterLayout(model);
     this.#seeds = seeds.map(seedWords);
-    program.write("counts", data.counts_BTN);
+    program.write("counts", data.targets);
+    if (data.encoded) program.write("encoded", data.encoded);
+    if (data.validation) program.write("validation", data.validation);
+    if (external_BTX) program.write("external", external_BTX);
+    const l2_P = l2Penalties(model, hyperparameters);
+    seeds.forEach((_, fit) => program.write("l2_P", l2_P, 0, fit));
+  }
+
+  get h(): Hyperparameters {
+    return this.problem.hyperparameters;
   }
 
   /** Loads the training plan, for a fit of each seed. */
   static async load(
     executor: Executor,
-    data: Dataset,
-    h: Hyperparameters,
+    problem: Problem,
     seeds: readonly number[],
     split: Split,
   ): Promise<Trainer> {
-    const model = architecture(h, data.T, data.N);
+    const { model, hyperparameters: h, data, trials } = problem;
     const plan = trainingPlan(model, stepOptions(h), {
       B: h.batchSize,
       S: 1,
-      trials: data.trials,
-      counts: data.counts_BTN instanceof Uint16Array ? "u16" : "u8",
-      density: density(data.counts_BTN),
+      trials,
+      counts: data.element,
+      density: data.element === "real" ? 1 : density(data.encoded ?? data.targets),
+      gaps: data.gaps,
+      encoded: data.encoded !== null,
+      validation: data.validation !== null,
+      inputScale: 1 / (1 - h.sampleValidation),
     });
     const program = await executor.load(plan, seeds.length);
-    return new Trainer(program, executor.runsAtOnce, model, data, h, seeds, split);
+    return new Trainer(program, executor.runsAtOnce, problem, seeds, split);
   }
 
   /** Each fit's parameters before the first step. */
   starts(): Float64Array[] {
-    const mean_N = meanCounts(this.data, this.split.train);
-    return this.seeds.map((seed) => initialise(this.model, this.h, seed, mean_N));
+    const { model, data } = this.problem;
+    const moments = momentsOf(data.targets, model.dims, this.split.train);
+    const start = readoutStart(moments, model.observation ?? "poisson", this.h.observationFloor);
+    return this.seeds.map((seed) => initialise(model, this.h, seed, start));
   }
 
   write(fit: number, { params_P, m_P, v_P }: Weights): void {
@@ -195,7 +201,9 @@ export class Trainer {
           step,
           purpose: PURPOSES.train,
           count: step + 1,
-          klScale: scales[i],
+          klIcScale: scales[i] * this.h.klIcScale,
+          klInputsScale: scales[i] * this.h.klInputsScale,
+          l2Scale: l2Scale(this.h, step),
           learningRate: learningRate(this.h, step),
         }),
       })),
@@ -225,7 +233,9 @@ export class Trainer {
           B: trials_B.length,
           purpose: PURPOSES.evaluate,
           firstTrial: i * this.h.batchSize,
-          klScale: scale,
+          klIcScale: scale * this.h.klIcScale,
+          klInputsScale: scale * this.h.klInputsScale,
+          l2Scale: l2Scale(this.h, step),
         }),
       })),
     );

@@ -129,8 +129,8 @@ export const REFERENCE = [
   ...reference("decoder_backward", "decoder_backward", [
     [
       "the factors' carry left out",
-      "dFactors_TRF[row * F + f] += carry.factors[f];",
-      "dFactors_TRF[row * F + f] += 0;",
+      "dFactors_HRF[row * F + f] += carry.factors[f];",
+      "dFactors_HRF[row * F + f] += 0;",
     ],
     ["dropout left out", "carry.gen[g] *= keep_G[g];", "carry.gen[g] *= 1;"],
     ["the divergence's gradient left out", "= du + d.dMean;", "= du;"],
@@ -143,8 +143,8 @@ export const REFERENCE = [
     ["a bin too few", "for (let t = T - 1; t >= 0; t--)", "for (let t = T - 1; t > 0; t--)"],
     [
       "a swapped index",
-      "dIc_B2G[ic + j] * a.wInitial_2E2G[i * 2 * G + j]",
-      "dIc_B2G[ic + j] * a.wInitial_2E2G[j * 2 * E + i]",
+      "dIc_B2I[ic + j] * a.wInitial_2E2I[i * 2 * G + j]",
+      "dIc_B2I[ic + j] * a.wInitial_2E2I[j * 2 * E + i]",
     ],
     ["the prior's chain left out", "carry.inputs[u] = d.dPriorMean * phi;", "carry.inputs[u] = 0;"],
   ]),
@@ -177,7 +177,7 @@ export const REFERENCE = [
     ["the projection left out", "(dw_GF[g * F + f] - hat * along)", "(dw_GF[g * F + f])"],
     [
       "the divergences not scaled",
-      "nll + s.klScale * (klIc + klInputs)",
+      "s.klIcScale * klIc + s.klInputsScale * klInputs",
       "nll + (klIc + klInputs)",
     ],
     [

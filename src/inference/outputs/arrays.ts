@@ -57,9 +57,9 @@ export function outputArrays(
     factors: array([B, T, F], posterior.factors_BTF),
     gen_states: array([B, T, G], posterior.gen_BTG),
     gen_init: array([B, G], posterior.g0_BG),
-    ic_mean: array([B, G], posterior.icMean_BG),
-    ic_logvar: array([B, G], posterior.icLogVar_BG),
-    ic_std: array([B, G], posterior.icStd_BG),
+    ic_mean: array([B, G], posterior.icMean_BI),
+    ic_logvar: array([B, G], posterior.icLogVar_BI),
+    ic_std: array([B, G], posterior.icStd_BI),
     ...(U === 0 ? {} : {
       gen_inputs: array([B, T, U], posterior.inputs_BTU),
       input_mean: array([B, T, U], posterior.inputMean_BTU),
