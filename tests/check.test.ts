@@ -289,7 +289,9 @@ async function writeLfads(model: Architecture, B: number, keep_rate: number): Pr
     keepRate: keep_rate,
     generatorKeepRate: keep_rate,
     varMin: 2 ** -10,
-    l2: 2 ** -9,
+    coordinatedDropout: 0,
+    observationFloor: 0,
+    weightDecay: 0,
     adamB1: 0.9,
     adamB2: 0.999,
     adamEps: 1e-4,
@@ -312,6 +314,7 @@ async function writeLfads(model: Architecture, B: number, keep_rate: number): Pr
   const keep_enc = mask(B * T * 2 * E);
   const given: Record<string, Float64Array> = {
     params_P,
+    l2_P: new Float64Array(params_P.length).fill(2 ** -9),
     counts: spikes,
     trials_B: Float64Array.from({ length: B }, (_, b) => b),
     epsIc_RI: normals(B * G),
@@ -378,7 +381,7 @@ async function writeLfads(model: Architecture, B: number, keep_rate: number): Pr
     keep_rate,
     kl_scale: 0.5,
     var_min: options.varMin,
-    l2reg: options.l2,
+    l2reg: 2 ** -9,
     params: tree(params_P),
     spikes_BTN: nest(spikes, [B, T, N]),
     noise: {

@@ -193,6 +193,7 @@ Deno.test("models beyond every block size: each executor's gradient is the refer
           trainingPlan(model, options, { B, S: 1, trials: B, counts: "u8", density }),
         );
         program.write("params_P", params_P);
+        program.write("l2_P", new Float64Array(params_P.length).fill(2 ** -9));
         program.write("counts", counts);
         program.write("trials_B", Array.from({ length: B }, (_, b) => B - 1 - b));
         await program.run("gradient", run);

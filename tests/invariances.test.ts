@@ -74,7 +74,14 @@ function draw(model: Architecture): Data {
   return { params_P, counts };
 }
 
-const RUN = scalars({ B, ...seedWords(2 ** 40 + 9), step: 17, firstTrial: 21, klIcScale: 0.5, klInputsScale: 0.5 });
+const RUN = scalars({
+  B,
+  ...seedWords(2 ** 40 + 9),
+  step: 17,
+  firstTrial: 21,
+  klIcScale: 0.5,
+  klInputsScale: 0.5,
+});
 
 /** One plan, loaded and filled. */
 async function load(
@@ -89,6 +96,9 @@ async function load(
     plan(model, options, { B, S: 1, trials: TRIALS, counts: "u8", ...sizes }),
   );
   program.write("params_P", data.params_P);
+  if (plan === trainingPlan) {
+    program.write("l2_P", new Float64Array(data.params_P.length).fill(2 ** -9));
+  }
   program.write("counts", data.counts);
   program.write("trials_B", trials_B);
   return program;
@@ -479,7 +489,11 @@ Deno.test("klScale 0 takes the KL terms out of the total, and the priors out of 
     const options = { ...OPTIONS, l2: 0 };
     const program = await load(executor, model, data, { options });
     const at = async (klScale: number) => {
-      const found = await outputs(program, "gradient", { ...RUN, klIcScale: klScale, klInputsScale: klScale }, ["grads_P", "losses"]);
+      const found = await outputs(program, "gradient", {
+        ...RUN,
+        klIcScale: klScale,
+        klInputsScale: klScale,
+      }, ["grads_P", "losses"]);
       const [total, nll, klIc, klInputs] = found.losses;
       return { ...found, total, nll, kl: klIc + klInputs };
     };
@@ -503,7 +517,8 @@ Deno.test("klScale 0 takes the KL terms out of the total, and the priors out of 
 Deno.test("the L2 term is the squared norm of the parameters, in the total and in the gradient", async () => {
   await onEach(async (executor, model, data, name) => {
     const at = async (l2: number) => {
-      const program = await load(executor, model, data, { options: { ...OPTIONS, l2 } });
+      const program = await load(executor, model, data);
+      program.write("l2_P", new Float64Array(data.params_P.length).fill(l2));
       const found = await outputs(program, "gradient", RUN, ["grads_P", "losses"]);
       program.free();
       return found;

@@ -149,9 +149,9 @@ export function readoutRun({ B, S, T, N, F, wide, gradient }: Readout): KernelRu
     counts: plan.buffer("counts", trials * T * N, wide ? "u16" : "u8", { shared: true }),
     trials_B: plan.buffer("trials", B, "u32"),
     logRates_TRN: plan.buffer("logRates", T * R * N),
-    dFactors_HRF: plan.buffer("dFactors", T * R * F),
+    dFactors_HRF: plan.buffer("dFactors", (T + 1) * R * F),
     nll_R: plan.buffer("nll", R),
-  }, { T, N, F, wide, gradient });
+  }, { T, N, F, element: wide, gaps: 0, gradient, coordinated: 0, keepRate: 1 });
   // log-rates of a size that does not grow with the number of factors
   const scale = 1 / Math.sqrt(Math.max(4, F));
   return {
@@ -222,9 +222,9 @@ function extremeReadout(): KernelCase {
     counts: plan.buffer("counts", N, "u8", { shared: true }),
     trials_B: plan.buffer("trials", 1, "u32"),
     logRates_TRN: plan.buffer("logRates", N),
-    dFactors_HRF: plan.buffer("dFactors", 1),
+    dFactors_HRF: plan.buffer("dFactors", 2),
     nll_R: plan.buffer("nll", 1),
-  }, { T: 1, N, F: 1, wide: 0, gradient: 1 });
+  }, { T: 1, N, F: 1, element: 0, gaps: 0, gradient: 1, coordinated: 0, keepRate: 1 });
   return {
     name: "the loss and its gradient read log-rates of more than 30 as 30",
     plan,
@@ -254,9 +254,9 @@ function lostReadout(): KernelCase {
     counts: plan.buffer("counts", B * T * N, "u8", { shared: true }),
     trials_B: plan.buffer("trials", B, "u32"),
     logRates_TRN: plan.buffer("logRates", T * B * N),
-    dFactors_HRF: plan.buffer("dFactors", T * B),
+    dFactors_HRF: plan.buffer("dFactors", (T + 1) * B),
     nll_R: plan.buffer("nll", B),
-  }, { T, N, F, wide: 0, gradient: 1 });
+  }, { T, N, F, element: 0, gaps: 0, gradient: 1, coordinated: 0, keepRate: 1 });
   const factors = new Float64Array((T + 1) * B);
   factors[B + 1] = NaN;
   factors[2 * B + 2] = Infinity;
@@ -369,6 +369,7 @@ function reduceCase(P: number, G: number, F: number, R: number, gradient: 0 | 1)
   const place = { offset: P - G * F - 1, length: G * F };
   plan.record("main").dispatch("reduce", {
     params_P,
+    l2_P: plan.buffer("l2", P),
     grads_P,
     w_GF: { buffer: "params", ...place },
     dw_GF: { buffer: "grads", ...place },
@@ -378,7 +379,7 @@ function reduceCase(P: number, G: number, F: number, R: number, gradient: 0 | 1)
     klInputs_R: gradient ? plan.buffer("klInputs", R) : null,
     partials: plan.buffer("partials", partialsLength(P)),
     losses: plan.buffer("losses", LOSSES.length),
-  }, { P, G, F, gradient, l2: Math.fround(1e-3) });
+  }, { P, G, F, gradient });
   const params = normals(P), grads = normals(P);
   const norms = Float64Array.from({ length: F }, (_, f) => {
     let sum = 0;
@@ -404,7 +405,7 @@ function reduceCase(P: number, G: number, F: number, R: number, gradient: 0 | 1)
   return {
     name: `reduce agrees with float64: ${P} parameters, gradient ${gradient}`,
     plan,
-    inputs: { params, grads, norms, ...rows },
+    inputs: { params, l2: new Float64Array(P).fill(Math.fround(1e-3)), grads, norms, ...rows },
     outputs: ["grads", "losses"],
     scalars: scalars({ B: R, klIcScale: 0.25, klInputsScale: 0.125 }),
     check(want, got, { quotient, root, chain }) {
@@ -452,7 +453,7 @@ function adamCase(P: number, count: number, maxNorm: number): KernelCase {
     m_P: plan.buffer("m", P),
     v_P: plan.buffer("v", P),
     losses: plan.buffer("losses", LOSSES.length),
-  }, { P, b1, b2, eps, maxNorm });
+  }, { P, b1, b2, eps, maxNorm, weightDecay: 0 });
   const inputs = {
     params: normals(P),
     grads: normals(P),

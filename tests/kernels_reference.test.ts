@@ -309,6 +309,8 @@ Deno.test("controller_input_backward gives the derivative by the encodings, thro
           T,
           E,
           C,
+          encoderT: T,
+          lag: 0,
           dropout: 1,
           keepRate: 0.8,
           keepEnc_BT2E,
@@ -359,12 +361,17 @@ interface DecoderShape {
   readonly nonlinearity: number;
   readonly klScale: number;
   readonly dropout: number;
+  /** dimensions of the initial condition; 0: it is g0 */
+  readonly start: number;
+  readonly external: boolean;
+  readonly firstFactors: number;
 }
 
 /** A decoder with everything that it reads, and its loss: factors by a cotangent, and both KL terms. */
 function decoderCase(shape: DecoderShape, draws: Draws) {
   const { T, B, E, U, G, F, cell, klScale } = shape;
   const C = U > 0 ? shape.C : 0;
+  const I = shape.start || G, direct = shape.start === 0;
   const width = cell === 1 ? 3 * G : G;
   const H = T + 1;
   const controller: Arrays = U === 0 ? {} : {
@@ -382,19 +389,24 @@ function decoderCase(shape: DecoderShape, draws: Draws) {
   };
   const inputs: Arrays = {
     ends: draws.normals(B * 2 * E),
-    wInitial_2E2I: draws.normals(2 * E * 2 * G, 0.5),
-    bInitial_2I: draws.normals(2 * G, 0.5, -0.5),
-    icPriorMean_I: draws.normals(G, 0.5),
-    icPriorLogVar_I: draws.normals(G, 0.5, -1),
+    wInitial_2E2I: draws.normals(2 * E * 2 * I, 0.5),
+    bInitial_2I: draws.normals(2 * I, 0.5, -0.5),
+    icPriorMean_I: draws.normals(I, 0.5),
+    icPriorLogVar_I: draws.normals(I, 0.5, -1),
+    ...(direct ? {} : { wStart_IG: draws.normals(I * G, 0.6), bStart_G: draws.normals(G, 0.5) }),
+    ...(shape.external ? { genInput_TBW: draws.normals(T * B * width, 0.5) } : {}),
     ...controller,
     wGenRecurrent: draws.normals(G * (cell === 1 ? 2 * G : G), 0.6),
     ...(cell === 1 && { wGenCandidate_GG: draws.normals(G * G, 0.6) }),
-    bGen: draws.normals(width, 0.5),
+    // with external inputs the bias is part of their sum
+    ...(shape.external ? {} : { bGen: draws.normals(width, 0.5) }),
     factorsHat_GF: draws.normals(G * F, 0.6),
   };
   const fixed = {
     ...shape,
     C,
+    I,
+    encoderT: T,
     sample: 1,
     draw: 0,
     dropoutGen: shape.dropout,
@@ -403,7 +415,7 @@ function decoderCase(shape: DecoderShape, draws: Draws) {
     varMin: 1e-3,
     keepEnds_B2E: draws.mask(B * 2 * E),
     keepGen_RTG: draws.mask(B * T * G),
-    epsIc_RI: draws.normals(B * G),
+    epsIc_RI: draws.normals(B * I),
     epsInputs_TRU: draws.normals(T * B * U),
   };
   const cotangent = draws.normals(T * B * F);
@@ -421,7 +433,8 @@ function decoderCase(shape: DecoderShape, draws: Draws) {
       forward_HBE,
       backward_HBE,
       ends_B2E: new Float64Array(B * 2 * E),
-      ic_B2I: new Float64Array(B * 2 * G),
+      ic_B2I: new Float64Array(B * 2 * I),
+      z_RI: new Float64Array(direct ? 0 : B * I),
       con_HRC: new Float64Array(H * B * C),
       conGates_TR3C: new Float64Array(T * B * 3 * C),
       conReset_TRC: new Float64Array(T * B * C),
@@ -445,38 +458,45 @@ function decoderCase(shape: DecoderShape, draws: Draws) {
     const kl = [...a.klIc_R, ...a.klInputs_R].reduce((sum, x) => sum + x, 0);
     return dot(cotangent, a.factors_HRF.subarray(B * F)) + klScale / B * kl;
   };
-  return { inputs, forward, L, cotangent, run, C, width };
+  return { inputs, forward, L, cotangent, run, C, I, width };
 }
 
 /** The gradients by every input of `decoderCase`, from decoder_backward's pre-activations. */
 function decoderGradients(shape: DecoderShape, test: ReturnType<typeof decoderCase>): Arrays {
   const { T, B, E, U, G, F, cell } = shape;
-  const { inputs, forward, cotangent, run, C, width } = test;
+  const { inputs, forward, cotangent, run, C, I, width } = test;
   const R = T * B;
   const a = args("decoder_backward", {
     ...forward(inputs),
-    dFactors_HRF: cotangent.slice(),
-    dIc_B2I: new Float64Array(B * 2 * G),
+    // whatever stood in slot 0 before
+    dFactors_HRF: Float64Array.from([...new Float64Array(B * F).fill(7), ...cotangent]),
+    dIc_B2I: new Float64Array(B * 2 * I),
+    dStart_BG: new Float64Array(shape.start === 0 ? 0 : B * G),
     dEnds_B2E: new Float64Array(B * 2 * E),
-    dIcPrior_B2I: new Float64Array(B * 2 * G),
+    dIcPrior_B2I: new Float64Array(B * 2 * I),
     dInputParams_TB2U: new Float64Array(R * 2 * U),
     dInputPrior_B3U: new Float64Array(B * 3 * U).fill(7), // whatever stood there before
     dStartCon_BC: new Float64Array(B * C),
   });
   decoder_backward(a, run);
-  const icPrior = columnSums(a.dIcPrior_B2I, 2 * G);
+  const icPrior = columnSums(a.dIcPrior_B2I, 2 * I);
   const inputPrior = columnSums(a.dInputPrior_B3U, 3 * U);
-  const states = a.gen_HRG.subarray(0, R * G), after = a.gen_HRG.subarray(B * G);
+  const states = a.gen_HRG.subarray(0, R * G);
   const factorsBefore = a.factors_HRF.subarray(0, R * F);
   const conBefore = a.con_HRC.subarray(0, R * C), conAfter = a.con_HRC.subarray(B * C);
   const gates = columns(a.genGates, width, 0, cell === 1 ? 2 * G : G);
   const conGates = columns(a.conGates_TR3C, 3 * C || 1, 0, 2 * C);
   return {
     ends: a.dEnds_B2E,
-    wInitial_2E2I: outer(B, a.ends_B2E, 2 * E, a.dIc_B2I, 2 * G),
-    bInitial_2I: columnSums(a.dIc_B2I, 2 * G),
-    icPriorMean_I: icPrior.slice(0, G),
-    icPriorLogVar_I: icPrior.slice(G),
+    wInitial_2E2I: outer(B, a.ends_B2E, 2 * E, a.dIc_B2I, 2 * I),
+    bInitial_2I: columnSums(a.dIc_B2I, 2 * I),
+    icPriorMean_I: icPrior.slice(0, I),
+    icPriorLogVar_I: icPrior.slice(I),
+    ...(shape.start > 0 && {
+      wStart_IG: outer(B, a.z_RI, I, a.dStart_BG, G),
+      bStart_G: columnSums(a.dStart_BG, G),
+    }),
+    ...(shape.external && { genInput_TBW: a.genGates }),
     ...(U > 0 && {
       conInput_TB3C: a.conGates_TR3C,
       wConFactors_F3C: outer(R, factorsBefore, F, a.conGates_TR3C, 3 * C),
@@ -494,8 +514,8 @@ function decoderGradients(shape: DecoderShape, test: ReturnType<typeof decoderCa
     ...(cell === 1 && {
       wGenCandidate_GG: outer(R, a.genReset_TRG, G, columns(a.genGates, 3 * G, 2 * G, G), G),
     }),
-    bGen: columnSums(a.genGates, width),
-    factorsHat_GF: outer(R, after, G, a.dFactors_HRF, F),
+    ...(shape.external ? {} : { bGen: columnSums(a.genGates, width) }),
+    factorsHat_GF: outer(R + B, a.gen_HRG, G, a.dFactors_HRF, F),
   };
 }
 
@@ -513,6 +533,9 @@ Deno.test("decoder_backward gives the derivatives by everything the decoder read
     nonlinearity: fc.constantFrom(0, 1, 2),
     klScale: fc.constantFrom(0, 0.3, 1),
     dropout: fc.constantFrom(0, 1),
+    start: fc.oneof(fc.constant(0), size),
+    external: fc.boolean(),
+    firstFactors: fc.constantFrom(0, 1),
   });
   let compared = 0, wanted = 0;
   await fc.assert(
@@ -549,7 +572,7 @@ Deno.test("readout gives the derivatives of the Poisson loss by factors, weights
           T,
           N,
           F,
-          wide: 0,
+          element: 0,
           gradient,
           factors_HRF: Float64Array.from([...new Float64Array(B * F).fill(9), ...factors]),
           w_FN: w,
@@ -557,7 +580,7 @@ Deno.test("readout gives the derivatives of the Poisson loss by factors, weights
           counts,
           trials_B,
           logRates_TRN: new Float64Array(T * B * N),
-          dFactors_HRF: new Float64Array(gradient ? T * B * F : 0),
+          dFactors_HRF: new Float64Array(gradient ? (T + 1) * B * F : 0),
           nll_R: new Float64Array(B),
         });
         readout(a, run);
@@ -571,7 +594,7 @@ Deno.test("readout gives the derivatives of the Poisson loss by factors, weights
         inputs,
         L,
         {
-          factors: a.dFactors_HRF,
+          factors: a.dFactors_HRF.subarray(B * F),
           w: outer(T * B, inputs.factors, F, d, N),
           b: columnSums(d, N),
         },
@@ -631,9 +654,9 @@ Deno.test("prepare and reduce: the gradient through the norms, the L2 term, and 
           P,
           G,
           F,
-          l2,
           gradient: 1,
           params_P: params,
+          l2_P: new Float64Array(P).fill(l2),
           grads_P,
           w_GF,
           dw_GF,
@@ -662,7 +685,7 @@ Deno.test("prepare and reduce: the gradient through the norms, the L2 term, and 
       near(penalty, l2 * dot(params, params), penalty);
       near(gradNorm, Math.sqrt(dot(grads_P, grads_P)), gradNorm);
       const size = sizeOf(nll_R) + sizeOf(klIc_R) + sizeOf(klInputs_R) + penalty;
-      near(total, nll + 0.4 * (klIc + klInputs) + penalty, size);
+      near(total, nll + 0.4 * klIc + 0.3 * klInputs + penalty, size);
     }),
     { numRuns: 2 * RUNS },
   );
@@ -744,7 +767,10 @@ Deno.test("adam is Kingma and Ba's formula with eps outside the root, on the cli
       const losses = new Float64Array(LOSSES.length);
       gradients.forEach((grads_P, i) => {
         losses[LOSSES.indexOf("gradNorm")] = Math.sqrt(dot(grads_P, grads_P));
-        const a = { P, params_P, grads_P: grads_P.slice(), m_P, v_P, losses, b1, b2, eps, maxNorm };
+        const a = {
+          ...{ P, params_P, grads_P: grads_P.slice(), m_P, v_P, losses },
+          ...{ b1, b2, eps, maxNorm, weightDecay: 0 },
+        };
         adam(a, scalars({ count: i + 1, learningRate: rates[i] }));
       });
       // the moments as weighted sums over all gradients so far, unrolled
@@ -834,10 +860,13 @@ Deno.test("encoder_input is dropped spikes times weights plus bias", () => {
         T,
         N,
         E,
-        wide: 0,
+        dataT: T,
+        element: 0,
+        gaps: 0,
         sparse: 0,
         dropout: 1,
         keepRate,
+        scale: 1,
         counts,
         trials_B,
         keepSpikes_BTN,
@@ -921,12 +950,13 @@ Deno.test("a log-rate above its bound counts as the bound in every rate, and as 
   const beyond = MAX_LOG_RATE + 5, rate = Math.exp(MAX_LOG_RATE);
   const one = { T: 1, N: 1, F: 1, w_FN: Float64Array.of(1), b_N: Float64Array.of(beyond) };
   const factors_HRF = Float64Array.of(0, 0);
-  const logRates_TRN = new Float64Array(1), dFactors_HRF = new Float64Array(1);
+  const logRates_TRN = new Float64Array(1), dFactors_HRF = new Float64Array(2);
   const nll_R = new Float64Array(1);
-  const read = { counts: Float64Array.of(2), trials_B: Float64Array.of(0), wide: 0, gradient: 1 };
-  readout({ ...one, ...read, factors_HRF, logRates_TRN, dFactors_HRF, nll_R }, scalars({ B: 1 }));
+  const read = { counts: Float64Array.of(2), trials_B: Float64Array.of(0), gradient: 1 };
+  const written = { logRates_TRN, dFactors_HRF, nll_R };
+  readout(args("readout", { ...one, ...read, factors_HRF, ...written }), scalars({ B: 1 }));
   assert.equal(nll_R[0], rate - 2 * beyond);
-  assert.deepEqual([logRates_TRN[0], dFactors_HRF[0]], [rate - 2, rate - 2]);
+  assert.deepEqual([logRates_TRN[0], dFactors_HRF[1]], [rate - 2, rate - 2]);
 
   const rates_TBN = new Float64Array(1), logRates_TBN = new Float64Array(1);
   posterior_rates({ ...one, factors_HRF, rates_TBN, logRates_TBN }, scalars({ B: 1 }));

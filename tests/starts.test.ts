@@ -21,6 +21,7 @@ import {
 } from "../src/mod.ts";
 import { termsOf } from "../src/train/losses.ts";
 import { startsFromBytes, startsToBytes, stateFromBytes } from "../src/train/run_state.ts";
+import { problemOf } from "../src/train/problem.ts";
 import { Trainer } from "../src/train/trainer.ts";
 import { withExecutors } from "./executors.ts";
 
@@ -133,7 +134,7 @@ Deno.test("an evaluation in several batches is the evaluation in one", async () 
   const split = splitTrials(data.trials, hyperparameters.evalFraction, SEED);
   const evaluation = async (executor: Executor, batchSize: number) => {
     const h = { ...hyperparameters, batchSize };
-    const trainer = await Trainer.load(executor, data, h, SEEDS, split);
+    const trainer = await Trainer.load(executor, problemOf(data, h, SEED), SEEDS, split);
     trainer.starts().forEach((params_P, fit) => {
       const zeros = () => new Float64Array(params_P.length);
       trainer.write(fit, { params_P, m_P: zeros(), v_P: zeros() });

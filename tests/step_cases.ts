@@ -112,6 +112,7 @@ export function start(plan: Plan, { model, B, density, keepRate, seed }: Case): 
     if (name === "counts") {
       return [name, uniform.map((u) => u < density ? 1 + Math.floor(u / density * 3) : 0)];
     }
+    if (name === "l2_P") return [name, uniform.map((u) => Math.fround(2e-3 * u))];
     if (name === "trials_B") return [name, uniform.map((_, b) => B - b)];
     if (name === "m_P" || name === "v_P") return [name, uniform.fill(0)];
     if (name === "grads_P") return [name, withoutPadding(model, normal.map(Math.fround))];
@@ -126,7 +127,8 @@ export function scalarsOf({ B, seed }: Case): Scalars {
     ...seedWords(seed),
     step: 3,
     firstTrial: 2,
-    klIcScale: 0.7, klInputsScale: 0.6,
+    klIcScale: 0.7,
+    klInputsScale: 0.6,
     learningRate: 0.01,
   });
 }

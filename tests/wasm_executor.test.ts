@@ -38,7 +38,7 @@ function tooWidePlan(N: number): Plan {
     trials_B,
     logRates_TRN: real,
     nll_R: real,
-  }, { T: 1, N, F: 1, wide: 0, gradient: 0 });
+  }, { T: 1, N, F: 1, element: 0, gaps: 0, gradient: 0, coordinated: 0, keepRate: 1 });
   return plan;
 }
 

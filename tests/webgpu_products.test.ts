@@ -170,10 +170,13 @@ test("a workgroup makes fewer tiles where their sums are long, and all are made"
       T,
       N,
       E,
-      wide: 0,
+      dataT: T,
+      element: 0,
+      gaps: 0,
       sparse: 0,
       dropout: 0,
       keepRate: 1,
+      scale: 1,
     });
     // whole numbers, so that both devices' sums are exact
     const whole = (length: number) => Float64Array.from({ length }, (_, i) => i * 7919 % 13 - 6);

@@ -480,7 +480,10 @@ async function smoothLoss(draw: Draw, p: Program) {
     const n = i % N, b = Math.floor(i / N) % B, t = Math.floor(i / (N * B));
     const value = targets[(trials_B[b] * T + t) * N + n];
     if (value === Math.fround(MISSING[draw.sizes.counts])) continue;
-    const outputs = Array.from({ length: K }, (_, k) => base.outputs_TRQ[(t * B + b) * Q + k * N + n]);
+    const outputs = Array.from(
+      { length: K },
+      (_, k) => base.outputs_TRQ[(t * B + b) * Q + k * N + n],
+    );
     size += weight * magnitude(model.observation ?? "poisson", value, outputs, draw.options) / B;
   }
   const term = (name: typeof LOSSES[number]) => base.losses[LOSSES.indexOf(name)];

@@ -151,7 +151,9 @@ function neurons(text: string, { dims: { N } }: Architecture, what: string): rea
   );
   if (ascending) return list;
   throw new InputError(
-    `Cannot read the model ${what}: expected held-out neurons from 0 to ${N - 1}, ascending, found ` +
+    `Cannot read the model ${what}: expected held-out neurons from 0 to ${
+      N - 1
+    }, ascending, found ` +
       `${text}.`,
   );
 }

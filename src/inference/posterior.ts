@@ -4,7 +4,14 @@
  */
 import type { Executor } from "../compute/executor.ts";
 import { MISSING } from "../compute/kernels.ts";
-import { type DataArray, elementOf, externalInputs, hide, missingOf, roomForMissing } from "../data/arrange.ts";
+import {
+  type DataArray,
+  elementOf,
+  externalInputs,
+  hide,
+  missingOf,
+  roomForMissing,
+} from "../data/arrange.ts";
 import type { ShapedArray } from "../data/validate.ts";
 import { InputError } from "../errors.ts";
 import { shapeOf } from "../model/layout.ts";

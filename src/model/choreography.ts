@@ -6,7 +6,13 @@ import { ELEMENT_CODES, FAMILIES, NONLINEARITY_CODES } from "../compute/kernels.
 import { type PlanBuilder, type Recorder, type Ref, slice } from "../compute/recording.ts";
 import { type Activations, addActivations, type EncoderActivations } from "./activations.ts";
 import { gradientJobs } from "./gradients.ts";
-import { type Architecture, type Layout, parameterLayout, readoutNames, shapeOf } from "./layout.ts";
+import {
+  type Architecture,
+  type Layout,
+  parameterLayout,
+  readoutNames,
+  shapeOf,
+} from "./layout.ts";
 
 /** The numbers of a step that do not change from run to run. */
 export interface StepOptions {

@@ -32,7 +32,9 @@ export const hyperparametersSchema = z.strictObject({
     .describe("of a vanilla generator; a GRU has its own"),
   encoderUnits: count(1, 4096).default(64).describe("GRU units of the encoder in each direction"),
   initialConditionDims: count(0, 4096).default(0)
-    .describe("dimensions of the initial condition, from which g0 is a linear function; 0: it is g0"),
+    .describe(
+      "dimensions of the initial condition, from which g0 is a linear function; 0: it is g0",
+    ),
   controllerEncoderUnits: count(0, 4096).default(0)
     .describe("GRU units of an encoder of the controller's own; 0: it shares the other"),
   controllerLag: count(0, 1000).default(0)
@@ -53,15 +55,23 @@ export const hyperparametersSchema = z.strictObject({
   encodedBins: count(0, 65_536).default(0)
     .describe("bins, from the first on, that the encoders see, the others are predicted; 0: all"),
   initialConditionBins: count(0, 65_536).default(0)
-    .describe("bins, from the first on, that the initial condition is inferred from; 0: all encoded"),
+    .describe(
+      "bins, from the first on, that the initial condition is inferred from; 0: all encoded",
+    ),
   heldOutNeurons: z.number().min(0).lt(1).default(0)
-    .describe("share of the neurons that the encoders never see (co-smoothing); drawn by the split"),
+    .describe(
+      "share of the neurons that the encoders never see (co-smoothing); drawn by the split",
+    ),
   externalInputs: z.int().min(-1).max(1024).default(-1)
     .describe("external inputs that drive the generator; -1: as many as the data have"),
   coordinatedDropout: z.number().min(0).lt(1).default(0)
-    .describe("share of the inputs that is dropped at each step, and that alone has a loss; 0: off"),
+    .describe(
+      "share of the inputs that is dropped at each step, and that alone has a loss; 0: off",
+    ),
   sampleValidation: z.number().min(0).lt(1).default(0)
-    .describe("share of the samples that is hidden from the fit to see whether it overfits; 0: off"),
+    .describe(
+      "share of the samples that is hidden from the fit to see whether it overfits; 0: off",
+    ),
 
   keepRate: rate().default(0.95)
     .describe("dropout keeps this share: spikes, encodings and the encoder's ends"),

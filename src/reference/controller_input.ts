@@ -27,7 +27,9 @@ export function controller_input(a: Args<"controller_input">, s: Scalars): void 
       const backward = seen(a, t, t + lag) ? ((t + lag) * B + b) * E : -1;
       for (let e = 0; e < E; e++) {
         enc_TB2E[row * 2 * E + e] = forward < 0 ? 0 : forward_HBE[forward + e] * keep_2E[e];
-        enc_TB2E[row * 2 * E + E + e] = backward < 0 ? 0 : backward_HBE[backward + e] * keep_2E[E + e];
+        enc_TB2E[row * 2 * E + E + e] = backward < 0
+          ? 0
+          : backward_HBE[backward + e] * keep_2E[E + e];
       }
       for (let j = 0; j < 3 * C; j++) {
         let sum = b_3C[j];

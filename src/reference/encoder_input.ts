@@ -8,7 +8,8 @@ import { keepFactors } from "./dropout.ts";
 import { isMissing } from "./missing.ts";
 
 export function encoder_input(a: Args<"encoder_input">, s: Scalars): void {
-  const { T, N, E, dataT, scale, counts, trials_B, spikes_TBN, gates_TBD3E, wInput_ND3E, b_D3E } = a;
+  const { T, N, E, dataT, scale, counts, trials_B, spikes_TBN, gates_TBD3E, wInput_ND3E, b_D3E } =
+    a;
   const { B } = s;
   const keep_N = new Float64Array(N);
   const width = 6 * E;

@@ -12,7 +12,8 @@ export function lnGamma(x: number): number {
   for (; x < LARGE; x++) product *= x;
   const i = 1 / x, i2 = i * i;
   const series = i *
-    (1 / 12 - i2 * (1 / 360 - i2 * (1 / 1260 - i2 * (1 / 1680 - i2 * (1 / 1188 - i2 * 691 / 360360)))));
+    (1 / 12 -
+      i2 * (1 / 360 - i2 * (1 / 1260 - i2 * (1 / 1680 - i2 * (1 / 1188 - i2 * 691 / 360360)))));
   return (x - 0.5) * Math.log(x) - x + 0.5 * Math.log(2 * Math.PI) + series - Math.log(product);
 }
 

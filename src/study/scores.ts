@@ -58,7 +58,7 @@ export function score(
   const counts_BTN = takeTrials(data.counts_BTN, split.evaluation, size);
   const least = 0.5 / (split.train.length * data.T);
   const null_N = momentsOf(roomForMissing(data.counts_BTN), data, split.train).mean_N
-   .map((rate) => Math.max(rate, least));
+    .map((rate) => Math.max(rate, least));
   const truth = data.truth && takeTrials(data.truth.rates_BTN, split.evaluation, size);
   const nllOf = (rates_BTN: Float64Array) => poissonNll(rates_BTN, counts_BTN, { trials });
   const nll = {

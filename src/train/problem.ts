@@ -1,5 +1,5 @@
 /** What a fit of some data is: the model's shape, and the data as the device holds them. */
-import { type Arrangement, arrange, externalInputs } from "../data/arrange.ts";
+import { arrange, type Arrangement, externalInputs } from "../data/arrange.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { heldOutNeurons } from "../data/held_out.ts";
 import { InputError } from "../errors.ts";

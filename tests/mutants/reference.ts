@@ -18,10 +18,11 @@ export const REFERENCE = [
     ["a swapped index", "factorsHat_GF[g * F + f] =", "factorsHat_GF[f * G + g] ="],
   ]),
   ...reference("encoder_input", "encoder_input", [
-    ["a dropped factor", "* N + n] * keep_N[n];", "* N + n];"],
+    ["a dropped factor", "count * keep_N[n] * scale", "count * scale"],
+    ["a missing entry as a spike", "missing ? 0 :", "false ? 0 :"],
     ["a bias left out", "let sum = b_D3E[j];", "let sum = 0;"],
     ["a bound one too low", "n < N; n++) sum +=", "n < N - 1; n++) sum +="],
-    ["trials in the order of the batch", "counts[(trials_B[b] * T", "counts[(b * T"],
+    ["trials in the order of the batch", "counts[(trials_B[b] * dataT", "counts[(b * dataT"],
   ]),
   ...reference("encoder", "encoder", [
     ["the first state of the other direction", "= h0_DE[E + e];", "= h0_DE[e];"],
@@ -46,8 +47,8 @@ export const REFERENCE = [
   ...reference("encoder_backward", "encoder", [
     [
       "ends in each other's place",
-      "dEnds_B2E.subarray(b * 2 * E, (b * 2 + 1) * E)",
-      "dEnds_B2E.subarray((b * 2 + 1) * E, (b * 2 + 2) * E)",
+      "fromEnds(b, 0);",
+      "fromEnds(b, 1);",
     ],
     ["the controller's gradient left out", "fromController(row, 1);", ""],
     [
@@ -72,10 +73,12 @@ export const REFERENCE = [
   ...reference("controller_input", "controller_input", [
     [
       "a dropped factor",
-      "backward_HBE[row * E + e] * keep_2E[E + e];",
-      "backward_HBE[row * E + e];",
+      "forward_HBE[forward + e] * keep_2E[e];",
+      "forward_HBE[forward + e];",
     ],
-    ["a state of the bin before", "forward_HBE[(row + B) * E + e]", "forward_HBE[row * E + e]"],
+    ["a state of the bin before", "((t - lag + 1) * B + b)", "((t - lag) * B + b)"],
+    ["a lag the other way", "seen(a, t, t + lag) ? ((t + lag)", "seen(a, t, t + lag) ? ((t - lag)"],
+    ["bins that the encoder does not see", "t < a.encoderT && ", ""],
     [
       "a bound one too low",
       "for (let i = 0; i < 2 * E; i++) {\n          sum += enc",
@@ -84,6 +87,7 @@ export const REFERENCE = [
   ]),
   ...reference("controller_input_backward", "controller_input", [
     ["a dropped factor", "= sum * keep_2E[i];", "= sum;"],
+    ["a lag the other way", "[from + lag, from - lag]", "[from - lag, from + lag]"],
     [
       "a swapped index",
       "conGates_TR3C[row * 3 * C + j] * wEncoding_2E3C[i * 3 * C + j]",
@@ -91,18 +95,21 @@ export const REFERENCE = [
     ],
     [
       "a bound one too low",
-      "for (let j = 0; j < 3 * C; j++) {\n          sum += conGates",
-      "for (let j = 0; j < 3 * C - 1; j++) {\n          sum += conGates",
+      "for (let j = 0; j < 3 * C; j++) {\n            sum += conGates",
+      "for (let j = 0; j < 3 * C - 1; j++) {\n            sum += conGates",
     ],
   ]),
   ...reference("decoder", "decoder", [
     [
       "ends in each other's place",
       "ends_B2E[ends + e] = a.backward_HBE[b * E + e];",
-      "ends_B2E[ends + e] = a.forward_HBE[(T * s.B + b) * E + e];",
+      "ends_B2E[ends + e] = a.forward_HBE[(a.encoderT * s.B + b) * E + e];",
     ],
     ["a root left out", "(a.sample ? Math.sqrt(variance) * epsIc", "(a.sample ? variance * epsIc"],
-    ["the variance's floor left out", "+ G + g]) + varMin;", "+ G + g]);"],
+    ["the variance's floor left out", "+ I + i]) + varMin;", "+ I + i]);"],
+    ["a bias left out of g0", "let state = a.bStart_G[g];", "let state = 0;"],
+    ["first factors of zeros", "if (a.firstFactors) readFactors(a, r);\n    else ", ""],
+    ["external inputs left out", "external ? a.genInput_TBW[(t * s.B + b) * width + j] : ", ""],
     [
       "the factors of the bin itself",
       "a.factors_HRF[row * F + f] * a.wConFactors",
@@ -116,8 +123,8 @@ export const REFERENCE = [
     ],
     [
       "a bound one too low",
-      "for (let g = 0; g < G; g++) sum += gen_HRG[next",
-      "for (let g = 0; g < G - 1; g++) sum += gen_HRG[next",
+      "for (let g = 0; g < G; g++) sum += gen_HRG[row",
+      "for (let g = 0; g < G - 1; g++) sum += gen_HRG[row",
     ],
     [
       "half of a divergence",
@@ -129,8 +136,8 @@ export const REFERENCE = [
   ...reference("decoder_backward", "decoder_backward", [
     [
       "the factors' carry left out",
-      "dFactors_HRF[row * F + f] += carry.factors[f];",
-      "dFactors_HRF[row * F + f] += 0;",
+      "dFactors_HRF[next * F + f] += carry.factors[f];",
+      "dFactors_HRF[next * F + f] += 0;",
     ],
     ["dropout left out", "carry.gen[g] *= keep_G[g];", "carry.gen[g] *= 1;"],
     ["the divergence's gradient left out", "= du + d.dMean;", "= du;"],
@@ -143,13 +150,23 @@ export const REFERENCE = [
     ["a bin too few", "for (let t = T - 1; t >= 0; t--)", "for (let t = T - 1; t > 0; t--)"],
     [
       "a swapped index",
-      "dIc_B2I[ic + j] * a.wInitial_2E2I[i * 2 * G + j]",
+      "dIc_B2I[ic + j] * a.wInitial_2E2I[i * 2 * I + j]",
       "dIc_B2I[ic + j] * a.wInitial_2E2I[j * 2 * E + i]",
     ],
     ["the prior's chain left out", "carry.inputs[u] = d.dPriorMean * phi;", "carry.inputs[u] = 0;"],
+    [
+      "the first factors' part left out",
+      "carry.gen[g] += d * a.factorsHat_GF",
+      "carry.gen[g] += 0 * a.factorsHat_GF",
+    ],
+    [
+      "the start's weights not transposed",
+      "dg0_G[g] * wStart_IG[i * G + g]",
+      "dg0_G[g] * wStart_IG[g * I + i]",
+    ],
   ]),
   ...reference("readout", "readout", [
-    ["the batch's size left out", "(rate - x) / B : logRate", "(rate - x) : logRate"],
+    ["the batch's size left out", "weight * (rate - x) / B : 0", "weight * (rate - x) : 0"],
     [
       "a factor too few",
       "for (let f = 0; f < F; f++) logRate +=",
@@ -173,12 +190,12 @@ export const REFERENCE = [
     ["a swapped index", "out[i * n + j] +=", "out[j * m + i] +="],
   ]),
   ...reference("reduce", "reduce", [
-    ["a dropped factor", "grads_P[p] += 2 * a.l2", "grads_P[p] += a.l2"],
+    ["a dropped factor", "grads_P[p] += 2 * s.l2Scale", "grads_P[p] += s.l2Scale"],
     ["the projection left out", "(dw_GF[g * F + f] - hat * along)", "(dw_GF[g * F + f])"],
     [
       "the divergences not scaled",
       "s.klIcScale * klIc + s.klInputsScale * klInputs",
-      "nll + (klIc + klInputs)",
+      "klIc + klInputs",
     ],
     [
       "a parameter too few",
