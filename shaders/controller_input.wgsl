@@ -1,12 +1,16 @@
 // Dropout on the encodings, then their part of the controller's gates: `enc · wEncoding + b`, a product
 // of all rows (t, b) at once. The workgroups of the first columns store the encodings that were kept.
+//
+// CONTROLLER_INPUT_SHIFTED: a bin hears of other bins, and of some of them nothing.
 
-// Where encodings and explicit masks of four rows start: both directions' states, the backward one's as
-// if it stood behind the forward one's.
+// Where encodings and explicit masks of four rows start: both directions' states. Where the bins are
+// shifted, also whether a row has anything of a direction.
 struct ControllerInputRows {
   forward: vec4<u32>,
   backward: vec4<u32>,
   keep: vec4<u32>,
+  hasForward: vec4<bool>,
+  hasBackward: vec4<bool>,
 }
 
 // Rows line, line + 16 …; those beyond the batch repeat its last one.
@@ -16,10 +20,29 @@ fn controller_input_rows(line: u32, B: u32) -> ControllerInputRows {
   let rows = gemm_lines(line, T * B);
   let b = rows % vec4<u32>(B);
   let t = rows / vec4<u32>(B);
+  let keep = controller_input.keepEnc_BT2E + (b * T + t) * 2u * E;
+  if (CONTROLLER_INPUT_SHIFTED == 1u) {
+    let lag = vec4<u32>(controller_input.lag);
+    let bins = vec4<u32>(controller_input.encoderT);
+    let hasForward = (t < bins) & (t >= lag);
+    let hasBackward = (t < bins) & (t + lag < bins);
+    // the state after a bin stands one slot later in the forward direction
+    let forward = select(vec4<u32>(), t - lag + 1u, hasForward) * B + b;
+    let backward = select(vec4<u32>(), t + lag, hasBackward) * B + b;
+    return ControllerInputRows(
+      controller_input.forward_HBE + forward * E,
+      controller_input.backward_HBE + backward * E,
+      keep,
+      hasForward,
+      hasBackward,
+    );
+  }
   return ControllerInputRows(
     controller_input.forward_HBE + (rows + B) * E,
     controller_input.backward_HBE + rows * E,
-    controller_input.keepEnc_BT2E + (b * T + t) * 2u * E,
+    keep,
+    vec4<bool>(true),
+    vec4<bool>(true),
   );
 }
 
@@ -33,7 +56,14 @@ fn controller_input_encodings(at: ControllerInputRows, p: u32, i: u32) -> vec4<f
   if (i >= E) {
     start = at.backward + (i - E);
   }
-  let encodings = gemm_gather(start);
+  var encodings = gemm_gather(start);
+  if (CONTROLLER_INPUT_SHIFTED == 1u) {
+    var has = at.hasForward;
+    if (i >= E) {
+      has = at.hasBackward;
+    }
+    encodings = select(vec4<f32>(), encodings, has);
+  }
   if (controller_input.dropout == 0u) {
     return encodings;
   }
@@ -73,7 +103,8 @@ fn controller_input_run(group: vec3<u32>, lane: u32) {
     for (var first = 0u; first < depth; first += MASK_COLUMNS) {
       if (draws && (tile == part.tile || depth > MASK_COLUMNS)) {
         let keepRate = controller_input.keepRate;
-        draw_masks(lane, STREAM_keepEnc, keepRate, controller_input.T, B, part.line, first, depth);
+        let T = controller_input.T;
+        draw_masks(lane, STREAM_keepEnc, keepRate, T, T, B, part.line, first, depth);
       }
       let end = min(depth, first + MASK_COLUMNS);
       var left = controller_input_encodings(at, y, first + x);

@@ -1,5 +1,8 @@
 // The gradient at the encodings: dGates · wEncodingᵀ, a product of all rows (t, b) at once, without what
 // the forward pass dropped.
+//
+// CONTROLLER_INPUT_SHIFTED: rows are stored where their encodings came from. Those that came from
+// nowhere wrap around, and store zeros in the rows that went nowhere.
 
 // Draws the masks of a tile's columns.
 fn controller_input_backward_masks(lane: u32, B: u32, line: u32, first: u32) {
@@ -7,7 +10,8 @@ fn controller_input_backward_masks(lane: u32, B: u32, line: u32, first: u32) {
   if (controller_input_backward.dropout == 1u && controller_input_backward.keepEnc_BT2E == ABSENT) {
     let keepRate = controller_input_backward.keepRate;
     let width = 2u * controller_input_backward.E;
-    draw_masks(lane, STREAM_keepEnc, keepRate, T, B, line, first, width);
+    let bins = controller_input_backward.encoderT;
+    draw_masks(lane, STREAM_keepEnc, keepRate, bins, T, B, line, first, width);
   }
 }
 
@@ -28,7 +32,7 @@ fn controller_input_backward_dropped(
   }
   var keep: vec4<f32>;
   if (controller_input_backward.keepEnc_BT2E != ABSENT) {
-    let rows = gemm_lines(line, T * B);
+    let rows = gemm_lines(line, controller_input_backward.encoderT * B);
     let b = rows % vec4<u32>(B);
     let t = rows / vec4<u32>(B);
     keep = gemm_gather(controller_input_backward.keepEnc_BT2E + (b * T + t) * width + column);
@@ -52,11 +56,42 @@ fn controller_input_backward_weights(j: u32, column: u32, width: u32) -> vec4<f3
   return gemm_load(controller_input_backward.wEncoding_2E3C_T + j * width, column, end);
 }
 
+// Stores column `column` of a row where it came from.
+fn controller_input_backward_put(row: u32, rows: u32, B: u32, column: u32, x: f32) {
+  let E = controller_input_backward.E;
+  if (row >= rows || column >= 2u * E) {
+    return;
+  }
+  let bins = controller_input_backward.encoderT;
+  let lag = controller_input_backward.lag;
+  let t = row / B;
+  var has: bool;
+  var from_: u32;
+  if (column < E) {
+    has = t >= lag;
+    from_ = (t + bins - lag % bins) % bins;
+  } else {
+    has = t + lag < bins;
+    from_ = (t + lag) % bins;
+  }
+  let at = controller_input_backward.dEnc_TB2E + (from_ * B + row % B) * 2u * E;
+  put(at + column, select(0.0, x, has));
+}
+
+fn controller_input_backward_shifted(line: u32, rows: u32, B: u32, column: u32, x: mat4x4<f32>) {
+  var sums = x;
+  for (var j = 0u; j < 4u; j++) {
+    for (var i = 0u; i < 4u; i++) {
+      controller_input_backward_put(line + 16u * i, rows, B, column + 16u * j, sums[j][i]);
+    }
+  }
+}
+
 fn controller_input_backward_run(group: vec3<u32>, lane: u32) {
   let depth = 3u * controller_input_backward.C;
   let width = 2u * controller_input_backward.E;
   let B = runs[group.z].B;
-  let rows = controller_input_backward.T * B;
+  let rows = controller_input_backward.encoderT * B;
   let part = gemm_part(group.x, width, depth);
   if (part.line >= rows) {
     return;
@@ -86,13 +121,17 @@ fn controller_input_backward_run(group: vec3<u32>, lane: u32) {
     sums[1] = controller_input_backward_dropped(y, line, B, column + 16u, sums[1]);
     sums[2] = controller_input_backward_dropped(y, line, B, column + 32u, sums[2]);
     sums[3] = controller_input_backward_dropped(y, line, B, column + 48u, sums[3]);
-    gemm_store_sums(
-      controller_input_backward.dEnc_TB2E,
-      line,
-      rows,
-      column,
-      width,
-      sums,
-    );
+    if (CONTROLLER_INPUT_SHIFTED == 1u) {
+      controller_input_backward_shifted(line, rows, B, column, sums);
+    } else {
+      gemm_store_sums(
+        controller_input_backward.dEnc_TB2E,
+        line,
+        rows,
+        column,
+        width,
+        sums,
+      );
+    }
   }
 }

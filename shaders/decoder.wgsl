@@ -3,6 +3,10 @@
 //
 // What does not wait for a bin's later parts is computed with its first: without inferred inputs the
 // factors of the bin before, with them the recurrent part of the generator.
+//
+// DECODER_START: g0 is a function of the initial condition's sample z, and not z itself.
+// DECODER_EXTERNAL: the generator's pre-activations start from the external inputs' part.
+// DECODER_FIRST_FACTORS: the factors before the first bin are those of g0, and not zeros.
 
 // Columns of the generator's recurrent weights.
 fn decoder_gates() -> u32 {
@@ -52,7 +56,12 @@ fn decoder_ends() -> u32 {
   return DECODING_LANES + decoder.G;
 }
 
-// [backward at t = 0 ; forward at t = T-1] with dropout.
+// With DECODER_START the sample takes the mean's place.
+fn decoder_posterior_held() -> u32 {
+  return decoder_ends() + 2u * decoder.E;
+}
+
+// [backward at t = 0 ; forward at the last bin that the encoder sees] with dropout.
 fn decoder_make_ends(lane: u32, here: DecodingRows) {
   let E = decoder.E;
   let drawn = decoder.dropout == 1u && decoder.keepEnds_B2E == ABSENT;
@@ -60,7 +69,7 @@ fn decoder_make_ends(lane: u32, here: DecodingRows) {
     decoding_draw(lane, here, STREAM_keepEnds, false, 2u * E, 1u, 0u, 1u, decoder.keepRate);
     workgroupBarrier();
   }
-  let forward = decoder.forward_HBE + decoder.T * (here.R / here.S) * E;
+  let forward = decoder.forward_HBE + decoder.encoderT * (here.R / here.S) * E;
   for (var i = lane; i < 2u * E; i += WORKGROUP) {
     let source = select(forward, decoder.backward_HBE, i < E);
     var end = load_tile(source, here.trials, E, select(i - E, i, i < E));
@@ -78,7 +87,7 @@ fn decoder_make_ends(lane: u32, here: DecodingRows) {
 // [mean ; logVar] = ends W + b.
 fn decoder_posterior(lane: u32, here: DecodingRows) {
   let n = 2u * decoder.E;
-  let width = 2u * decoder.G;
+  let width = 2u * decoder.I;
   let parts = decoding_parts(width, n);
   let across = decoding_pass(width, parts);
   for (var base = 0u; base < width; base += across) {
@@ -86,45 +95,73 @@ fn decoder_posterior(lane: u32, here: DecodingRows) {
     let part = lane / across;
     var sum = Tile();
     if (j < width && part < parts) {
-      sum = decoding_dot(decoder_ends(), n, decoder.wInitial_2E2G + j, width, part, parts);
+      sum = decoding_dot(decoder_ends(), n, decoder.wInitial_2E2I + j, width, part, parts);
     }
     sum = decoding_total(lane, width, parts, sum);
     if (j < width && part == 0u) {
-      sum += real(decoder.bInitial_2G + j);
-      held[decoder_ends() + n + j] = sum;
-      store_trials_tile(decoder.ic_B2G, here.trials, here.samples, width, j, sum);
+      sum += real(decoder.bInitial_2I + j);
+      held[decoder_posterior_held() + j] = sum;
+      store_trials_tile(decoder.ic_B2I, here.trials, here.samples, width, j, sum);
     }
   }
   workgroupBarrier();
 }
 
-// g0 = mean + sqrt(var) * eps into slot 0 of the states; the rows' KL.
+// z = mean + sqrt(var) * eps, which is g0 in slot 0 of the states unless DECODER_START; the rows' KL.
 fn decoder_sample(lane: u32, here: DecodingRows) {
-  let G = decoder.G;
-  let posterior = decoder_ends() + 2u * decoder.E;
+  let I = decoder.I;
+  let posterior = decoder_posterior_held();
   var kl = Tile();
   if (lane < DECODING_LANES) {
-    for (var g = lane; g < G; g += DECODING_LANES) {
-      let mean = held[posterior + g];
-      let variance = exp_tile(held[posterior + G + g]) + decoder.varMin;
-      var g0 = mean;
+    for (var i = lane; i < I; i += DECODING_LANES) {
+      let mean = held[posterior + i];
+      let variance = exp_tile(held[posterior + I + i]) + decoder.varMin;
+      var z = mean;
       if (decoder.draw == 1u) {
-        let eps = normal_tile(STREAM_epsIc, here.samples, here.trials + s.firstTrial, g);
-        store_tile(decoder.epsIc_RG, here.rows, G, g, eps);
-        g0 += sqrt(variance) * eps;
+        let eps = normal_tile(STREAM_epsIc, here.samples, here.trials + s.firstTrial, i);
+        store_tile(decoder.epsIc_RI, here.rows, I, i, eps);
+        z += sqrt(variance) * eps;
       } else if (decoder.sample == 1u) {
-        g0 += sqrt(variance) * load_tile(decoder.epsIc_RG, here.rows, G, g);
+        z += sqrt(variance) * load_tile(decoder.epsIc_RI, here.rows, I, i);
       }
-      held[decoder_state(0u) + g] = g0;
-      store_tile(decoder.gen_HRG, here.rows, G, g, g0);
-      let priorVariance = exp_(real(decoder.icPriorLogVar_G + g)) + decoder.varMin;
-      kl += kl_tile(mean, variance, Tile(real(decoder.icPriorMean_G + g)), priorVariance);
+      if (DECODER_START == 1u) {
+        held[posterior + i] = z;
+        store_tile(decoder.z_RI, here.rows, I, i, z);
+      } else {
+        held[decoder_state(0u) + i] = z;
+        store_tile(decoder.gen_HRG, here.rows, I, i, z);
+      }
+      let priorVariance = exp_(real(decoder.icPriorLogVar_I + i)) + decoder.varMin;
+      kl += kl_tile(mean, variance, Tile(real(decoder.icPriorMean_I + i)), priorVariance);
     }
   }
   let sum = decoding_sum(lane, kl);
   if (lane == 0u) {
     store_tile(decoder.klIc_R, here.rows, 1u, 0u, sum);
   }
+}
+
+// g0 = z wStart + bStart into slot 0 of the states.
+fn decoder_start(lane: u32, here: DecodingRows) {
+  let I = decoder.I;
+  let G = decoder.G;
+  let parts = decoding_parts(G, I);
+  let across = decoding_pass(G, parts);
+  for (var base = 0u; base < G; base += across) {
+    let j = base + lane % across;
+    let part = lane / across;
+    var sum = Tile();
+    if (j < G && part < parts) {
+      sum = decoding_dot(decoder_posterior_held(), I, decoder.wStart_IG + j, G, part, parts);
+    }
+    sum = decoding_total(lane, G, parts, sum);
+    if (j < G && part == 0u) {
+      sum += real(decoder.bStart_G + j);
+      held[decoder_state(0u) + j] = sum;
+      store_tile(decoder.gen_HRG, here.rows, G, j, sum);
+    }
+  }
+  workgroupBarrier();
 }
 
 // The state before bin `first`: the first one's, or what an earlier dispatch left.
@@ -137,6 +174,9 @@ fn decoder_begin(lane: u32, here: DecodingRows, first: u32) {
     decoder_make_ends(lane, here);
     decoder_posterior(lane, here);
     decoder_sample(lane, here);
+    if (DECODER_START == 1u) {
+      decoder_start(lane, here);
+    }
   } else {
     for (var g = lane; g < G; g += WORKGROUP) {
       held[decoder_state(first) + g] = load_tile(decoder.gen_HRG + slot * G, here.rows, G, g);
@@ -146,7 +186,9 @@ fn decoder_begin(lane: u32, here: DecodingRows, first: u32) {
     for (var f = lane; f < F; f += WORKGROUP) {
       var factor = Tile();
       if (first == 0u) {
-        store_tile(decoder.factors_HRF, here.rows, F, f, factor);
+        if (DECODER_FIRST_FACTORS == 0u) {
+          store_tile(decoder.factors_HRF, here.rows, F, f, factor);
+        }
       } else {
         factor = load_tile(decoder.factors_HRF + slot * F, here.rows, F, f);
       }
@@ -163,6 +205,9 @@ fn decoder_begin(lane: u32, here: DecodingRows, first: u32) {
     }
   }
   workgroupBarrier();
+  if (DECODER_INPUTS == 1u && DECODER_FIRST_FACTORS == 1u && first == 0u) {
+    decoder_factors(lane, here, 0u);
+  }
 }
 
 // Noise of the inputs of all bins from `first` on.
@@ -203,9 +248,17 @@ fn decoder_keep(here: DecodingRows, t: u32, j: u32, h: Tile) {
   store_tile(decoder.gen_HRG + (t + 1u) * here.R * G, here.rows, G, j, kept);
 }
 
-// The bias and the inputs' part of the generator's pre-activation j.
-fn decoder_driven(j: u32) -> Tile {
-  var sum = Tile(real(decoder.bGen + j));
+// The bias (or the external inputs' part, which has it) and the inputs' part of the generator's
+// pre-activation j.
+fn decoder_driven(here: DecodingRows, t: u32, j: u32) -> Tile {
+  var sum: Tile;
+  if (DECODER_EXTERNAL == 1u) {
+    let width = decoder_width();
+    let row = decoder.genInput_TBW + t * (here.R / here.S) * width;
+    sum = load_tile(row, here.trials, width, j);
+  } else {
+    sum = Tile(real(decoder.bGen + j));
+  }
   if (DECODER_INPUTS == 1u) {
     sum += decoding_dot(
       decoder_inputs(), decoder.U, decoder.wGenInput + j, decoder_width(), 0u, 1u,
@@ -217,7 +270,7 @@ fn decoder_driven(j: u32) -> Tile {
 // Column j of the generator from its recurrent part: a GRU's gate, or the whole of a vanilla cell.
 fn decoder_gate(here: DecodingRows, t: u32, j: u32, recurrent: Tile) {
   let G = decoder.G;
-  let sum = recurrent + decoder_driven(j);
+  let sum = recurrent + decoder_driven(here, t, j);
   let row = t * here.R;
   if (DECODER_GRU == 0u) {
     let y = decoder_activate(sum);
@@ -305,8 +358,11 @@ fn decoder_first(lane: u32, here: DecodingRows, t: u32) {
           held[decoder_recurrent(t) + j] = sum;
         }
       } else if (other) {
-        // the first bin's factors are zeros, not those of g0
-        let factor = select(sum, Tile(), t == 0u);
+        var factor = sum;
+        if (DECODER_FIRST_FACTORS == 0u) {
+          // zeros, not those of g0
+          factor = select(sum, Tile(), t == 0u);
+        }
         store_tile(decoder.factors_HRF + t * here.R * F, here.rows, F, k, factor);
       } else {
         decoder_gate(here, t, j, sum);
@@ -407,7 +463,7 @@ fn decoder_candidate(lane: u32, here: DecodingRows, t: u32) {
     }
     sum = decoding_total(lane, G, parts, sum);
     if (j < G && part == 0u) {
-      let c = gru_candidate(sum + decoder_driven(2u * G + j));
+      let c = gru_candidate(sum + decoder_driven(here, t, 2u * G + j));
       let h = gru_next(held[decoder_state(t) + j], held[decoder_reset() + G + j], c);
       store_tile(gates, here.rows, 3u * G, 2u * G + j, c);
       decoder_keep(here, t, j, h);

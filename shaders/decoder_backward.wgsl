@@ -1,7 +1,7 @@
 // Back through the decoder (src/reference/decoder_backward.ts), one sample per trial: step i goes back
 // through bin T - 1 - i. Between dispatches the gradient at the generator's state stands in the first
-// half of `dIc_B2G`, that at the controller's in `dStartCon_BC`, and that at the factors of the bin before
-// in `dFactors_TRF`; what the inputs' prior contributes does not wait for the sweep and precedes it.
+// half of `dIc_B2I` (or in `dStart_BG`), that at the controller's in `dStartCon_BC`, and that at the
+// factors of the bin before in `dFactors_HRF`, whose slot t + 1 is that of bin t; what the inputs' prior contributes does not wait for the sweep and precedes it.
 
 // Columns of the generator's recurrent weights.
 fn decoder_back_gates() -> u32 {
@@ -39,9 +39,17 @@ fn decoder_back_params() -> u32 {
   return decoder_back_controller() + 3u * decoder_backward.C;
 }
 
-// After the last step: at the initial condition's mean and log-variance.
+// After the last step: at the initial condition's mean and log-variance; at its sample, which is the
+// generator's state unless DECODER_START.
 fn decoder_back_posterior() -> u32 {
   return decoder_back_generator();
+}
+
+fn decoder_back_z() -> u32 {
+  if (DECODER_START == 1u) {
+    return decoder_back_posterior() + 2u * decoder_backward.I;
+  }
+  return decoder_back_state();
 }
 
 // What the forward sweep left of a GRU's unit; of a vanilla cell's, its activation only, in h.
@@ -86,7 +94,7 @@ fn decoder_back_con_unit(here: DecodingRows, t: u32, j: u32) -> DecoderBackUnit 
 
 fn decoder_back_load_factors(lane: u32, here: DecodingRows, t: u32) {
   let F = decoder_backward.F;
-  let source = decoder_backward.dFactors_TRF + t * here.R * F;
+  let source = decoder_backward.dFactors_HRF + (t + 1u) * here.R * F;
   for (var f = lane; f < F; f += WORKGROUP) {
     held[decoder_back_factors() + f] = load_tile(source, here.rows, F, f);
   }
@@ -140,7 +148,7 @@ fn decoder_back_noise(here: DecodingRows, t: u32, u: u32, logVar: Tile) -> Tile 
 fn decoder_back_inputs_kl(lane: u32, here: DecodingRows) {
   let U = decoder_backward.U;
   let T = decoder_backward.T;
-  let scale = s.klScale / f32(here.R);
+  let scale = s.klInputsScale / f32(here.R);
   for (var i = lane; i < T * U; i += WORKGROUP) {
     let t = i / U;
     let u = i % U;
@@ -167,7 +175,7 @@ fn decoder_back_inputs_kl(lane: u32, here: DecodingRows) {
 fn decoder_back_input_prior(lane: u32, here: DecodingRows) {
   let U = decoder_backward.U;
   let T = decoder_backward.T;
-  let scale = s.klScale / f32(here.R);
+  let scale = s.klInputsScale / f32(here.R);
   let width = 3u * U;
   let parts = decoding_parts(width, T);
   let across = decoding_pass(width, parts);
@@ -200,6 +208,22 @@ fn decoder_back_input_prior(lane: u32, here: DecodingRows) {
   workgroupBarrier();
 }
 
+// The gradient at the generator's state between dispatches.
+fn decoder_back_carried(here: DecodingRows, g: u32) -> Tile {
+  if (DECODER_START == 1u) {
+    return load_tile(decoder_backward.dStart_BG, here.rows, decoder_backward.G, g);
+  }
+  return load_tile(decoder_backward.dIc_B2I, here.rows, 2u * decoder_backward.I, g);
+}
+
+fn decoder_back_carry(here: DecodingRows, g: u32, d: Tile) {
+  if (DECODER_START == 1u) {
+    store_tile(decoder_backward.dStart_BG, here.rows, decoder_backward.G, g, d);
+  } else {
+    store_tile(decoder_backward.dIc_B2I, here.rows, 2u * decoder_backward.I, g, d);
+  }
+}
+
 // The gradients that are carried back from bin to bin, before step `first`.
 fn decoder_back_begin(lane: u32, here: DecodingRows, first: u32) {
   let C = decoder_backward.C;
@@ -207,7 +231,7 @@ fn decoder_back_begin(lane: u32, here: DecodingRows, first: u32) {
   for (var g = lane; g < G; g += WORKGROUP) {
     var d = Tile();
     if (first > 0u) {
-      d = load_tile(decoder_backward.dIc_B2G, here.rows, 2u * G, g);
+      d = decoder_back_carried(here, g);
     }
     held[decoder_back_state() + g] = d;
   }
@@ -316,8 +340,8 @@ fn decoder_back_cell(lane: u32, here: DecodingRows, t: u32) {
   workgroupBarrier();
 }
 
-// The factors' part for the last bin, which no bin after has added.
-fn decoder_back_first_readout(lane: u32) {
+// Adds the held factors' part, which no sum of a bin has added.
+fn decoder_back_add_readout(lane: u32) {
   for (var j = lane; j < decoder_backward.G; j += WORKGROUP) {
     held[decoder_back_state() + j] += decoder_back_readout(j, 0u, 1u);
   }
@@ -485,7 +509,8 @@ fn decoder_back_con_reset(lane: u32, here: DecodingRows, t: u32) {
   workgroupBarrier();
 }
 
-// Through the controller's gates to its state before, and to the factors of the bin before.
+// Through the controller's gates to its state before, and to the factors of the bin before: before the
+// first bin only where they are a function of g0.
 fn decoder_back_con_recurrent(lane: u32, here: DecodingRows, t: u32) {
   let C = decoder_backward.C;
   let F = decoder_backward.F;
@@ -508,9 +533,12 @@ fn decoder_back_con_recurrent(lane: u32, here: DecodingRows, t: u32) {
     if (j < width && part == 0u) {
       if (!factor) {
         held[decoder_back_con() + j] += sum;
-      } else if (t > 0u) {
-        let before = decoder_backward.dFactors_TRF + (t - 1u) * here.R * F;
-        let d = load_tile(before, here.rows, F, j - C) + sum;
+      } else if (t > 0u || DECODER_FIRST_FACTORS == 1u) {
+        let before = decoder_backward.dFactors_HRF + t * here.R * F;
+        var d = sum;
+        if (t > 0u) {
+          d += load_tile(before, here.rows, F, j - C);
+        }
         held[decoder_back_factors() + j - C] = d;
         store_tile(before, here.rows, F, j - C, d);
       }
@@ -530,47 +558,78 @@ fn decoder_back_leave(lane: u32, here: DecodingRows, last: bool) {
   }
   if (!last) {
     for (var g = lane; g < G; g += WORKGROUP) {
-      store_tile(decoder_backward.dIc_B2G, here.rows, 2u * G, g, held[decoder_back_state() + g]);
+      decoder_back_carry(here, g, held[decoder_back_state() + g]);
+    }
+  } else if (DECODER_INPUTS == 0u || DECODER_FIRST_FACTORS == 0u) {
+    // nothing reads the factors before the first bin, or they are no function of anything
+    let F = decoder_backward.F;
+    for (var f = lane; f < F; f += WORKGROUP) {
+      store_tile(decoder_backward.dFactors_HRF, here.rows, F, f, Tile());
     }
   }
   workgroupBarrier();
 }
 
-// From the gradient at g0 to the posterior and its prior.
-fn decoder_back_sample(lane: u32, here: DecodingRows) {
+// From the gradient at g0 to that at the sample z.
+fn decoder_back_start(lane: u32, here: DecodingRows) {
+  let I = decoder_backward.I;
   let G = decoder_backward.G;
-  let scale = s.klScale / f32(here.R);
   for (var g = lane; g < G; g += WORKGROUP) {
-    let mean = load_tile(decoder_backward.ic_B2G, here.rows, 2u * G, g);
-    let spread = exp_tile(load_tile(decoder_backward.ic_B2G, here.rows, 2u * G, G + g));
+    store_tile(decoder_backward.dStart_BG, here.rows, G, g, held[decoder_back_state() + g]);
+  }
+  let parts = decoding_parts(I, G);
+  let across = decoding_pass(I, parts);
+  for (var base = 0u; base < I; base += across) {
+    let j = base + lane % across;
+    let part = lane / across;
+    var sum = Tile();
+    if (j < I && part < parts) {
+      let w = decoder_backward.wStart_IG_T + j;
+      sum = decoding_dot(decoder_back_state(), G, w, I, part, parts);
+    }
+    sum = decoding_total(lane, I, parts, sum);
+    if (j < I && part == 0u) {
+      held[decoder_back_z() + j] = sum;
+    }
+  }
+  workgroupBarrier();
+}
+
+// From the gradient at the sample to the posterior and its prior.
+fn decoder_back_sample(lane: u32, here: DecodingRows) {
+  let I = decoder_backward.I;
+  let scale = s.klIcScale / f32(here.R);
+  for (var i = lane; i < I; i += WORKGROUP) {
+    let mean = load_tile(decoder_backward.ic_B2I, here.rows, 2u * I, i);
+    let spread = exp_tile(load_tile(decoder_backward.ic_B2I, here.rows, 2u * I, I + i));
     let variance = spread + decoder_backward.varMin;
-    let priorMean = Tile(real(decoder_backward.icPriorMean_G + g));
-    let priorSpread = exp_(real(decoder_backward.icPriorLogVar_G + g));
+    let priorMean = Tile(real(decoder_backward.icPriorMean_I + i));
+    let priorSpread = exp_(real(decoder_backward.icPriorLogVar_I + i));
     let priorVariance = priorSpread + decoder_backward.varMin;
-    let dg0 = held[decoder_back_state() + g];
+    let dz = held[decoder_back_z() + i];
     let dPriorMean = scale * kl_d_prior_mean(mean, priorMean, priorVariance);
     var dVariance = scale * kl_d_variance(variance, priorVariance);
     if (decoder_backward.sample == 1u) {
-      let eps = load_tile(decoder_backward.epsIc_RG, here.rows, G, g);
-      dVariance += dg0 * eps * 0.5 / sqrt(variance);
+      let eps = load_tile(decoder_backward.epsIc_RI, here.rows, I, i);
+      dVariance += dz * eps * 0.5 / sqrt(variance);
     }
-    let dMean = dg0 - dPriorMean;
+    let dMean = dz - dPriorMean;
     let dLogVar = dVariance * spread;
-    held[decoder_back_posterior() + g] = dMean;
-    held[decoder_back_posterior() + G + g] = dLogVar;
-    store_tile(decoder_backward.dIc_B2G, here.rows, 2u * G, g, dMean);
-    store_tile(decoder_backward.dIc_B2G, here.rows, 2u * G, G + g, dLogVar);
+    held[decoder_back_posterior() + i] = dMean;
+    held[decoder_back_posterior() + I + i] = dLogVar;
+    store_tile(decoder_backward.dIc_B2I, here.rows, 2u * I, i, dMean);
+    store_tile(decoder_backward.dIc_B2I, here.rows, 2u * I, I + i, dLogVar);
     let dPrior = kl_d_log_prior_variance(mean, variance, priorMean, priorVariance);
-    store_tile(decoder_backward.dIcPrior_B2G, here.rows, 2u * G, g, dPriorMean);
+    store_tile(decoder_backward.dIcPrior_B2I, here.rows, 2u * I, i, dPriorMean);
     let dPriorLogVar = scale * dPrior * (priorSpread / priorVariance);
-    store_tile(decoder_backward.dIcPrior_B2G, here.rows, 2u * G, G + g, dPriorLogVar);
+    store_tile(decoder_backward.dIcPrior_B2I, here.rows, 2u * I, I + i, dPriorLogVar);
   }
   workgroupBarrier();
 }
 
 // From the posterior to the encoder's ends.
 fn decoder_back_ends(lane: u32, here: DecodingRows) {
-  let n = 2u * decoder_backward.G;
+  let n = 2u * decoder_backward.I;
   let width = 2u * decoder_backward.E;
   let drawn = decoder_backward.dropout == 1u && decoder_backward.keepEnds_B2E == ABSENT;
   let keepRate = decoder_backward.keepRate;
@@ -585,7 +644,7 @@ fn decoder_back_ends(lane: u32, here: DecodingRows) {
     let part = lane / across;
     var sum = Tile();
     if (j < width && part < parts) {
-      let w = decoder_backward.wInitial_2E2G_T + j;
+      let w = decoder_backward.wInitial_2E2I_T + j;
       sum = decoding_dot(decoder_back_posterior(), n, w, width, part, parts);
     }
     sum = decoding_total(lane, width, parts, sum);
@@ -612,7 +671,8 @@ fn decoder_backward_run(group: vec3<u32>, lane: u32) {
   let end = min(runs[group.z].end, T);
   decoder_back_begin(lane, here, first);
   if (DECODER_INPUTS == 0u && first == 0u) {
-    decoder_back_first_readout(lane);
+    // those of the last bin
+    decoder_back_add_readout(lane);
   }
   let drawn = decoder_backward.dropoutGen == 1u && decoder_backward.keepGen_RTG == ABSENT;
   let bins = decoding_bins(G);
@@ -641,6 +701,13 @@ fn decoder_backward_run(group: vec3<u32>, lane: u32) {
   let last = end == T;
   decoder_back_leave(lane, here, last);
   if (last) {
+    if (DECODER_INPUTS == 1u && DECODER_FIRST_FACTORS == 1u) {
+      // the factors before the first bin
+      decoder_back_add_readout(lane);
+    }
+    if (DECODER_START == 1u) {
+      decoder_back_start(lane, here);
+    }
     decoder_back_sample(lane, here);
     decoder_back_ends(lane, here);
   }

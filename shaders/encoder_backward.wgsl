@@ -126,7 +126,11 @@ fn encoder_backward_run(group: vec3<u32>, lane: u32) {
     if (first == 0u) {
       // ends = [backward at t = 0 ; forward at t = T - 1]
       let j = (1u - unit.d) * E + unit.e;
-      encoder_back_state[i] = load_tile(encoder_backward.dEnds_B2E, rows, 2u * E, j);
+      var d = Tile();
+      if (encoder_backward.dEnds_B2E != ABSENT) {
+        d = load_tile(encoder_backward.dEnds_B2E, rows, 2u * E, j);
+      }
+      encoder_back_state[i] = d;
     } else {
       let j = unit.d * E + unit.e;
       encoder_back_state[i] = load_tile(encoder_backward.dStart_BDE, rows, 2u * E, j);

@@ -1,4 +1,4 @@
-// Dropout on the spikes, then their part of the encoder's gates: `spikes · wInput + b`, a product of all
+// Dropout on the spikes, then their part of an encoder's gates: `spikes · wInput + b`, a product of all
 // rows (t, b) at once. The workgroups of the first columns store the spikes that were kept.
 
 // Where the counts, and the explicit masks, of four rows start.
@@ -9,9 +9,9 @@ struct EncoderInputRows {
 
 // Rows line, line + 16 …; those beyond the batch repeat its last one.
 fn encoder_input_rows(line: u32, B: u32) -> EncoderInputRows {
-  let T = encoder_input.T;
+  let dataT = encoder_input.dataT;
   let N = encoder_input.N;
-  let rows = gemm_lines(line, T * B);
+  let rows = gemm_lines(line, encoder_input.T * B);
   let b = rows % vec4<u32>(B);
   let t = rows / vec4<u32>(B);
   let trials = vec4<u32>(
@@ -20,15 +20,29 @@ fn encoder_input_rows(line: u32, B: u32) -> EncoderInputRows {
     trial_at(encoder_input.trials_B, encoder_input.trialsSlot, b.z),
     trial_at(encoder_input.trials_B, encoder_input.trialsSlot, b.w),
   );
-  return EncoderInputRows((trials * T + t) * N, (b * T + t) * N);
+  return EncoderInputRows((trials * dataT + t) * N, (b * dataT + t) * N);
+}
+
+// What the data say at place i; 0 where it is missing.
+fn encoder_input_count(i: u32) -> f32 {
+  var x: f32;
+  if (ENCODER_INPUT_REALS == 1u) {
+    x = value_at(encoder_input.counts, i);
+  } else {
+    x = count_at(encoder_input.counts, encoder_input.element, i);
+  }
+  if (ENCODER_INPUT_GAPS == 1u) {
+    return select(x, 0.0, is_missing(encoder_input.element, x));
+  }
+  return x;
 }
 
 fn encoder_input_counts(at: vec4<u32>, n: u32) -> vec4<f32> {
-  return vec4<f32>(
-    count_at(encoder_input.counts, encoder_input.wide, at.x + n),
-    count_at(encoder_input.counts, encoder_input.wide, at.y + n),
-    count_at(encoder_input.counts, encoder_input.wide, at.z + n),
-    count_at(encoder_input.counts, encoder_input.wide, at.w + n),
+  return encoder_input.scale * vec4<f32>(
+    encoder_input_count(at.x + n),
+    encoder_input_count(at.y + n),
+    encoder_input_count(at.z + n),
+    encoder_input_count(at.w + n),
   );
 }
 
@@ -79,7 +93,9 @@ fn encoder_input_run(group: vec3<u32>, lane: u32) {
     for (var first = 0u; first < N; first += MASK_COLUMNS) {
       if (draws && (tile == part.tile || N > MASK_COLUMNS)) {
         let keepRate = encoder_input.keepRate;
-        draw_masks(lane, STREAM_keepSpikes, keepRate, encoder_input.T, B, part.line, first, N);
+        let T = encoder_input.T;
+        let dataT = encoder_input.dataT;
+        draw_masks(lane, STREAM_keepSpikes, keepRate, T, dataT, B, part.line, first, N);
       }
       let end = min(N, first + MASK_COLUMNS);
       var left = encoder_input_spikes(at, y, first + x);

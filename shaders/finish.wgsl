@@ -22,7 +22,7 @@ fn finish_run(group: vec3<u32>, lane: u32) {
   if (group.x > 0u) {
     return;
   }
-  let l2 = finish.l2 * sum_all(lane, parameters);
+  let l2 = s.l2Scale * sum_all(lane, parameters);
   let R = s.B * s.S;
   let nll = mean_of(lane, finish.nll_R, R);
   let klIc = mean_of(lane, finish.klIc_R, R);
@@ -36,7 +36,7 @@ fn finish_run(group: vec3<u32>, lane: u32) {
     put(losses + LOSS_klIc, klIc);
     put(losses + LOSS_klInputs, klInputs);
     put(losses + LOSS_l2, l2);
-    put(losses + LOSS_total, nll + s.klScale * (klIc + klInputs) + l2);
+    put(losses + LOSS_total, nll + s.klIcScale * klIc + s.klInputsScale * klInputs + l2);
     put(losses + LOSS_gradNorm, norm);
   }
 }

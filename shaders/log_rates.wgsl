@@ -19,6 +19,11 @@ struct LogRates {
   high: vec4<f32>,
 }
 
+// That of the i-th of the rows.
+fn log_rate_of(l: LogRates, i: u32) -> f32 {
+  return select(l.high[i & 3u], l.low[i & 3u], i < 4u);
+}
+
 // A factor of row `row`, or 0 beyond the tile's rows and the model's factors.
 fn factor_at(factors: u32, stride: u32, row: u32, rows: u32, f: u32, F: u32) -> f32 {
   if (row >= rows || f >= F) {
@@ -27,10 +32,11 @@ fn factor_at(factors: u32, stride: u32, row: u32, rows: u32, f: u32, F: u32) -> 
   return real(factors + row * stride + f);
 }
 
-// The tile's rows start at `factors`, `stride` apart; `rows` of them are there. The neuron is n0 + lane % 64.
-// Control flow must be uniform.
+// The tile's rows start at `factors`, `stride` apart; `rows` of them are there. The neuron is n0 + lane % 64
+// of N; rows of the weights are `width` apart. Control flow must be uniform.
 fn log_rates(
-  factors: u32, stride: u32, rows: u32, w_FN: u32, b_N: u32, N: u32, F: u32, n0: u32, lane: u32,
+  factors: u32, stride: u32, rows: u32, w_FN: u32, width: u32, b_N: u32, N: u32, F: u32, n0: u32,
+  lane: u32,
 ) -> LogRates {
   // neurons and factors that are not there repeat the last one
   let n = min(n0 + lane % LOG_RATE_COLUMNS, N - 1u);
@@ -50,10 +56,10 @@ fn log_rates(
     workgroupBarrier();
     let depth = min(LOG_RATE_DEPTH, F - f0);
     for (var k = 0u; k < depth; k += 4u) {
-      let w0 = real(w_FN + (f0 + k) * N + n);
-      let w1 = real(w_FN + min(f0 + k + 1u, F - 1u) * N + n);
-      let w2 = real(w_FN + min(f0 + k + 2u, F - 1u) * N + n);
-      let w3 = real(w_FN + min(f0 + k + 3u, F - 1u) * N + n);
+      let w0 = real(w_FN + (f0 + k) * width + n);
+      let w1 = real(w_FN + min(f0 + k + 1u, F - 1u) * width + n);
+      let w2 = real(w_FN + min(f0 + k + 2u, F - 1u) * width + n);
+      let w3 = real(w_FN + min(f0 + k + 3u, F - 1u) * width + n);
       let at = k * LOG_RATE_STRIDE + group;
       low = fma(factorTile[at], vec4<f32>(w0), low);
       high = fma(factorTile[at + 1u], vec4<f32>(w0), high);

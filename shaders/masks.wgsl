@@ -1,18 +1,11 @@
 // Dropout masks of the lines of a tile, drawn once for all that read them: eight come from one draw. A
-// line is row (t, b) of the batch, at t * B + b; its masks are those of trial b in bin t.
+// line is row (t, b) of the batch, at t * B + b; its masks are those of trial b in bin t, of which
+// `drawnT` have draws of their own.
 
 // MASK_WORDS words of 32 masks for each of MASK_LINES lines.
 const MASK_LINES = 64u;
 const MASK_COLUMNS = 32u * MASK_WORDS;
 var<workgroup> maskBits: array<u32, MASK_LINES * MASK_WORDS>;
-
-// Eight masks as bits: see `fillKeep` in src/random.ts.
-fn mask_byte(w: vec4<u32>, threshold: u32) -> u32 {
-  let low = select(vec4<u32>(), vec4<u32>(1u, 4u, 16u, 64u), (w & vec4<u32>(0xffffu)) < vec4<u32>(threshold));
-  let high = select(vec4<u32>(), vec4<u32>(2u, 8u, 32u, 128u), (w >> vec4<u32>(16u)) < vec4<u32>(threshold));
-  let both = low | high;
-  return both.x | both.y | both.z | both.w;
-}
 
 // Draws MASK_COLUMNS masks (fewer where the rows of `width` masks end) from column `first` on, of lines
 // `line` …; lines beyond the batch repeat its last one. Control flow must be uniform.
@@ -21,6 +14,7 @@ fn draw_masks(
   stream: u32,
   keepRate: f32,
   T: u32,
+  drawnT: u32,
   B: u32,
   line: u32,
   first: u32,
@@ -31,7 +25,7 @@ fn draw_masks(
   workgroupBarrier();
   for (var i = lane; i < MASK_LINES * across; i += WORKGROUP) {
     let row = min(line + i / across, T * B - 1u);
-    let drawn = (s.firstTrial + row % B) * T + row / B;
+    let drawn = (s.firstTrial + row % B) * drawnT + row / B;
     let column = first + 32u * (i % across);
     var bits = 0u;
     for (var block = 0u; block < 4u && column + 8u * block < width; block++) {

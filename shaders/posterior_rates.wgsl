@@ -1,137 +1,23 @@
 // Means over samples of exp(logRate) and of logRate, without storing a sample's rates.
-//
-// A tile is 32 decoder rows and 64 neurons. With few samples it holds those of several means; with more
-// than 32 it is gone through again for each 32 of one mean's samples, in blocks of SAMPLES: the sums are
-// complete after each block, so that the loop over blocks can be cut.
-
-// Terms of a tile, [row][neuron], while they are summed.
-var<workgroup> termTile: array<f32, 2048>;
-
-// Where the log-rates of a row's tile start.
-fn sampled_rates(first: u32, rows: u32, n0: u32, lane: u32, R: u32) -> LogRates {
-  let F = posterior_rates.F;
-  // slot 0 of the factors stands before the first bin
-  return log_rates(
-    posterior_rates.factors_HRF + (R + first) * F, F, rows,
-    posterior_rates.w_FN, posterior_rates.b_N, posterior_rates.N, F, n0, lane,
-  );
-}
 
 fn rates_of(l: vec4<f32>) -> vec4<f32> {
   return vec4<f32>(rate_of(l.x), rate_of(l.y), rate_of(l.z), rate_of(l.w));
 }
 
-fn store_terms(row: u32, column: u32, low: vec4<f32>, high: vec4<f32>) {
-  for (var i = 0u; i < 4u; i++) {
-    termTile[(row + i) * LOG_RATE_COLUMNS + column] = low[i];
-    termTile[(row + 4u + i) * LOG_RATE_COLUMNS + column] = high[i];
-  }
-}
-
-// Writes means of the tile's terms: `means` of them from mean `first` on, S rows each.
-fn write_means(out: u32, first: u32, means: u32, S: u32, n0: u32, lane: u32) {
+fn sampled(first: u32, rows: u32, n0: u32, lane: u32, R: u32) -> SampledTerms {
+  let F = posterior_rates.F;
   let N = posterior_rates.N;
-  let n = n0 + lane % LOG_RATE_COLUMNS;
-  for (var mean = lane / LOG_RATE_COLUMNS; mean < means && n < N; mean += 4u) {
-    var sum = 0.0;
-    for (var k = 0u; k < S; k++) {
-      sum += termTile[(mean * S + k) * LOG_RATE_COLUMNS + lane % LOG_RATE_COLUMNS];
-    }
-    put(out + (first + mean) * N + n, sum / f32(S));
-  }
-}
-
-// Several means of at most 32 samples each.
-fn flat_means(first: u32, means: u32, S: u32, n0: u32, lane: u32, R: u32) {
-  let row = 8u * (lane / LOG_RATE_COLUMNS);
-  let column = lane % LOG_RATE_COLUMNS;
-  let l = sampled_rates(first * S, means * S, n0, lane, R);
-  store_terms(row, column, rates_of(l.low), rates_of(l.high));
-  workgroupBarrier();
-  write_means(posterior_rates.rates_TBN, first, means, S, n0, lane);
-  workgroupBarrier();
-  store_terms(row, column, l.low, l.high);
-  workgroupBarrier();
-  write_means(posterior_rates.logRates_TBN, first, means, S, n0, lane);
-}
-
-// The sum of the samples that are there, of one invocation's rows.
-fn sum_rows(low: vec4<f32>, high: vec4<f32>, row: u32, rows: u32) -> f32 {
-  var sum = 0.0;
-  for (var i = 0u; i < 4u; i++) {
-    if (row + i < rows) {
-      sum += low[i];
-    }
-  }
-  for (var i = 4u; i < 8u; i++) {
-    if (row + i < rows) {
-      sum += high[i - 4u];
-    }
-  }
-  return sum;
-}
-
-// The sum of the four groups' numbers for a neuron.
-fn sum_groups(x: f32, lane: u32) -> f32 {
-  workgroupBarrier();
-  termTile[lane] = x;
-  workgroupBarrier();
-  let column = lane % LOG_RATE_COLUMNS;
-  return (termTile[column] + termTile[column + LOG_RATE_COLUMNS]) +
-    (termTile[column + 2u * LOG_RATE_COLUMNS] + termTile[column + 3u * LOG_RATE_COLUMNS]);
-}
-
-// One mean of many samples, or what blocks `firstBlock` … `endBlock` add to it.
-fn deep_mean(
-  mean: u32, S: u32, n0: u32, firstBlock: u32, endBlock: u32, lane: u32, R: u32,
-) {
-  let row = 8u * (lane / LOG_RATE_COLUMNS);
-  let n = n0 + lane % LOG_RATE_COLUMNS;
-  let writes = lane < LOG_RATE_COLUMNS && n < posterior_rates.N && firstBlock < endBlock;
-  let at = mean * posterior_rates.N + n;
-  var rates = 0.0;
-  var logRates = 0.0;
-  if (firstBlock > 0u && writes) {
-    rates = real(posterior_rates.rates_TBN + at);
-    logRates = real(posterior_rates.logRates_TBN + at);
-  }
-  for (var block = firstBlock; block < endBlock; block++) {
-    var blockRates = 0.0;
-    var blockLogRates = 0.0;
-    for (var k = block * SAMPLES; k < min(S, (block + 1u) * SAMPLES); k += LOG_RATE_ROWS) {
-      let rows = min(LOG_RATE_ROWS, S - k);
-      let l = sampled_rates(mean * S + k, rows, n0, lane, R);
-      blockRates += sum_rows(rates_of(l.low), rates_of(l.high), row, rows);
-      blockLogRates += sum_rows(l.low, l.high, row, rows);
-    }
-    rates += sum_groups(blockRates, lane);
-    logRates += sum_groups(blockLogRates, lane);
-  }
-  if (writes) {
-    // the last block completes the sums
-    let divisor = select(1.0, f32(S), endBlock * SAMPLES >= S);
-    put(posterior_rates.rates_TBN + at, rates / divisor);
-    put(posterior_rates.logRates_TBN + at, logRates / divisor);
-  }
+  // slot 0 of the factors stands before the first bin
+  let l = log_rates(
+    posterior_rates.factors_HRF + (R + first) * F, F, rows,
+    posterior_rates.w_FN, N, posterior_rates.b_N, N, F, n0, lane,
+  );
+  return SampledTerms(LogRates(rates_of(l.low), rates_of(l.high)), l);
 }
 
 fn posterior_rates_run(group: vec3<u32>, lane: u32) {
-  let S = runs[group.z].S;
-  let R = runs[group.z].B * S;
-  let means = posterior_rates.T * runs[group.z].B;
-  let columns = (posterior_rates.N + LOG_RATE_COLUMNS - 1u) / LOG_RATE_COLUMNS;
-  let many = max(1u, LOG_RATE_ROWS / S);
-  let blocks = (S + SAMPLES - 1u) / SAMPLES;
-  let tiles = (means + many - 1u) / many * columns;
-  for (var tile = group.x; tile < tiles; tile += GROUPS) {
-    let n0 = tile % columns * LOG_RATE_COLUMNS;
-    let first = tile / columns * many;
-    if (S <= LOG_RATE_ROWS) {
-      flat_means(first, min(many, means - first), S, n0, lane, R);
-    } else {
-      deep_mean(
-        first, S, n0, runs[group.z].first, min(runs[group.z].end, blocks), lane, R,
-      );
-    }
-  }
+  let to = PosteriorMeans(
+    posterior_rates.T, posterior_rates.N, posterior_rates.rates_TBN, posterior_rates.logRates_TBN,
+  );
+  posterior_means(to, group, lane);
 }

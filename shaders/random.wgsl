@@ -60,3 +60,11 @@ fn keep_at(stream: u32, sample: u32, row: u32, column: u32, threshold: u32) -> f
 fn keep_threshold(keepRate: f32) -> u32 {
   return u32(clamp(floor(keepRate * 65536.0 + 0.5), 1.0, 65536.0));
 }
+
+// The masks of a block's eight columns as bits: see `fillKeep` in src/random.ts.
+fn mask_byte(w: vec4<u32>, threshold: u32) -> u32 {
+  let low = select(vec4<u32>(), vec4<u32>(1u, 4u, 16u, 64u), (w & vec4<u32>(0xffffu)) < vec4<u32>(threshold));
+  let high = select(vec4<u32>(), vec4<u32>(2u, 8u, 32u, 128u), (w >> vec4<u32>(16u)) < vec4<u32>(threshold));
+  let both = low | high;
+  return both.x | both.y | both.z | both.w;
+}

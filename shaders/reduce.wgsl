@@ -1,5 +1,6 @@
 // The gradient from its partial sums, through Ŵ and with the L2 penalty; the squares of parameters and
-// gradient, summed by workgroup into `partials`: `finish` adds those up.
+// gradient (the parameters' times their penalty), summed by workgroup into `partials`: `finish` adds those
+// up.
 //
 // Workgroup 0 has the weights of the factors to itself, because the gradient through a norm wants all
 // of a factor's column; the others have SLICE parameters each.
@@ -14,7 +15,7 @@ fn gradient_at(p: u32) -> f32 {
 
 // Adds the penalty, stores the gradient, and returns its square.
 fn store_gradient(p: u32, g: f32) -> f32 {
-  let d = g + 2.0 * reduce.l2 * real(reduce.params_P + p);
+  let d = g + 2.0 * s.l2Scale * real(reduce.l2_P + p) * real(reduce.params_P + p);
   put(reduce.grads_P + p, d);
   return d * d;
 }
@@ -59,7 +60,7 @@ fn reduce_run(group: vec3<u32>, lane: u32) {
       let p = (group.x - 1u) * SLICE + i;
       if (p < P) {
         let x = real(reduce.params_P + p);
-        parameters += x * x;
+        parameters += real(reduce.l2_P + p) * x * x;
         if (gradient && (p < first || p >= end)) {
           gradients += store_gradient(p, gradient_at(p));
         }

@@ -2,8 +2,9 @@
  * A dispatch's arguments on the GPU: one uniform struct for each kernel, its fields in the order of its
  * signature, then what only the GPU needs. The struct's WGSL is written from the same list.
  */
-import { KERNELS, type Signature } from "../kernels.ts";
+import { KERNELS, SCALARS, type Signature } from "../kernels.ts";
 import type { GpuKernel, Numbers } from "./kernel.ts";
+import { outputsOf } from "./kernels/families.ts";
 
 /** Where an absent buffer starts. */
 export const ABSENT = 0xffffffff;
@@ -17,19 +18,24 @@ export const EXTRAS = [
   /** where the table of jobs starts in `words`, and how many entries it has */
   "table",
   "entries",
-  /** elements of one run's copy in `trials_B`, in `losses` and in `speeds_K` */
+  /** elements of one run's copy in `trials_B`, in `losses`, in `sums` and in `speeds_K` */
   "trialsSlot",
   "lossesSlot",
+  "sumsSlot",
   "speedsSlot",
 ] as const;
 
 export type Extras = Readonly<Partial<Record<typeof EXTRAS[number], number>>>;
 
-/** `reduce` and what completes it have one signature. */
+/** 4-byte fields of `Run` in shaders/run.wgsl: the scalars, slot, reals, words, first, end. */
+export const RUN_WORDS = SCALARS.length + 5;
+
+/** `reduce` and `accumulate` have one signature with what completes them. */
 const AS: Partial<Record<GpuKernel, Signature>> = {
   transpose: { buffers: [], ints: [], floats: [] },
   fold: { buffers: ["grads_P"], ints: ["P"], floats: [] },
   finish: KERNELS.reduce,
+  total: KERNELS.accumulate,
 };
 
 /**
@@ -40,13 +46,15 @@ export const TRANSPOSED: Partial<
   Record<GpuKernel, Readonly<Record<string, (n: Numbers) => readonly [number, number]>>>
 > = {
   readout: { w_FN: ({ F, N }) => [F, N] },
+  observation: { w_FQ: ({ F, N, family }) => [F, outputsOf(family) * N] },
   encoder_backward: {
     wGates_DE2E: ({ E }) => [E, 2 * E],
     wCandidate_DEE: ({ E }) => [E, E],
   },
   controller_input_backward: { wEncoding_2E3C: ({ E, C }) => [2 * E, 3 * C] },
   decoder_backward: {
-    wInitial_2E2G: ({ E, G }) => [2 * E, 2 * G],
+    wInitial_2E2I: ({ E, I }) => [2 * E, 2 * I],
+    wStart_IG: ({ I, G }) => [I, G],
     wConFactors_F3C: ({ F, C }) => [F, 3 * C],
     wConGates_C2C: ({ C }) => [C, 2 * C],
     wConCandidate_CC: ({ C }) => [C, C],

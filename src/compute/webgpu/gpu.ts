@@ -66,10 +66,14 @@ export class Gpu {
    */
   async allocate(layout: Layout, tables: number, fits: number): Promise<ProgramBuffers> {
     this.requireAlive("load a plan");
-    const reals = this.#bounded("real numbers", layout.reals.length * fits, fits);
+    const reals = this.#bounded(
+      "real numbers",
+      layout.sharedReals.length + layout.reals.length * fits,
+      fits,
+    );
     const words = this.#bounded(
       "counts, trials and tables",
-      Math.ceil((layout.shared.length + tables) / 64) * 64 + layout.words.length * fits,
+      Math.ceil((layout.sharedWords.length + tables) / 64) * 64 + layout.words.length * fits,
       fits,
     );
     const { device } = this;

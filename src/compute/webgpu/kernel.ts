@@ -3,9 +3,12 @@ import type { KernelName, Scalars } from "../kernels.ts";
 import type { Capabilities, Tile } from "./capabilities.ts";
 
 /** Kernels, and what only a GPU needs beside them. */
-export type GpuKernel = KernelName | "transpose" | "fold" | "finish";
+export type GpuKernel = KernelName | "transpose" | "fold" | "finish" | "total";
 
-/** Whole and real numbers of a dispatch, and how many elements its job table has. */
+/**
+ * Whole and real numbers of a dispatch; for each buffer that it may do without and has, a 1 by the
+ * buffer's name.
+ */
 export type Numbers = Readonly<Record<string, number>>;
 
 /**
@@ -66,6 +69,11 @@ export type Library =
   | "gaussian"
   | "gemm"
   | "log_rates"
+  | "factor_gradients"
+  | "loss_weights"
+  | "gamma"
+  | "families"
+  | "posterior_means"
   | "masks"
   | "sum"
   | "transposes";

@@ -1,4 +1,4 @@
-/** Where a plan's buffers stand in the two arenas of a program. */
+/** Where a plan's buffers stand in the two arenas of a program: what all fits share, then each fit's own. */
 import type { BufferSpec, Plan } from "../recording.ts";
 
 /** Elements to which a buffer's start is aligned: a cache line, and what copies want. */
@@ -13,7 +13,7 @@ export const SLOTS = 512;
 export interface Place {
   readonly spec: BufferSpec;
   readonly arena: "reals" | "words";
-  /** of fit 0, in elements of 4 bytes from the start of the arena */
+  /** in elements of 4 bytes from where the fit's own, or what is shared, starts in the arena */
   readonly start: number;
   /** elements of 4 bytes of one run's copy, of which there are `SLOTS` where the buffer is per run */
   readonly words: number;
@@ -41,18 +41,19 @@ export class Layout {
   /** of one fit */
   readonly reals = new Arena();
   readonly words = new Arena();
-  /** of all fits, behind which the fits' own words stand */
-  readonly shared = new Arena();
+  /** of all fits, behind which the fits' own stand */
+  readonly sharedReals = new Arena();
+  readonly sharedWords = new Arena();
 
   constructor(plan: Plan, sequences: boolean) {
     for (const spec of plan.buffers) {
       const words = Math.ceil(spec.length / PER_WORD[spec.element]);
       const copies = spec.perRun && sequences ? SLOTS : 1;
       const arena = spec.element === "real" ? "reals" : "words";
-      if (spec.shared && arena === "reals") {
-        throw new Error(`Cannot lay out ${spec.name}: only whole numbers can be shared by fits.`);
-      }
-      const from = spec.shared ? this.shared : arena === "reals" ? this.reals : this.words;
+      const [own, shared] = arena === "reals"
+        ? [this.reals, this.sharedReals]
+        : [this.words, this.sharedWords];
+      const from = spec.shared ? shared : own;
       this.places.set(spec.name, { spec, arena, start: from.take(words * copies), words });
     }
   }

@@ -1,16 +1,30 @@
 /** Puts a pipeline's shader together: constants, bindings, shared parts, kernels, entry point. */
+import factorGradients from "../../../shaders/factor_gradients.wgsl" with { type: "text" };
+import families from "../../../shaders/families.wgsl" with { type: "text" };
+import gamma from "../../../shaders/gamma.wgsl" with { type: "text" };
 import gaussian from "../../../shaders/gaussian.wgsl" with { type: "text" };
 import gemm from "../../../shaders/gemm.wgsl" with { type: "text" };
 import gru from "../../../shaders/gru.wgsl" with { type: "text" };
 import logRates from "../../../shaders/log_rates.wgsl" with { type: "text" };
+import lossWeights from "../../../shaders/loss_weights.wgsl" with { type: "text" };
 import masks from "../../../shaders/masks.wgsl" with { type: "text" };
 import math from "../../../shaders/math.wgsl" with { type: "text" };
+import posteriorMeans from "../../../shaders/posterior_means.wgsl" with { type: "text" };
 import random from "../../../shaders/random.wgsl" with { type: "text" };
 import run from "../../../shaders/run.wgsl" with { type: "text" };
 import sum from "../../../shaders/sum.wgsl" with { type: "text" };
 import transposes from "../../../shaders/transposes.wgsl" with { type: "text" };
 import { STREAMS } from "../../random.ts";
-import { LOSSES, MAX_LOG_RATE, NONLINEARITY_CODES, UPDATE_BIAS } from "../kernels.ts";
+import {
+  ELEMENT_CODES,
+  FAMILIES,
+  LOSSES,
+  MAX_LOG_RATE,
+  MISSING,
+  MISSING_BELOW,
+  NONLINEARITY_CODES,
+  UPDATE_BIAS,
+} from "../kernels.ts";
 import { argumentStruct } from "./arguments.ts";
 import type { GpuKernel, How, Library, Variant } from "./kernel.ts";
 import { SHADERS } from "./kernels/index.ts";
@@ -29,6 +43,11 @@ const LIBRARIES: Readonly<Record<Exclude<Library, "tile">, string>> = {
   gaussian,
   gemm,
   log_rates: logRates,
+  factor_gradients: factorGradients,
+  loss_weights: lossWeights,
+  gamma,
+  families,
+  posterior_means: posteriorMeans,
   masks,
   sum,
   transposes,
@@ -42,6 +61,11 @@ const ORDER: readonly Library[] = [
   "gaussian",
   "gemm",
   "log_rates",
+  "factor_gradients",
+  "loss_weights",
+  "gamma",
+  "families",
+  "posterior_means",
   "masks",
   "transposes",
 ];
@@ -55,12 +79,19 @@ function constants(how: How, variant: Variant): string {
     `const WORKGROUP = ${variant.workgroup}u;`,
     `const UPDATE_BIAS = f32(${UPDATE_BIAS});`,
     `const MAX_LOG_RATE = f32(${MAX_LOG_RATE});`,
+    `const MISSING_u8 = f32(${MISSING.u8});`,
+    `const MISSING_u16 = f32(${MISSING.u16});`,
+    `const MISSING_BELOW = f32(${MISSING_BELOW});`,
+    `const LOSS_COUNT = ${LOSSES.length}u;`,
   ];
   for (const [name, value] of Object.entries(STREAMS)) {
     lines.push(`const STREAM_${name} = ${value}u;`);
   }
-  for (const [name, value] of Object.entries(NONLINEARITY_CODES)) {
-    lines.push(`const NONLINEARITY_${name} = ${value}u;`);
+  const codes = { NONLINEARITY: NONLINEARITY_CODES, ELEMENT: ELEMENT_CODES, FAMILY: FAMILIES };
+  for (const [prefix, values] of Object.entries(codes)) {
+    for (const [name, value] of Object.entries(values)) {
+      lines.push(`const ${prefix}_${name.replaceAll("-", "_")} = ${value}u;`);
+    }
   }
   LOSSES.forEach((name, i) => lines.push(`const LOSS_${name} = ${i}u;`));
   for (const [name, value] of Object.entries(variant.constants)) {

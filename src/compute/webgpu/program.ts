@@ -4,15 +4,13 @@ import { type DispatchTime, type Run, type TimedProgram, valuesOfFit } from "../
 import { requireFit, requireFits, scalarsOfFits } from "../fits.ts";
 import { SCALARS, type Scalars } from "../kernels.ts";
 import type { Plan } from "../recording.ts";
-import { argumentBytes, writeArguments } from "./arguments.ts";
+import { argumentBytes, RUN_WORDS, writeArguments } from "./arguments.ts";
 import type { Capabilities } from "./capabilities.ts";
 import type { Gpu } from "./gpu.ts";
 import { Layout, type Place, SLOTS } from "./layout.ts";
 import { cuts, stageCost, stageGroups } from "./dispatches.ts";
 import { Planner, type Stage } from "./stages.ts";
 
-/** 4-byte fields of `Run` in shaders/run.wgsl. */
-const RUN_WORDS = 16;
 /** Entries of the runs' buffer: one submission uses at most these. */
 const RUN_ENTRIES = 1024;
 /** Submissions that may wait on the device before the host waits for them. */
@@ -129,10 +127,9 @@ class WebgpuProgram implements TimedProgram {
     const { device, capabilities } = gpu;
     const align = capabilities.offsetAlignment;
     this.#entryBytes = Math.ceil(fits * RUN_WORDS * 4 / align) * align;
-    const stride = layout.reals.length;
     this.#entries = new Entries(
       this.#entryBytes,
-      (fit) => fit * stride,
+      (fit) => this.#realsOf(fit),
       (fit) => this.#wordsOf(fit),
     );
     const usage = GPUBufferUsage.COPY_DST;
@@ -160,8 +157,8 @@ class WebgpuProgram implements TimedProgram {
       ],
     });
     this.#mirror = new Uint32Array(buffers.words.size / 4);
-    this.#mirror.set(tables, layout.shared.length);
-    if (tables.length > 0) this.#upload(layout.shared.length, tables.length);
+    this.#mirror.set(tables, layout.sharedWords.length);
+    if (tables.length > 0) this.#upload(layout.sharedWords.length, tables.length);
   }
 
   write(buffer: string, values: ArrayLike<number>, offset = 0, fit = 0): void {
@@ -293,7 +290,12 @@ class WebgpuProgram implements TimedProgram {
   #start({ spec, arena, start, words }: Place, fit: number, slot: number): number {
     const at = start + slot * words;
     if (spec.shared) return at;
-    return arena === "reals" ? fit * this.layout.reals.length + at : this.#wordsOf(fit) + at;
+    return at + (arena === "reals" ? this.#realsOf(fit) : this.#wordsOf(fit));
+  }
+
+  /** Where the real numbers of a fit start: behind the shared ones. */
+  #realsOf(fit: number): number {
+    return this.layout.sharedReals.length + fit * this.layout.reals.length;
   }
 
   /** Where the words of a fit start: behind the shared ones and the tables. */

@@ -4,8 +4,8 @@
  * sums). No GPU is touched here.
  */
 import { scalars } from "../executor.ts";
-import { KERNELS } from "../kernels.ts";
-import type { Dispatch, GradientJob, Ref } from "../recording.ts";
+import { ELEMENT_CODES, KERNELS, LOSSES } from "../kernels.ts";
+import type { BufferSpec, Dispatch, GradientJob, Ref } from "../recording.ts";
 import { ABSENT, type Extras, gpuSignature, TRANSPOSED } from "./arguments.ts";
 import type { Capabilities } from "./capabilities.ts";
 import type { GpuKernel, How, Numbers, Variant } from "./kernel.ts";
@@ -35,6 +35,7 @@ export class Planner {
   /** tables: they stand behind the shared words */
   readonly tables: number[] = [];
   readonly #copies = new Map<string, number>();
+  readonly #totals = new Map<string, number>();
   #scratch?: { start: number; length: number };
 
   constructor(private readonly layout: Layout, private readonly capabilities: Capabilities) {}
@@ -46,7 +47,9 @@ export class Planner {
       stages.push(this.#stage({ kernels: [part.kernel], how: "alone" }, [part]));
     const prepared = dispatches.some(({ kernel }) => kernel === "prepare");
     // a tile of trials is one of rows only where each trial has one sample: where losses are computed
-    const oneSample = dispatches.some(({ kernel }) => kernel === "readout");
+    const oneSample = dispatches.some(({ kernel }) =>
+      kernel === "readout" || kernel === "observation"
+    );
     if (transposes.entries > 0 && !prepared) alone(this.#internal("transpose", transposes));
     let splits: Extras = {};
     for (let i = 0; i < dispatches.length; i++) {
@@ -101,6 +104,21 @@ export class Planner {
           else alone(finish);
           break;
         }
+        case "accumulate": {
+          const extras = { ...part.extras, scratch: this.#totalOf(dispatch.buffers.sums!) };
+          alone(part);
+          alone({ ...part, kernel: "total", extras });
+          break;
+        }
+        case "adam": {
+          const scratch = this.#totals.get(dispatch.buffers.losses!.buffer);
+          if (scratch === undefined) alone(part);
+          else {
+            const numbers = { ...part.numbers, sums: 1 };
+            alone({ ...part, numbers, extras: { ...part.extras, scratch } });
+          }
+          break;
+        }
         default:
           alone(part);
       }
@@ -139,7 +157,7 @@ export class Planner {
       }
     }
     const starts: Record<string, number> = {};
-    const extras: Record<string, number> = {};
+    const extras: Record<string, number> = {}, present: Record<string, number> = {};
     for (const declared of gpuSignature(kernel).buffers) {
       const name = declared.replace("?", "");
       if (name === "jobs") {
@@ -153,22 +171,42 @@ export class Planner {
         );
       }
       starts[name] = ref ? this.#start(ref) : ABSENT;
-      if (ref && name === "counts" && !this.layout.place(ref.buffer).spec.shared) {
-        // kernels look for counts where all fits share them
-        throw new Error(
-          `Cannot prepare recording "${recording}", kernel ${kernel}: expected ${ref.buffer} to be a ` +
-            `shared buffer, found one of each fit.`,
-        );
+      if (!ref) continue;
+      const { spec, words } = this.layout.place(ref.buffer);
+      if (DATA.has(name)) {
+        this.#requireData(recording, kernel, spec, numbers.element ?? ELEMENT_CODES.real);
       }
-      if (ref && name === "trials_B") extras.trialsSlot = this.layout.place(ref.buffer).words;
-      if (ref && name === "losses") extras.lossesSlot = this.layout.place(ref.buffer).words;
-      if (ref && name === "speeds_K") extras.speedsSlot = this.layout.place(ref.buffer).words;
+      if (name !== declared) present[name] = 1;
+      if (name === "trials_B") extras.trialsSlot = words;
+      if (name === "losses") extras.lossesSlot = words;
+      if (name === "sums") extras.sumsSlot = words;
+      if (name === "speeds_K") extras.speedsSlot = words;
     }
     for (const name of Object.keys(TRANSPOSED[kernel] ?? {})) {
       const ref = buffers[name];
       starts[`${name}_T`] = ref ? this.#copyOf(ref) : ABSENT;
     }
-    return { kernel, numbers, starts, extras };
+    return { kernel, numbers: { ...numbers, ...present }, starts, extras };
+  }
+
+  /** Kernels look for data where all fits share them, and read them as they are told. */
+  #requireData(recording: string, kernel: GpuKernel, spec: BufferSpec, element: number): void {
+    const cannot = `Cannot prepare recording "${recording}", kernel ${kernel}: expected ${spec.name} `;
+    if (!spec.shared) {
+      throw new Error(`${cannot}to be a shared buffer, found one of each fit.`);
+    }
+    const stored = (ELEMENT_CODES as Record<string, number>)[spec.element];
+    if (stored !== element) {
+      const wanted = Object.entries(ELEMENT_CODES).find(([, code]) => code === element)?.[0];
+      throw new Error(`${cannot}to hold ${wanted}, found ${spec.element}.`);
+    }
+  }
+
+  /** Where the losses that `accumulate` has added up stand, whichever run makes them. */
+  #totalOf({ buffer }: Ref): number {
+    const start = this.#totals.get(buffer) ?? this.layout.reals.take(LOSSES.length);
+    this.#totals.set(buffer, start);
+    return start;
   }
 
   #internal(kernel: GpuKernel, extras: Extras): Part {
@@ -223,7 +261,7 @@ export class Planner {
     const start = this.tables.length;
     for (const word of table) this.tables.push(word);
     // tables stand behind the data that all fits share
-    return this.layout.shared.length + start;
+    return this.layout.sharedWords.length + start;
   }
 
   /** The job table, and scratch for partial sums. All jobs write into one buffer. */
@@ -280,6 +318,9 @@ export class Planner {
     return iterations <= loopIterations && memory <= workgroupMemory;
   }
 }
+
+/** Names of buffers that hold the data set. */
+const DATA: ReadonlySet<string> = new Set(["counts", "encoded", "values", "external"]);
 
 /** Elements of a transposed copy that one workgroup makes. */
 const TRANSPOSED_AT_ONCE = 4096;

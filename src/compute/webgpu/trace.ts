@@ -57,10 +57,11 @@ export function planStages(
   for (const [name, dispatches] of Object.entries(plan.recordings)) {
     stages.set(name, planner.stages(name, dispatches));
   }
-  const { shared, reals, words } = layout;
+  const { sharedReals, sharedWords, reals, words } = layout;
+  const shared = sharedReals.length + sharedWords.length;
   return {
     stages,
-    words: (fits) => shared.length + planner.tables.length + fits * (reals.length + words.length),
+    words: (fits) => shared + planner.tables.length + fits * (reals.length + words.length),
   };
 }
 

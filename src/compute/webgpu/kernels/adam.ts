@@ -7,12 +7,12 @@ const WORKGROUP = 256;
 export const adam: Shader = {
   source,
   uses: ["math", "sum"],
-  variant: (_, { tile }) => ({
+  variant: ({ sums }, { tile }) => ({
     workgroup: WORKGROUP,
     tile,
-    constants: {},
+    constants: { ADAM_SUMS: sums ? 1 : 0 },
     workgroupMemory: 4 * WORKGROUP,
   }),
   groups: ({ P }) => Math.ceil(P / WORKGROUP),
-  cost: ({ P }) => ({ flops: 14 * P, bytes: 4 * 7 * P }),
+  cost: ({ P }) => ({ flops: 16 * P, bytes: 4 * 7 * P }),
 };

@@ -32,7 +32,7 @@ export function decodingVariant(
   { widest, behind }: { readonly widest: number; readonly behind: number },
   capabilities: Capabilities,
 ): Variant {
-  const { E, G, U, cell } = numbers;
+  const { E, G, U, cell, firstFactors, wStart_IG, genInput_TBW } = numbers;
   const workgroup = lanesFor(widest);
   const tiles = roundUp(workgroup + behind, TILES_STEP);
   // of the encoder's ends, or of at least one bin
@@ -49,6 +49,9 @@ export function decodingVariant(
       DECODING_PARTS: MOST_PARTS,
       DECODER_GRU: cell,
       DECODER_INPUTS: U > 0 ? 1 : 0,
+      DECODER_START: wStart_IG ? 1 : 0,
+      DECODER_EXTERNAL: genInput_TBW ? 1 : 0,
+      DECODER_FIRST_FACTORS: firstFactors ? 1 : 0,
     },
     workgroupMemory: bytes(tile),
   };

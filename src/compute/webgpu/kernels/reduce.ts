@@ -21,7 +21,7 @@ export const reduce: Shader = {
   uses: ["sum"],
   variant: summing,
   groups: ({ P }) => 1 + Math.ceil(P / SLICE),
-  cost: ({ P }) => ({ flops: 6 * P, bytes: 4 * 3 * P }),
+  cost: ({ P }) => ({ flops: 7 * P, bytes: 4 * 4 * P }),
 };
 
 export const finish: Shader = {
