@@ -1,4 +1,4 @@
-/** Clip by global norm, then Adam (docs/model.md, section 2, Train). */
+/** Clip by global norm, then Adam with decoupled weight decay (docs/model.md, section 2, Train). */
 // deno-lint-ignore-file verbatim-module-syntax -- AssemblyScript has no type-only imports
 import { storeLanes } from "./math";
 import { GRAD_NORM } from "./reduce";
@@ -16,6 +16,7 @@ export class AdamArgs {
   b2: f32;
   eps: f32;
   maxNorm: f32;
+  weightDecay: f32;
 }
 
 export function adam(args: AdamArgs, s: Scalars, thread: i32, threads: i32): void {
@@ -29,6 +30,9 @@ export function adam(args: AdamArgs, s: Scalars, thread: i32, threads: i32): voi
   const eps = f32x4.splat(args.eps);
   const rate = f32x4.splat(<f32> (<f64> s.learningRate / unbias1));
   const inverse2 = f32x4.splat(<f32> (1 / unbias2));
+
+  const shrink = <f32> (<f64> s.learningRate * <f64> args.weightDecay * <f64> s.l2Scale);
+  const decay = f32x4.splat(shrink), decays = shrink != 0;
 
   // whole vectors for each thread, so that only the last thread meets the remainder
   const vectors = (P + 3) >> 2, share = (vectors + threads - 1) / threads;
@@ -45,7 +49,9 @@ export function adam(args: AdamArgs, s: Scalars, thread: i32, threads: i32): voi
       f32x4.mul(rate, m),
       f32x4.add(f32x4.sqrt(f32x4.mul(v, inverse2)), eps),
     );
-    const p = f32x4.sub(v128.load(args.params_P + at), step);
+    const before = v128.load(args.params_P + at);
+    let p = f32x4.sub(before, step);
+    if (decays) p = f32x4.sub(p, f32x4.mul(decay, before));
     if (end - i >= 4) {
       v128.store(args.m_P + at, m);
       v128.store(args.v_P + at, v);

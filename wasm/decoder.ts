@@ -21,12 +21,15 @@ export class DecoderArgs {
   backward_HBE: usize;
   keepEnds_B2E: usize;
   ends_B2E: usize;
-  wInitial_2E2G: usize;
-  bInitial_2G: usize;
-  icPriorMean_G: usize;
-  icPriorLogVar_G: usize;
-  epsIc_RG: usize;
-  ic_B2G: usize;
+  wInitial_2E2I: usize;
+  bInitial_2I: usize;
+  icPriorMean_I: usize;
+  icPriorLogVar_I: usize;
+  epsIc_RI: usize;
+  ic_B2I: usize;
+  z_RI: usize;
+  wStart_IG: usize;
+  bStart_G: usize;
   conInput_TB3C: usize;
   wConFactors_F3C: usize;
   wConGates_C2C: usize;
@@ -43,6 +46,7 @@ export class DecoderArgs {
   epsInputs_TRU: usize;
   inputParams_TR2U: usize;
   inputs_TRU: usize;
+  genInput_TBW: usize;
   wGenInput: usize;
   wGenRecurrent: usize;
   wGenCandidate_GG: usize;
@@ -57,6 +61,7 @@ export class DecoderArgs {
   klInputs_R: usize;
   T: i32;
   E: i32;
+  I: i32;
   C: i32;
   U: i32;
   G: i32;
@@ -67,6 +72,8 @@ export class DecoderArgs {
   draw: i32;
   dropout: i32;
   dropoutGen: i32;
+  encoderT: i32;
+  firstFactors: i32;
   keepRate: f32;
   keepRateGen: f32;
   varMin: f32;
@@ -102,7 +109,7 @@ export function decoder(args: DecoderArgs, s: Scalars, thread: i32, threads: i32
   if (first == last) return;
   initialConditions(args, s, first / s.S, (last - 1) / s.S + 1);
   sampleInitialConditions(args, s, first, last);
-  if (isPair(args.U, args.G, args.F, args.cell)) {
+  if (isPair(args.U, args.G, args.F, args.cell, args.genInput_TBW)) {
     const keep = pairKeepScratch(args.T);
     for (let r = first; r < last; r += PAIR_ROWS) {
       pairDecoder(args, s, r, min(PAIR_ROWS, last - r), keep);
@@ -115,17 +122,17 @@ export function decoder(args: DecoderArgs, s: Scalars, thread: i32, threads: i32
 }
 
 /**
- * Trials b … end - 1: ends = [backward at t = 0 ; forward at t = T-1] with dropout, and
+ * Trials b … end - 1: ends = [backward at t = 0 ; forward at the last bin] with dropout, and
  * [mean ; logVar] = ends W + b. Two threads that share a trial write the same numbers.
  */
 function initialConditions(args: DecoderArgs, s: Scalars, b: i32, end: i32): void {
-  const B = s.B, T = args.T, E = args.E, G = args.G;
+  const B = s.B, E = args.E, I = args.I;
   const half = <usize>E << 2;
   const joined = scratch(2 * half), keep = scratch(2 * half);
   for (let i = b; i < end; i++) {
     const ends = floats(args.ends_B2E, i * 2 * E);
     memory.copy(joined, floats(args.backward_HBE, i * E), half);
-    memory.copy(joined + half, floats(args.forward_HBE, (T * B + i) * E), half);
+    memory.copy(joined + half, floats(args.forward_HBE, (args.encoderT * B + i) * E), half);
     if (args.dropout) {
       const masks = args.keepEnds_B2E;
       const explicit = masks ? floats(masks, i * 2 * E) : 0;
@@ -135,32 +142,39 @@ function initialConditions(args: DecoderArgs, s: Scalars, b: i32, end: i32): voi
       memory.copy(ends, joined, 2 * half);
     }
   }
-  const packed = pack(args.wInitial_2E2G, 2 * E, 2 * G, 2 * G);
-  const ends = floats(args.ends_B2E, b * 2 * E), ic = floats(args.ic_B2G, b * 2 * G);
-  gemm(end - b, 2 * G, 2 * E, ends, 2 * E, packed, ic, 2 * G, args.bInitial_2G, 0);
+  const packed = pack(args.wInitial_2E2I, 2 * E, 2 * I, 2 * I);
+  const ends = floats(args.ends_B2E, b * 2 * E), ic = floats(args.ic_B2I, b * 2 * I);
+  gemm(end - b, 2 * I, 2 * E, ends, 2 * E, packed, ic, 2 * I, args.bInitial_2I, 0);
 }
 
-/** Rows r … end - 1: g0 = mean + √var · eps into slot 0 of the states, and the row's KL. */
-function sampleInitialConditions(args: DecoderArgs, s: Scalars, r: i32, end: i32): void {
-  const G = args.G, varMin = f32x4.splat(args.varMin);
-  for (; r < end; r++) {
+/**
+ * Rows r … end - 1: z = mean + √var · eps and the row's KL; into slot 0 of the states
+ * g0 = z wStart + bStart, or z itself.
+ */
+function sampleInitialConditions(args: DecoderArgs, s: Scalars, first: i32, end: i32): void {
+  const I = args.I, G = args.G, varMin = f32x4.splat(args.varMin);
+  const z_RI = args.wStart_IG ? args.z_RI : args.gen_HRG;
+  for (let r = first; r < end; r++) {
     const b = r / s.S;
-    const mean = floats(args.ic_B2G, b * 2 * G), logVar = floats(mean, G);
-    const eps = floats(args.epsIc_RG, r * G), g0 = floats(args.gen_HRG, r * G);
-    if (args.draw) normalRow(eps, G, EPS_IC, <u32>(s.firstTrial + b), s, r % s.S);
+    const mean = floats(args.ic_B2I, b * 2 * I), logVar = floats(mean, I);
+    const eps = floats(args.epsIc_RI, r * I), z = floats(z_RI, r * I);
+    if (args.draw) normalRow(eps, I, EPS_IC, <u32>(s.firstTrial + b), s, r % s.S);
     let sum: f64 = 0;
-    for (let g = 0; g < G; g += 4) {
-      const at = <usize>g << 2;
+    for (let i = 0; i < I; i += 4) {
+      const at = <usize>i << 2;
       const mean4 = v128.load(mean + at);
       const variance = f32x4.add(exp4(v128.load(logVar + at)), varMin);
-      const priorVariance = f32x4.add(exp4(v128.load(args.icPriorLogVar_G + at)), varMin);
-      let kl = kl4(mean4, variance, v128.load(args.icPriorMean_G + at), priorVariance);
-      if (G - g < 4) kl = v128.and(kl, firstLanes(G - g));
+      const priorVariance = f32x4.add(exp4(v128.load(args.icPriorLogVar_I + at)), varMin);
+      let kl = kl4(mean4, variance, v128.load(args.icPriorMean_I + at), priorVariance);
+      if (I - i < 4) kl = v128.and(kl, firstLanes(I - i));
       sum += laneSum(kl);
-      put(g0 + at, args.sample ? sampled(mean4, variance, eps + at) : mean4, G - g);
+      put(z + at, args.sample ? sampled(mean4, variance, eps + at) : mean4, I - i);
     }
     store<f32>(floats(args.klIc_R, r), <f32>sum);
   }
+  if (!args.wStart_IG) return;
+  const packed = pack(args.wStart_IG, I, G, G), z = floats(args.z_RI, first * I);
+  gemm(end - first, G, I, z, I, packed, floats(args.gen_HRG, first * G), G, args.bStart_G, 0);
 }
 
 /** mean + √variance · eps */
@@ -197,8 +211,13 @@ function prepareSweep(args: DecoderArgs): Prepared {
 
 /** All bins of a block of rows. */
 function sweep(args: DecoderArgs, s: Scalars, r: i32, rows: i32, p: Prepared): void {
-  const C = args.C, U = args.U, F = args.F;
-  memory.fill(floats(args.factors_HRF, r * F), 0, <usize>(rows * F) << 2);
+  const C = args.C, U = args.U, G = args.G, F = args.F;
+  const first = floats(args.factors_HRF, r * F);
+  if (args.firstFactors) {
+    gemm(rows, F, G, floats(args.gen_HRG, r * G), G, p.factorsHat, first, F, 0, 0);
+  } else {
+    memory.fill(first, 0, <usize>(rows * F) << 2);
+  }
   if (U > 0) {
     memory.fill(p.kl, 0, <usize>rows << 3);
     for (let i = 0; i < rows; i++) {
@@ -288,26 +307,46 @@ function drawInputNoise(args: DecoderArgs, s: Scalars, r: i32, rows: i32, t: i32
   }
 }
 
+/** The external inputs' part of a bin's rows; samples of one trial share it, so they get copies in `gates`. */
+function externalRows(
+  args: DecoderArgs, s: Scalars, r: i32, rows: i32, t: i32, gates: usize,
+): usize {
+  const width = args.cell ? 3 * args.G : args.G;
+  if (s.S == 1) return floats(args.genInput_TBW, (t * s.B + r) * width);
+  for (let i = 0; i < rows; i++) {
+    const source = floats(args.genInput_TBW, (t * s.B + (r + i) / s.S) * width);
+    memory.copy(floats(gates, i * width), source, <usize>width << 2);
+  }
+  return gates;
+}
+
 /** The generator's cell, dropout on its state, and the factors. */
 function generate(args: DecoderArgs, s: Scalars, r: i32, rows: i32, t: i32, p: Prepared): void {
   const U = args.U, G = args.G, F = args.F, R = s.B * s.S;
   const row = t * R + r, width = args.cell ? 3 * G : G;
   const gates = floats(args.genGates, row * width);
   const state = floats(args.gen_HRG, row * G), next = floats(args.gen_HRG, (row + R) * G);
+  // where the pre-activations start from, `step` floats from row to row
+  let start = args.bGen, step = 0;
+  if (args.genInput_TBW) {
+    start = externalRows(args, s, r, rows, t, gates);
+    step = width;
+  }
   if (U > 0) {
     const inputs = floats(args.inputs_TRU, row * U);
-    gemm(rows, width, U, inputs, U, p.genInput, gates, width, args.bGen, 0);
-  } else if (args.cell) {
+    gemm(rows, width, U, inputs, U, p.genInput, gates, width, start, step);
+    start = gates;
+    step = width;
+  } else if (args.cell && start != gates) {
     for (let i = 0; i < rows; i++) {
-      memory.copy(floats(gates, i * width), args.bGen, <usize>width << 2);
+      memory.copy(floats(gates, i * width), floats(start, i * step), <usize>width << 2);
     }
   }
   if (args.cell) {
     const reset = floats(args.genReset_TRG, row * G);
     gruRows(rows, G, p.genRecurrent, p.genCandidate, state, G, gates, width, reset, G, next, G);
   } else {
-    const start = U > 0 ? gates : args.bGen;
-    gemm(rows, G, G, state, G, p.genRecurrent, gates, G, start, U > 0 ? G : 0);
+    gemm(rows, G, G, state, G, p.genRecurrent, gates, G, start, step);
     activateAll(gates, rows * G, args.nonlinearity);
     memory.copy(next, gates, <usize>(rows * G) << 2);
   }

@@ -21,12 +21,15 @@ export class DecoderBackwardArgs {
   backward_HBE: usize;
   keepEnds_B2E: usize;
   ends_B2E: usize;
-  wInitial_2E2G: usize;
-  bInitial_2G: usize;
-  icPriorMean_G: usize;
-  icPriorLogVar_G: usize;
-  epsIc_RG: usize;
-  ic_B2G: usize;
+  wInitial_2E2I: usize;
+  bInitial_2I: usize;
+  icPriorMean_I: usize;
+  icPriorLogVar_I: usize;
+  epsIc_RI: usize;
+  ic_B2I: usize;
+  z_RI: usize;
+  wStart_IG: usize;
+  bStart_G: usize;
   conInput_TB3C: usize;
   wConFactors_F3C: usize;
   wConGates_C2C: usize;
@@ -43,6 +46,7 @@ export class DecoderBackwardArgs {
   epsInputs_TRU: usize;
   inputParams_TR2U: usize;
   inputs_TRU: usize;
+  genInput_TBW: usize;
   wGenInput: usize;
   wGenRecurrent: usize;
   wGenCandidate_GG: usize;
@@ -55,15 +59,17 @@ export class DecoderBackwardArgs {
   factors_HRF: usize;
   klIc_R: usize;
   klInputs_R: usize;
-  dFactors_TRF: usize;
-  dIc_B2G: usize;
+  dFactors_HRF: usize;
+  dIc_B2I: usize;
+  dStart_BG: usize;
   dEnds_B2E: usize;
-  dIcPrior_B2G: usize;
+  dIcPrior_B2I: usize;
   dInputParams_TB2U: usize;
   dInputPrior_B3U: usize;
   dStartCon_BC: usize;
   T: i32;
   E: i32;
+  I: i32;
   C: i32;
   U: i32;
   G: i32;
@@ -74,6 +80,8 @@ export class DecoderBackwardArgs {
   draw: i32;
   dropout: i32;
   dropoutGen: i32;
+  encoderT: i32;
+  firstFactors: i32;
   keepRate: f32;
   keepRateGen: f32;
   varMin: f32;
@@ -108,7 +116,7 @@ export function decoder_backward(
   const first = <i32>(<i64>B * thread / threads), last = <i32>(<i64>B * (thread + 1) / threads);
   if (first == last) return;
   const dStates = scratch(<usize>((last - first) * G) << 2);
-  if (isPair(args.U, G, args.F, args.cell)) {
+  if (isPair(args.U, G, args.F, args.cell, args.genInput_TBW)) {
     const keep = pairKeepScratch(args.T);
     for (let b = first; b < last; b += PAIR_ROWS) {
       const rows = min(PAIR_ROWS, last - b);
@@ -124,7 +132,17 @@ export function decoder_backward(
       if (args.U > 0) memory.copy(floats(args.dStartCon_BC, b * C), p.con, <usize>(rows * C) << 2);
     }
   }
-  initialConditionsBackward(args, s, first, last, dStates);
+  initialConditionsBackward(args, s, first, last, startBackward(args, first, last, dStates));
+}
+
+/** The gradients at z, from those at g0. */
+function startBackward(args: DecoderBackwardArgs, first: i32, last: i32, dStates: usize): usize {
+  if (!args.wStart_IG) return dStates;
+  const I = args.I, G = args.G, rows = last - first;
+  memory.copy(floats(args.dStart_BG, first * G), dStates, <usize>(rows * G) << 2);
+  const dz = scratch(<usize>(rows * I) << 2);
+  gemm(rows, I, G, dStates, G, packTransposed(args.wStart_IG, G, I, G), dz, I, 0, 0);
+  return dz;
 }
 
 function prepareSweep(args: DecoderBackwardArgs): Prepared {
@@ -171,6 +189,13 @@ function sweep(args: DecoderBackwardArgs, s: Scalars, b: i32, rows: i32, p: Prep
     inputsBackward(args, s, b, rows, t, p);
     controllerBackward(args, s, b, rows, t, p);
   }
+  const dFirst = floats(args.dFactors_HRF, b * F), bytes = <usize>(rows * F) << 2;
+  if (args.firstFactors) {
+    memory.copy(dFirst, p.factors, bytes);
+    gemm(rows, G, F, dFirst, F, p.factorsHatT, p.gen, G, p.gen, G);
+  } else {
+    memory.fill(dFirst, 0, bytes);
+  }
 }
 
 /** Factors, dropout and the generator's cell. */
@@ -178,7 +203,7 @@ function generatorBackward(
   args: DecoderBackwardArgs, s: Scalars, b: i32, rows: i32, t: i32, p: Prepared,
 ): void {
   const G = args.G, F = args.F, row = t * s.B + b;
-  const dFactors = floats(args.dFactors_TRF, row * F);
+  const dFactors = floats(args.dFactors_HRF, (row + s.B) * F);
   if (args.U > 0) addBlock(dFactors, p.factors, rows * F);
   gemm(rows, G, F, dFactors, F, p.factorsHatT, p.gen, G, p.gen, G);
   if (args.dropoutGen) {
@@ -212,7 +237,7 @@ function inputsBackward(
     rows, U, width, floats(args.genGates, row * width), width, p.genInputT,
     p.inputs, U, p.inputs, U,
   );
-  const varMin = f32x4.splat(args.varMin), scale = f32x4.splat(s.klScale / <f32>B);
+  const varMin = f32x4.splat(args.varMin), scale = f32x4.splat(s.klInputsScale / <f32>B);
   const half = f32x4.splat(0.5), none = f32x4.splat(0), prior = p.prior;
   for (let i = 0; i < rows; i++) {
     const params = floats(args.inputParams_TR2U, (row + i) * 2 * U);
@@ -279,41 +304,41 @@ function controllerBackward(
   gemm(rows, F, 3 * C, gates, 3 * C, p.conFactorsT, p.factors, F, 0, 0);
 }
 
-/** From the gradient at g0 of trials b … end - 1 to the posterior, its prior, and the encoder's ends. */
+/** From the gradient at z of trials b … end - 1 to the posterior, its prior, and the encoder's ends. */
 function initialConditionsBackward(
-  args: DecoderBackwardArgs, s: Scalars, b: i32, end: i32, dStates: usize,
+  args: DecoderBackwardArgs, s: Scalars, b: i32, end: i32, dz_BI: usize,
 ): void {
-  const E = args.E, G = args.G;
-  const varMin = f32x4.splat(args.varMin), scale = f32x4.splat(s.klScale / <f32>s.B);
+  const E = args.E, I = args.I;
+  const varMin = f32x4.splat(args.varMin), scale = f32x4.splat(s.klIcScale / <f32>s.B);
   const half = f32x4.splat(0.5);
-  for (let i = b; i < end; i++) {
-    const mean = floats(args.ic_B2G, i * 2 * G), dMean = floats(args.dIc_B2G, i * 2 * G);
-    const dPrior = floats(args.dIcPrior_B2G, i * 2 * G), dState = floats(dStates, (i - b) * G);
-    for (let g = 0; g < G; g += 4) {
-      const at = <usize>g << 2, room = G - g;
-      const mean4 = v128.load(mean + at), spread = exp4(v128.load(floats(mean, G) + at));
+  for (let row = b; row < end; row++) {
+    const mean = floats(args.ic_B2I, row * 2 * I), dMean = floats(args.dIc_B2I, row * 2 * I);
+    const dPrior = floats(args.dIcPrior_B2I, row * 2 * I), dz = floats(dz_BI, (row - b) * I);
+    for (let i = 0; i < I; i += 4) {
+      const at = <usize>i << 2, room = I - i;
+      const mean4 = v128.load(mean + at), spread = exp4(v128.load(floats(mean, I) + at));
       const variance = f32x4.add(spread, varMin);
-      const priorMean = v128.load(args.icPriorMean_G + at);
-      const priorSpread = exp4(v128.load(args.icPriorLogVar_G + at));
+      const priorMean = v128.load(args.icPriorMean_I + at);
+      const priorSpread = exp4(v128.load(args.icPriorLogVar_I + at));
       const priorVariance = f32x4.add(priorSpread, varMin);
-      const d = v128.load(dState + at);
+      const d = v128.load(dz + at);
       const dPriorMean = dPriorMean4(scale, mean4, priorMean, priorVariance);
       let dVariance = dVariance4(scale, variance, priorVariance);
       if (args.sample) {
-        const eps = v128.load(floats(args.epsIc_RG, i * G) + at);
+        const eps = v128.load(floats(args.epsIc_RI, row * I) + at);
         const through = f32x4.div(f32x4.mul(f32x4.mul(d, eps), half), f32x4.sqrt(variance));
         dVariance = f32x4.add(dVariance, through);
       }
       put(dMean + at, f32x4.sub(d, dPriorMean), room);
-      put(floats(dMean, G) + at, f32x4.mul(dVariance, spread), room);
+      put(floats(dMean, I) + at, f32x4.mul(dVariance, spread), room);
       put(dPrior + at, dPriorMean, room);
       const dPriorVariance = dPriorVariance4(scale, mean4, variance, priorMean, priorVariance);
-      put(floats(dPrior, G) + at, f32x4.mul(dPriorVariance, priorSpread), room);
+      put(floats(dPrior, I) + at, f32x4.mul(dPriorVariance, priorSpread), room);
     }
   }
-  const packedT = packTransposed(args.wInitial_2E2G, 2 * G, 2 * E, 2 * G);
-  const dEnds = floats(args.dEnds_B2E, b * 2 * E), dIc = floats(args.dIc_B2G, b * 2 * G);
-  gemm(end - b, 2 * E, 2 * G, dIc, 2 * G, packedT, dEnds, 2 * E, 0, 0);
+  const packedT = packTransposed(args.wInitial_2E2I, 2 * I, 2 * E, 2 * I);
+  const dEnds = floats(args.dEnds_B2E, b * 2 * E), dIc = floats(args.dIc_B2I, b * 2 * I);
+  gemm(end - b, 2 * E, 2 * I, dIc, 2 * I, packedT, dEnds, 2 * E, 0, 0);
   if (!args.dropout) return;
   const keep = scratch(<usize>(2 * E) << 2);
   for (let i = b; i < end; i++) {

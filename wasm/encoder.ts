@@ -125,7 +125,8 @@ function sweepBackward(
   const T = args.T, E = args.E, bytes = <usize>E << 2;
   const states = direction ? args.backward_HBE : args.forward_HBE;
   // ends = [backward at t = 0 ; forward at t = T-1]
-  for (let i = 0; i < rows; i++) {
+  if (args.dEnds_B2E == 0) memory.fill(dState, 0, <usize>rows * bytes);
+  for (let i = 0; i < rows && args.dEnds_B2E != 0; i++) {
     const end = args.dEnds_B2E + (<usize>(((b + i) * 2 + 1 - direction) * E) << 2);
     memory.copy(dState + <usize>i * bytes, end, bytes);
   }

@@ -1,6 +1,7 @@
 // deno-lint-ignore-file verbatim-module-syntax -- AssemblyScript has no type-only imports
 /** Dropout on the spikes, then their part of the encoder's gates: `spikes · wInput + b`. */
 import { put } from "./cells";
+import { elementAt, missing4, readElements } from "./data";
 import { keepBin, multiplyRow } from "./dropout";
 import { gemm, pack } from "./gemm";
 import { dropRows, dropRowsBytes, KEEP_SPIKES } from "./random";
@@ -25,10 +26,13 @@ export class EncoderInputArgs {
   T: i32;
   N: i32;
   E: i32;
-  wide: i32;
+  dataT: i32;
+  element: i32;
+  gaps: i32;
   sparse: i32;
   dropout: i32;
   keepRate: f32;
+  scale: f32;
 }
 
 export function encoder_input(
@@ -59,7 +63,7 @@ export function encoder_input(
     const count = min(ROWS, last - row);
     const spikes = args.spikes_TBN + (<usize> (row * N) << 2);
     const gates = args.gates_TBD3E + (<usize> (row * width) << 2);
-    for (let i = 0; i < count; i++) readCounts(args, s, row + i, spikes + (<usize> (i * N) << 2));
+    for (let i = 0; i < count; i++) readInputs(args, s, row + i, spikes + (<usize> (i * N) << 2));
     if (args.dropout) drop(args, s, row, count, spikes, rowIds, work);
     if (sparse) {
       for (let i = 0; i < count; i += 2) {
@@ -75,28 +79,20 @@ export function encoder_input(
   }
 }
 
-/** The counts of bin t of trial b (`row = t * B + b`) as float32. */
-function readCounts(args: EncoderInputArgs, s: Scalars, row: i32, dest: usize): void {
-  const T = args.T, N = args.N;
+/** The data of bin t of trial b (`row = t * B + b`) as float32, scaled; 0 where nothing is known. */
+function readInputs(args: EncoderInputArgs, s: Scalars, row: i32, dest: usize): void {
+  const N = args.N, element = args.element;
   const t = row / s.B, b = row % s.B;
   const trial = load<u32>(args.trials_B + (<usize> b << 2));
-  const counts = args.counts + ((<usize> (trial * T + t) * N) << args.wide);
-  if (args.wide) {
-    for (let n = 0; n < N; n += 4) {
-      put(dest + (<usize> n << 2), widen(v128.load64_zero(counts + (<usize> n << 1))), N - n);
-    }
-  } else {
-    for (let n = 0; n < N; n += 4) {
-      const shorts = i16x8.extend_low_i8x16_u(v128.load32_zero(counts + n));
-      put(dest + (<usize> n << 2), widen(shorts), N - n);
-    }
+  const from = elementAt(args.counts, <usize> (trial * args.dataT + t) * N, element);
+  readElements(dest, from, N, element);
+  if (!args.gaps && args.scale == 1) return;
+  const scale = f32x4.splat(args.scale);
+  for (let n = 0; n < N; n += 4, dest += 16) {
+    let x = v128.load(dest);
+    if (args.gaps) x = v128.andnot(x, missing4(x, element));
+    put(dest, f32x4.mul(x, scale), N - n);
   }
-}
-
-/** Four u16 as float32. */
-@inline
-function widen(shorts: v128): v128 {
-  return f32x4.convert_i32x4_u(i32x4.extend_low_i16x8_u(shorts));
 }
 
 /** Dropout on the spikes of rows `row … row + count - 1`, in place. */
@@ -104,7 +100,7 @@ function drop(
   args: EncoderInputArgs, s: Scalars, row: i32, count: i32, spikes: usize, rowIds: usize,
   work: usize,
 ): void {
-  const T = args.T, N = args.N, B = s.B;
+  const T = args.dataT, N = args.N, B = s.B;
   // beside dense spikes nearly everything has to be drawn, and whole rows are drawn faster
   if (args.keepSpikes_BTN == 0 && args.sparse) {
     for (let i = 0; i < count; i++) {

@@ -1,5 +1,6 @@
 // deno-lint-ignore-file verbatim-module-syntax -- AssemblyScript has no type-only imports
 /** The module's exports: programs and the threads that run them. */
+import { accumulate, AccumulateArgs } from "./accumulate";
 import { adam, AdamArgs } from "./adam";
 import { average_samples, AverageSamplesArgs } from "./average_samples";
 import {
@@ -31,8 +32,11 @@ import { decoder, DecoderArgs } from "./decoder";
 import { decoder_backward, DecoderBackwardArgs } from "./decoder_backward";
 import { encoder, encoder_backward, EncoderArgs, EncoderBackwardArgs } from "./encoder";
 import { encoder_input, EncoderInputArgs } from "./encoder_input";
+import { external_input, ExternalInputArgs } from "./external_input";
 import { fixed_points, FixedPointsArgs } from "./fixed_points";
 import { barrier, setTeam, waitWhile, wake } from "./gang";
+import { observation, ObservationArgs } from "./observation";
+import { posterior_observations, PosteriorObservationsArgs } from "./posterior_observations";
 import { posterior_rates, PosteriorRatesArgs } from "./posterior_rates";
 import { prepare, PrepareArgs } from "./prepare";
 import { readout, ReadoutArgs } from "./readout";
@@ -67,22 +71,35 @@ function dispatch(kernel: i32, args: usize, s: Scalars, thread: i32, threads: i3
         threads,
       );
     case 6:
-      return decoder(changetype<DecoderArgs>(args), s, thread, threads);
+      return external_input(changetype<ExternalInputArgs>(args), s, thread, threads);
     case 7:
-      return decoder_backward(changetype<DecoderBackwardArgs>(args), s, thread, threads);
+      return decoder(changetype<DecoderArgs>(args), s, thread, threads);
     case 8:
-      return readout(changetype<ReadoutArgs>(args), s, thread, threads);
+      return decoder_backward(changetype<DecoderBackwardArgs>(args), s, thread, threads);
     case 9:
-      return weight_gradients(changetype<WeightGradientsArgs>(args), s, thread, threads);
+      return readout(changetype<ReadoutArgs>(args), s, thread, threads);
     case 10:
-      return reduce(changetype<ReduceArgs>(args), s, thread, threads);
+      return observation(changetype<ObservationArgs>(args), s, thread, threads);
     case 11:
-      return adam(changetype<AdamArgs>(args), s, thread, threads);
+      return weight_gradients(changetype<WeightGradientsArgs>(args), s, thread, threads);
     case 12:
-      return average_samples(changetype<AverageSamplesArgs>(args), s, thread, threads);
+      return reduce(changetype<ReduceArgs>(args), s, thread, threads);
     case 13:
-      return posterior_rates(changetype<PosteriorRatesArgs>(args), s, thread, threads);
+      return adam(changetype<AdamArgs>(args), s, thread, threads);
     case 14:
+      return accumulate(changetype<AccumulateArgs>(args), s, thread, threads);
+    case 15:
+      return average_samples(changetype<AverageSamplesArgs>(args), s, thread, threads);
+    case 16:
+      return posterior_rates(changetype<PosteriorRatesArgs>(args), s, thread, threads);
+    case 17:
+      return posterior_observations(
+        changetype<PosteriorObservationsArgs>(args),
+        s,
+        thread,
+        threads,
+      );
+    case 18:
       return fixed_points(changetype<FixedPointsArgs>(args), s, thread, threads);
     default:
       fail(UNKNOWN_KERNEL, kernel);

@@ -9,6 +9,8 @@ import { ARRIVED, ERROR, fail, NEXT_PIECE, report, setCurrentKernel, TRAPPED, UN
 import { decoder, DecoderArgs } from "./decoder";
 import { encoder, EncoderArgs } from "./encoder";
 import { encoder_input, EncoderInputArgs } from "./encoder_input";
+import { external_input, ExternalInputArgs } from "./external_input";
+import { posterior_observations, PosteriorObservationsArgs } from "./posterior_observations";
 import { posterior_rates, PosteriorRatesArgs } from "./posterior_rates";
 import { prepare, PrepareArgs } from "./prepare";
 import { Scalars } from "./scalars";
@@ -28,11 +30,15 @@ function dispatch(kernel: i32, args: usize, s: Scalars): void {
     case 4:
       return controller_input(changetype<ControllerInputArgs>(args), s, 0, 1);
     case 6:
+      return external_input(changetype<ExternalInputArgs>(args), s, 0, 1);
+    case 7:
       return decoder(changetype<DecoderArgs>(args), s, 0, 1);
-    case 12:
+    case 15:
       return average_samples(changetype<AverageSamplesArgs>(args), s, 0, 1);
-    case 13:
+    case 16:
       return posterior_rates(changetype<PosteriorRatesArgs>(args), s, 0, 1);
+    case 17:
+      return posterior_observations(changetype<PosteriorObservationsArgs>(args), s, 0, 1);
     default:
       fail(UNKNOWN_KERNEL, kernel);
   }

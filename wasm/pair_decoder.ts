@@ -16,10 +16,10 @@ import { scratch } from "./scratch";
 /** Rows whose dropout is drawn together, bin by bin. */
 export const PAIR_ROWS: i32 = 64;
 
-/** Whether the shapes are those of this file. */
+/** Whether the shapes are those of this file, and nothing comes from outside. */
 @inline
-export function isPair(U: i32, G: i32, F: i32, cell: i32): bool {
-  return U == 0 && G == 2 && F == 2 && cell == 0;
+export function isPair(U: i32, G: i32, F: i32, cell: i32, genInput: usize): bool {
+  return U == 0 && G == 2 && F == 2 && cell == 0 && genInput == 0;
 }
 
 /** Working memory: dropout factors [T][PAIR_ROWS][2]. */
@@ -36,7 +36,7 @@ export function pairDecoder(args: DecoderArgs, s: Scalars, r: i32, rows: i32, ke
       keepBin(bin, rows, 2, args.keepRateGen, args.keepGen_RTG, KEEP_GEN, r, t, T, s, s.S);
     }
   }
-  memory.fill(floats(args.factors_HRF, 2 * r), 0, <usize>rows << 3);
+  if (!args.firstFactors) memory.fill(floats(args.factors_HRF, 2 * r), 0, <usize>rows << 3);
   for (let i = 0; i < rows; i += 4) {
     group(args, s, r + i, min(4, rows - i), keep + (<usize>i << 3), <usize>rows << 3);
   }
@@ -58,6 +58,10 @@ function group(
   let state = floats(args.gen_HRG, 2 * r), out = floats(args.factors_HRF, 2 * r);
   let front = twoRows(state, o1), back = twoRows(state + o2, o3 - o2);
   let x = firsts(front, back), y = seconds(front, back);
+  if (args.firstFactors) {
+    const f0 = madd4(y, f10, f32x4.mul(x, f00)), f1 = madd4(y, f11, f32x4.mul(x, f01));
+    putPairs(out, o1, o2, o3, f0, f1);
+  }
   for (let t = 0; t < T; t++) {
     state += bin;
     out += bin;
@@ -90,6 +94,8 @@ export function pairDecoderBackward(
       keepBin(bin, rows, 2, args.keepRateGen, args.keepGen_RTG, KEEP_GEN, r, t, T, s, s.S);
     }
   }
+  // without a controller nothing uses the factors before bin 0
+  memory.fill(floats(args.dFactors_HRF, 2 * r), 0, <usize>rows << 3);
   for (let i = 0; i < rows; i += 4) {
     const offset = <usize>i << 3;
     groupBackward(
@@ -112,7 +118,7 @@ function groupBackward(
   let dx = f32x4.splat(0), dy = dx, front: v128, back: v128;
   for (let t = T - 1; t >= 0; t--) {
     const row = 2 * (t * s.B + r);
-    const dFactors = floats(args.dFactors_TRF, row), gates = floats(args.genGates, row);
+    const dFactors = floats(args.dFactors_HRF, row + 2 * s.B), gates = floats(args.genGates, row);
     front = twoRows(dFactors, o1);
     back = twoRows(dFactors + o2, o3 - o2);
     const d0 = firsts(front, back), d1 = seconds(front, back);

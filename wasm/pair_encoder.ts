@@ -85,9 +85,14 @@ export function pairEncoderBackward(
   const states = (direction ? args.backward_HBE : args.forward_HBE) + (<usize>b << 3);
   const slot = <usize>B << 3;
   // ends = [backward at t = 0 ; forward at t = T-1]
-  const ends = args.dEnds_B2E + <usize>(b * 2 + 1 - direction) * 8;
-  let front = twoRows(ends, 2 * s1), back = twoRows(ends + 2 * s2, 2 * (s3 - s2));
-  let dx = firsts(front, back), dy = seconds(front, back);
+  let dx = f32x4.splat(0), dy = dx, front = dx, back = dx;
+  if (args.dEnds_B2E) {
+    const ends = args.dEnds_B2E + <usize>(b * 2 + 1 - direction) * 8;
+    front = twoRows(ends, 2 * s1);
+    back = twoRows(ends + 2 * s2, 2 * (s3 - s2));
+    dx = firsts(front, back);
+    dy = seconds(front, back);
+  }
   for (let i = 0; i < T; i++) {
     const t = direction ? i : T - 1 - i;
     const before = states + <usize>(direction ? t + 1 : t) * slot;

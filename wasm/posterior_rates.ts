@@ -65,7 +65,7 @@ function add(rates: usize, logs: usize, row: usize, bytes: usize): void {
   }
 }
 
-function writeMean(out: usize, sums: usize, N: i32, S: i32): void {
+export function writeMean(out: usize, sums: usize, N: i32, S: i32): void {
   const divisor = f32x4.splat(<f32> S);
   for (let n = 0; n < N; n += 4) {
     const at = <usize> n << 2;

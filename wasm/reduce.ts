@@ -7,6 +7,7 @@ import { Scalars } from "./scalars";
 @unmanaged
 export class ReduceArgs {
   params_P: usize;
+  l2_P: usize;
   grads_P: usize;
   w_GF: usize;
   dw_GF: usize;
@@ -20,10 +21,9 @@ export class ReduceArgs {
   G: i32;
   F: i32;
   gradient: i32;
-  l2: f32;
 }
 
-// Bytes into `losses`: LOSSES of kernels.ts.
+// Bytes into `losses`: LOSSES of kernels.ts. What is a mean over the batch stands before the norm.
 const TOTAL: usize = 0;
 const NLL: usize = 4;
 const KL_IC: usize = 8;
@@ -32,7 +32,7 @@ const L2: usize = 16;
 export const GRAD_NORM: usize = 20;
 
 /** Sums run over blocks of this many parameters, whatever the number of threads. */
-const BLOCK: i32 = 1024;
+export const BLOCK: i32 = 1024;
 
 export function reduce(args: ReduceArgs, s: Scalars, thread: i32, threads: i32): void {
   if (args.gradient) {
@@ -40,27 +40,22 @@ export function reduce(args: ReduceArgs, s: Scalars, thread: i32, threads: i32):
     barrier();
   }
   const blocks = (args.P + BLOCK - 1) / BLOCK;
-  for (let block = thread; block < blocks; block += threads) reduceBlock(args, block);
+  for (let block = thread; block < blocks; block += threads) reduceBlock(args, s, block);
   barrier();
   if (thread != 0) return;
 
-  let gradSum: f64 = 0, paramSum: f64 = 0;
-  for (let block = 0; block < blocks; block++) {
-    const at = args.partials + (<usize> block << 3);
-    const grad = <f64> load<f32>(at), param = <f64> load<f32>(at + 4);
-    gradSum += grad * grad;
-    paramSum += param * param;
-  }
+  const gradNorm = joinNorms(args.partials, blocks), penalty = joinNorms(args.partials + 4, blocks);
   const R = s.B * s.S;
   const nll = mean(args.nll_R, R), klIc = mean(args.klIc_R, R);
   const klInputs = args.klInputs_R ? mean(args.klInputs_R, R) : 0;
-  const l2 = <f64> args.l2 * paramSum;
-  store<f32>(args.losses + TOTAL, <f32> (nll + <f64> s.klScale * (klIc + klInputs) + l2));
+  const l2 = <f64> s.l2Scale * penalty * penalty;
+  const total = nll + <f64> s.klIcScale * klIc + <f64> s.klInputsScale * klInputs + l2;
+  store<f32>(args.losses + TOTAL, <f32> total);
   store<f32>(args.losses + NLL, <f32> nll);
   store<f32>(args.losses + KL_IC, <f32> klIc);
   store<f32>(args.losses + KL_INPUTS, <f32> klInputs);
   store<f32>(args.losses + L2, <f32> l2);
-  store<f32>(args.losses + GRAD_NORM, <f32> sqrt(gradSum));
+  store<f32>(args.losses + GRAD_NORM, <f32> gradNorm);
 }
 
 /** `dw` holds dŴ; w/|w| projects it: dw = (dŴ - Ŵ (Ŵ · dŴ)) / |w|, a column at a time. */
@@ -84,24 +79,24 @@ function unnormalise(args: ReduceArgs, thread: i32, threads: i32): void {
 }
 
 /**
- * Adds L2's gradient, and leaves √Σ grads² and √Σ params² of one block in `partials`: the squares of a
+ * Adds L2's gradient, and leaves √Σ grads² and √Σ l2 params² of one block in `partials`: the squares of a
  * gradient that float32 can hold may be beyond it, and a clip must still bring such a gradient down.
  */
-function reduceBlock(args: ReduceArgs, block: i32): void {
+function reduceBlock(args: ReduceArgs, s: Scalars, block: i32): void {
   const first = block * BLOCK, end = min(first + BLOCK, args.P);
-  const gradient = args.gradient, slope = f32x4.splat(2 * args.l2);
-  const penalised = args.l2 != 0;
-  let gradSum = f64x2.splat(0), paramSum = f64x2.splat(0);
+  const gradient = args.gradient, slope = f32x4.splat(2 * s.l2Scale);
+  const penalised = s.l2Scale != 0;
+  let gradSum = f64x2.splat(0), penalty = gradSum;
   for (let i = first; i < end; i += 4) {
     const at = <usize> i << 2, room = end - i;
-    let p = v128.load(args.params_P + at);
-    if (room < 4) p = v128.and(p, firstLanes(room));
-    paramSum = addSquares(paramSum, p);
+    const valid = firstLanes(room);
+    const p = v128.and(v128.load(args.params_P + at), valid);
+    const l2 = v128.and(v128.load(args.l2_P + at), valid);
+    penalty = addProducts(penalty, l2, p);
     if (!gradient) continue;
-    let g = v128.load(args.grads_P + at);
-    if (room < 4) g = v128.and(g, firstLanes(room));
+    let g = v128.and(v128.load(args.grads_P + at), valid);
     if (penalised) {
-      g = f32x4.add(g, f32x4.mul(slope, p));
+      g = f32x4.add(g, f32x4.mul(f32x4.mul(slope, l2), p));
       if (room >= 4) v128.store(args.grads_P + at, g);
       else storeLanes(args.grads_P + at, g, room);
     }
@@ -109,19 +104,39 @@ function reduceBlock(args: ReduceArgs, block: i32): void {
   }
   const at = args.partials + (<usize> block << 3);
   store<f32>(at, <f32> sqrt(sumLanes(gradSum)));
-  store<f32>(at + 4, <f32> sqrt(sumLanes(paramSum)));
+  store<f32>(at + 4, <f32> sqrt(sumLanes(penalty)));
+}
+
+/** The norm of all blocks from the norms of each, 8 bytes apart. */
+export function joinNorms(norms: usize, blocks: i32): f64 {
+  let sum: f64 = 0;
+  for (let block = 0; block < blocks; block++, norms += 8) {
+    const norm = <f64> load<f32>(norms);
+    sum += norm * norm;
+  }
+  return sqrt(sum);
 }
 
 /** Adds the squares of four floats to two float64 sums. */
 @inline
-function addSquares(sum: v128, x: v128): v128 {
+export function addSquares(sum: v128, x: v128): v128 {
   const low = f64x2.promote_low_f32x4(x);
   const high = f64x2.promote_low_f32x4(v128.shuffle<i32>(x, x, 2, 3, 2, 3));
   return f64x2.add(sum, f64x2.add(f64x2.mul(low, low), f64x2.mul(high, high)));
 }
 
+/** Adds w x² of four floats to two float64 sums. */
 @inline
-function sumLanes(x: v128): f64 {
+function addProducts(sum: v128, w: v128, x: v128): v128 {
+  const low = f64x2.promote_low_f32x4(x), wLow = f64x2.promote_low_f32x4(w);
+  const high = f64x2.promote_low_f32x4(v128.shuffle<i32>(x, x, 2, 3, 2, 3));
+  const wHigh = f64x2.promote_low_f32x4(v128.shuffle<i32>(w, w, 2, 3, 2, 3));
+  const lows = f64x2.mul(wLow, f64x2.mul(low, low));
+  return f64x2.add(sum, f64x2.add(lows, f64x2.mul(wHigh, f64x2.mul(high, high))));
+}
+
+@inline
+export function sumLanes(x: v128): f64 {
   return f64x2.extract_lane(x, 0) + f64x2.extract_lane(x, 1);
 }
 

@@ -10,6 +10,10 @@ export class Scalars {
   firstTrial: i32;
   count: i32;
   iterations: i32;
-  klScale: f32;
+  accumulated: i32;
+  klIcScale: f32;
+  klInputsScale: f32;
+  l2Scale: f32;
   learningRate: f32;
+  share: f32;
 }
