@@ -60,7 +60,7 @@ export async function wanted(run: KernelRun): Promise<Outputs> {
 }
 
 /** Fails where `got` is further from `want` than `bound(i)`. */
-function near(
+export function near(
   name: string,
   got: Float64Array,
   want: Float64Array,
@@ -187,8 +187,9 @@ function readoutCase(given: Readout): KernelCase {
       const w = largest(run.inputs.w);
       near("logRates", got.logRates, want.logRates, (i) => gradient ? gradientBound(i) : dl);
       near("dFactors", got.dFactors, want.dFactors, (i) => {
-        if (!gradient) return 0;
-        const row = Math.floor(i / F);
+        // slot 0, before the first bin, is not the readout's
+        const row = Math.floor(i / F) - R;
+        if (!gradient || row < 0) return 0;
         let bound = 0;
         for (let n = 0; n < N; n++) {
           const at = row * N + n;

@@ -109,7 +109,7 @@ class Loss {
     const trials = B + 2, length = trials * T * N;
     const hide = (values: Float64Array, share: number) => {
       const hidden = this.source.uniform(length);
-      return values.map((x, i) => hidden[i] < share ? MISSING[element] : x);
+      return values.map((x, i) => hidden[i] < share ? Math.fround(MISSING[element]) : x);
     };
     const all = data(this.source, length), known = gaps ? hide(all, 0.3) : all;
     const scale = 1 / Math.sqrt(Math.max(4, F));
