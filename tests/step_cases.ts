@@ -12,12 +12,12 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { type Executor, type Program, scalars } from "../src/compute/executor.ts";
-import type { KernelName, Scalars } from "../src/compute/kernels.ts";
+import { type KernelName, MISSING, type Scalars } from "../src/compute/kernels.ts";
 import type { Dispatch, Plan } from "../src/compute/recording.ts";
 import { createReferenceExecutor } from "../src/compute/reference.ts";
-import type { StepOptions } from "../src/model/choreography.ts";
+import type { DataElement, PlanSizes, StepOptions } from "../src/model/choreography.ts";
 import { trainingPlan } from "../src/model/training_plan.ts";
-import { type Architecture, parameterLayout } from "../src/model/layout.ts";
+import { type Architecture, parameterLayout, shapeOf } from "../src/model/layout.ts";
 import { type Address, fillNormal, fillUniform, seedWords, STREAMS } from "../src/random.ts";
 
 const U = 2 ** -24;
@@ -28,11 +28,14 @@ export type Numbers = Map<string, Float64Array>;
 export interface Case {
   readonly model: Architecture;
   readonly B: number;
-  readonly counts: "u8" | "u16";
+  readonly counts: DataElement;
   readonly density: number;
   readonly explicitNoise: boolean;
   readonly keepRate: number;
   readonly seed: number;
+  /** what a plain case leaves out */
+  readonly sizes?: Partial<PlanSizes>;
+  readonly options?: Partial<StepOptions>;
 }
 
 const size = (most: number) => fc.integer({ min: 1, max: most });
@@ -58,7 +61,56 @@ export const cases: fc.Arbitrary<Case> = fc.record({
   return { model: { dims, cell, nonlinearity }, ...rest };
 });
 
-export function stepOptionsOf({ keepRate }: Case): StepOptions {
+const maybe = <X>(arbitrary: fc.Arbitrary<X>) => fc.option(arbitrary, { nil: undefined });
+
+/** The same models with some of what a plain one does not have. */
+export const optionCases: fc.Arbitrary<Case> = fc.record({
+  plain: cases,
+  V: maybe(fc.oneof(size(12), fc.constant(2))),
+  X: maybe(size(9)),
+  I: maybe(fc.oneof(size(9), fc.constant(2))),
+  firstFactors: fc.constantFrom("zero" as const, "generator" as const),
+  controllerLag: fc.integer({ min: 0, max: 3 }),
+  encodedBins: fc.nat(),
+  initialConditionBins: fc.nat(),
+  observation: fc.constantFrom(
+    "poisson" as const,
+    "gaussian" as const,
+    "gamma" as const,
+    "zero-inflated-gamma" as const,
+  ),
+  real: fc.boolean(),
+  gaps: fc.boolean(),
+  encoded: fc.boolean(),
+  inputScale: fc.constantFrom(1, 1.25),
+  coordinatedDropout: fc.constantFrom(0, 0.25),
+  weightDecay: fc.constantFrom(0, 0.25),
+}).map(({ plain, V, X, I, firstFactors, controllerLag, observation, real, ...more }) => {
+  const { T, U } = plain.model.dims;
+  const encodedBins = 1 + more.encodedBins % T;
+  const own = U > 0 && V !== undefined;
+  const dims = {
+    ...plain.model.dims,
+    ...(own && { V }),
+    ...(X !== undefined && { X }),
+    ...(I !== undefined && { I }),
+  };
+  const bins = own ? { initialConditionBins: 1 + more.initialConditionBins % encodedBins } : {};
+  const model: Architecture = {
+    ...{ ...plain.model, dims, observation, firstFactors, controllerLag, encodedBins },
+    ...bins,
+  };
+  const { gaps, encoded, inputScale, coordinatedDropout, weightDecay } = more;
+  return {
+    ...plain,
+    model,
+    counts: observation !== "poisson" || real ? "real" : plain.counts,
+    sizes: { gaps: gaps || encoded, encoded, inputScale, accumulate: true },
+    options: { coordinatedDropout, weightDecay, observationFloor: 0.25 },
+  };
+});
+
+export function stepOptionsOf({ keepRate, options }: Case): StepOptions {
   return {
     keepRate,
     generatorKeepRate: keepRate,
@@ -71,12 +123,13 @@ export function stepOptionsOf({ keepRate }: Case): StepOptions {
     adamB2: 0.999,
     adamEps: 1e-4,
     maxGradNorm: 10,
+    ...options,
   };
 }
 
 export function planOf(given: Case) {
   const { model, B, counts, density, explicitNoise } = given;
-  const sizes = { B, S: 1, trials: B + 1, counts, density, explicitNoise };
+  const sizes = { B, S: 1, trials: B + 1, counts, density, explicitNoise, ...given.sizes };
   return trainingPlan(model, stepOptionsOf(given), sizes);
 }
 
@@ -99,19 +152,42 @@ function withoutPadding(model: Architecture, values: Float64Array): Float64Array
   return kept;
 }
 
+/** Data of the model's kind; counts from 1 to 3, or 0. */
+function dataOf({ model, density }: Case, uniform: Float64Array, normal: Float64Array) {
+  const some = (i: number) => uniform[i] < density;
+  switch (model.observation) {
+    case "gaussian":
+      return normal.map(Math.fround);
+    case "gamma":
+      return normal.map((x) => Math.fround(Math.exp(x)));
+    case "zero-inflated-gamma":
+      return normal.map((x, i) => some(i) ? Math.fround(0.25 + Math.exp(x)) : 0);
+    default:
+      return uniform.map((u, i) => some(i) ? 1 + Math.floor(u / density * 3) : 0);
+  }
+}
+
 /** Numbers for every buffer, exact in float32. What a step must overwrite holds rubbish. */
-export function start(plan: Plan, { model, B, density, keepRate, seed }: Case): Numbers {
+export function start(plan: Plan, given: Case): Numbers {
+  const { model, B, keepRate, seed, sizes, counts } = given;
   const at = (sample: number): Address => ({
     ...seedWords(seed),
     stream: STREAMS.initialise,
     sample,
   });
+  // what is missing of the counts is missing of what the encoder reads, and more
+  const data = (name: string, length: number) => {
+    const i = plan.buffers.findIndex(({ name }) => name === "counts");
+    const draw = (row: number) => fillUniform(at(i), row, new Float64Array(length));
+    const all = dataOf(given, draw(0), fillNormal(at(i), 1, new Float64Array(length)));
+    const hidden = draw(2), share = name === "encoded" ? 0.4 : 0.2;
+    if (!sizes?.gaps) return all;
+    return all.map((x, n) => hidden[n] < share ? Math.fround(MISSING[counts]) : x);
+  };
   return new Map(plan.buffers.map(({ name, length }, i) => {
     const uniform = fillUniform(at(i), 0, new Float64Array(length));
     const normal = fillNormal(at(i), 1, new Float64Array(length));
-    if (name === "counts") {
-      return [name, uniform.map((u) => u < density ? 1 + Math.floor(u / density * 3) : 0)];
-    }
+    if (name === "counts" || name === "encoded") return [name, data(name, length)];
     if (name === "l2_P") return [name, uniform.map((u) => Math.fround(2e-3 * u))];
     if (name === "trials_B") return [name, uniform.map((_, b) => B - b)];
     if (name === "m_P" || name === "v_P") return [name, uniform.fill(0)];
@@ -129,6 +205,7 @@ export function scalarsOf({ B, seed }: Case): Scalars {
     firstTrial: 2,
     klIcScale: 0.7,
     klInputsScale: 0.6,
+    share: 0.75,
     learningRate: 0.01,
   });
 }
@@ -177,18 +254,21 @@ export function difference(a: ArrayLike<number>, b: ArrayLike<number>): number {
 
 /** The longest chain of products between two stores. */
 export function chain({ model, B }: Pick<Case, "model" | "B">): number {
-  const { T, N, E, C, U, G, F } = model.dims;
+  const { T, N, E, V, C, U, X, I, G, F } = shapeOf(model), H = T + 1;
+  const rows = Math.max(T * B, model.firstFactors ? H * B : 0);
   return Math.max(
     N + 1,
-    3 * C + 2 * E,
+    3 * C + 2 * Math.max(E, V),
     3 * G + 2 * U + F,
-    3 * E,
-    Math.min(T * B, 128) + T * B / 128,
+    3 * Math.max(E, V),
+    X + 1,
+    2 * E + 2 * I,
+    Math.min(rows, 128) + rows / 128,
   );
 }
 
 /** The element-wise kernels have tests of their own, with bounds of their own. */
-const ELEMENTWISE: readonly KernelName[] = ["prepare", "readout", "reduce", "adam"];
+const ELEMENTWISE: readonly KernelName[] = ["prepare", "readout", "observation", "reduce", "adam"];
 
 /** Two devices with one plan, of which the second is checked against the first. */
 export interface Pair {

@@ -5,9 +5,11 @@ import type { Executor } from "../src/compute/executor.ts";
 import type { Plan } from "../src/compute/recording.ts";
 import { createWasmExecutor } from "../src/compute/wasm.ts";
 import {
+  type Case,
   cases,
   checkKernels,
   difference,
+  optionCases,
   planOf,
   readAll,
   runStep,
@@ -31,40 +33,48 @@ async function withExecutors<X>(
   }
 }
 
-Deno.test("every kernel of a step agrees with its float64 definition", async () => {
-  await withExecutors(
-    [{ threads: 2 }],
-    ([executor]) =>
-      fc.assert(fc.asyncProperty(cases, (given) => checkKernels(given, executor)), {
-        numRuns: 60,
-        seed: 1,
-      }),
-  );
-});
+/** Plain models, and models with options, a test for each. */
+const kinds: readonly (readonly [of: string, cases: fc.Arbitrary<Case>])[] = [
+  ["", cases],
+  [" of models with options", optionCases],
+];
 
-Deno.test("every kernel of a step of the reproducible build agrees too", async () => {
-  await withExecutors(
-    [{ threads: 1, reproducible: true }],
-    ([executor]) =>
-      fc.assert(fc.asyncProperty(cases, (given) => checkKernels(given, executor)), {
-        numRuns: 20,
-        seed: 2,
-      }),
-  );
-});
+for (const [of, cases] of kinds) {
+  Deno.test(`every kernel of a step${of} agrees with its float64 definition`, async () => {
+    await withExecutors(
+      [{ threads: 2 }],
+      ([executor]) =>
+        fc.assert(fc.asyncProperty(cases, (given) => checkKernels(given, executor)), {
+          numRuns: 60,
+          seed: 1,
+        }),
+    );
+  });
 
-Deno.test("a step has the same bits on 1, 2 and 3 threads", async () => {
-  await withExecutors([{ threads: 1 }, { threads: 2 }, { threads: 3 }], (executors) =>
-    fc.assert(
-      fc.asyncProperty(cases, async (given) => {
-        const [one, ...more] = await Promise.all(executors.map((e) => runStep(given, e)));
-        for (const [name, values] of one) {
-          for (const other of more) sameBits(other.get(name)!, values, name);
-        }
-      }),
-      { numRuns: 25, seed: 3 },
-    ));
-});
+  Deno.test(`every kernel of a step${of} of the reproducible build agrees too`, async () => {
+    await withExecutors(
+      [{ threads: 1, reproducible: true }],
+      ([executor]) =>
+        fc.assert(fc.asyncProperty(cases, (given) => checkKernels(given, executor)), {
+          numRuns: 20,
+          seed: 2,
+        }),
+    );
+  });
+
+  Deno.test(`a step${of} has the same bits on 1, 2 and 3 threads`, async () => {
+    await withExecutors([{ threads: 1 }, { threads: 2 }, { threads: 3 }], (executors) =>
+      fc.assert(
+        fc.asyncProperty(cases, async (given) => {
+          const [one, ...more] = await Promise.all(executors.map((e) => runStep(given, e)));
+          for (const [name, values] of one) {
+            for (const other of more) sameBits(other.get(name)!, values, name);
+          }
+        }),
+        { numRuns: 25, seed: 3 },
+      ));
+  });
+}
 
 /** Row `b` of a buffer laid out [bin][row][n]. */
 function rowsOf(values: Float64Array, bins: number, rows: number, b: number): number[] {
