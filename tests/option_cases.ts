@@ -213,7 +213,8 @@ function checkLoss(
         losses[r] += weight * (own.loss + (more + (Math.max(N, 64) + 4) * U) * own.terms);
         own.slopes.forEach((slope, k) => {
           const at = row + k * N + n;
-          slopes[at] = weight * slope / B + (more + (quotient + 2) * U) * Math.abs(want.outputs[at]);
+          slopes[at] = weight * slope / B +
+            (more + (quotient + 2) * U) * Math.abs(want.outputs[at]);
         });
       }
     }
@@ -281,7 +282,13 @@ const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
 const softplus = (x: number) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
 
 /** Of ½ (ln 2π + ln var + d² / var). */
-function gaussianBounds(e: number, q: number, varMin: number, x: number, [m, v]: readonly number[]) {
+function gaussianBounds(
+  e: number,
+  q: number,
+  varMin: number,
+  x: number,
+  [m, v]: readonly number[],
+) {
   const spread = limited(v), variance = spread + varMin, d = Math.abs(x - m);
   // relative: exp and a sum
   const var_ = e + 6 * U, d_ = e + U * d, squares = d * d / variance;
