@@ -191,7 +191,8 @@ export class Planner {
 
   /** Kernels look for data where all fits share them, and read them as they are told. */
   #requireData(recording: string, kernel: GpuKernel, spec: BufferSpec, element: number): void {
-    const cannot = `Cannot prepare recording "${recording}", kernel ${kernel}: expected ${spec.name} `;
+    const cannot =
+      `Cannot prepare recording "${recording}", kernel ${kernel}: expected ${spec.name} `;
     if (!spec.shared) {
       throw new Error(`${cannot}to be a shared buffer, found one of each fit.`);
     }

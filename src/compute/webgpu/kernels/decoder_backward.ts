@@ -17,7 +17,10 @@ export const decoder_backward: Shader = {
     const { I, C, U, G, F } = n;
     const { width } = generatorColumns(n);
     const widest = Math.max(2 * I, U > 0 ? C + F : 0);
-    const behind = Math.max(G + width + F + (U > 0 ? 4 * C + 2 * U : 0), G + 2 * I + (n.wStart_IG ? I : 0));
+    const behind = Math.max(
+      G + width + F + (U > 0 ? 4 * C + 2 * U : 0),
+      G + 2 * I + (n.wStart_IG ? I : 0),
+    );
     return decodingVariant("decoder_backward", n, { widest, behind }, capabilities);
   },
   groups: (_, { B }, { tile }) => Math.ceil(B / tile),

@@ -1,5 +1,7 @@
 /** How `shaders/posterior_rates.wgsl` and `posterior_observations.wgsl` are specialised and dispatched. */
-import observationsSource from "../../../../shaders/posterior_observations.wgsl" with { type: "text" };
+import observationsSource from "../../../../shaders/posterior_observations.wgsl" with {
+  type: "text",
+};
 import source from "../../../../shaders/posterior_rates.wgsl" with { type: "text" };
 import type { Scalars } from "../../kernels.ts";
 import type { Numbers, Shader, Variant } from "../kernel.ts";
