@@ -17,7 +17,6 @@ import {
   readRunRecord,
   repeatRates,
   rSquared,
-  shapeOf,
   writeFileAtomic,
 } from "../mod.ts";
 import { number, sizes, table } from "./format.ts";
