@@ -1,5 +1,5 @@
 /** What the server counts and times, for Prometheus. */
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, Gauge, Histogram, Registry } from "./prometheus.ts";
 import type { DeviceInfo, Jobs, Serving, ServingEvent } from "../src/server.ts";
 
 const SECONDS = [

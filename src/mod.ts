@@ -179,9 +179,9 @@ export {
 export { type Cell, cellFromReference, jacobian, speed, step } from "./analysis/cell.ts";
 export { classify, type FixedPointClass } from "./analysis/classify.ts";
 export { eigen } from "./analysis/eigen.ts";
+export { FIXED_POINT_DEFAULTS } from "./analysis/fixed_point_defaults.ts";
 export {
   findFixedPoints,
-  FIXED_POINT_DEFAULTS,
   type FixedPoint,
   type FixedPointOptions,
   type FixedPointResult,
@@ -207,7 +207,8 @@ export {
 } from "./study/generate.ts";
 export { recipe, type RecipeName, RECIPES } from "./study/recipes.ts";
 export { type ModelShape, type ShapeName, SHAPES } from "./study/shapes.ts";
-export { fixedPointView, reportData, type Study, truthView } from "./study/report.ts";
+export { fixedPointView } from "./study/fixed_point_view.ts";
+export { reportData, type Study, truthView } from "./study/report.ts";
 export { score, type Scores } from "./study/scores.ts";
 export { study } from "./study/study.ts";
 export {
@@ -239,7 +240,7 @@ export { type ArrayCodec, inlineCodec } from "./serving/codec.ts";
 export { createThreadedCodec, type ThreadedCodec } from "./serving/codec_thread.ts";
 export { ServingError, type ServingProblem } from "./serving/errors.ts";
 export { type Outcome, type ServingEvent, type ServingStatistics } from "./serving/events.ts";
-export { type FixedPointsRequest, type SearchProgress } from "./serving/jobs.ts";
+export { type FixedPointsRequest, type SearchProgress } from "./serving/job_requests.ts";
 export { type LightModel, lightModelFromBytes } from "./serving/light_model.ts";
 export { createLocalService, type LocalOptions } from "./serving/local.ts";
 export {

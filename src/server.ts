@@ -8,20 +8,12 @@ export { InputError } from "./errors.ts";
 export { VERSION } from "./version.ts";
 export { type DeviceInfo, deviceWords } from "./compute/executor.ts";
 export { hyperparametersSchema } from "./model/hyperparameters.ts";
-export {
-  type Dataset,
-  datasetFromArrays,
-  datasetFromBytes,
-  datasetToBytes,
-} from "./data/dataset.ts";
+export type { Dataset } from "./data/dataset.ts";
 export { writeFileAtomic } from "./data/files.ts";
 export { PARAMETER_FORMATS, type ParameterFormat } from "./data/parameters_file.ts";
-export {
-  FIXED_POINT_DEFAULTS,
-  type FixedPoint,
-  type FixedPointResult,
-} from "./analysis/fixed_points.ts";
-export { fixedPointView } from "./study/report.ts";
+export { FIXED_POINT_DEFAULTS } from "./analysis/fixed_point_defaults.ts";
+export type { FixedPoint, FixedPointResult } from "./analysis/fixed_points.ts";
+export { fixedPointView } from "./study/fixed_point_view.ts";
 
 export { ANSWER_TYPES, MEDIA_TYPES, TENSOR_HEADERS } from "./serving/arrays/types.ts";
 export { negotiate, parseMediaType } from "./serving/arrays/media.ts";

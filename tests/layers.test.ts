@@ -6,7 +6,7 @@ import { KERNELS } from "../src/compute/kernels.ts";
 const LAYERS = [
   ["bench", "tests"],
   ["src/cli", "routes"],
-  ["src/mod.ts", "src/server.ts", "src/edge.ts"],
+  ["src/mod.ts", "src/server.ts", "src/server_arrays.ts", "src/edge.ts"],
   ["src/serving", "src/jobs"],
   ["src/check", "src/study"],
   ["src/report"],
@@ -77,8 +77,8 @@ Deno.test("the command line, the server and the bench use only the public API", 
     ["src/cli/", "src/cli/main.ts", "src/mod.ts"],
     ["bench/", "bench/main.ts", "src/mod.ts"],
     ["routes/", "routes/main.ts", "src/server.ts"],
-    ["routes/", "routes/process.ts", "src/server.ts", "src/edge.ts"],
-    ["routes/", "routes/work/thread.ts", "src/server.ts"],
+    ["routes/", "routes/process.ts", "src/server.ts", "src/server_arrays.ts", "src/edge.ts"],
+    ["routes/", "routes/work/thread.ts", "src/server_arrays.ts"],
   ];
   for (const [folder, entry, ...api] of entries) {
     let seen = 0;

@@ -4,12 +4,8 @@ import { type Cell, cellFromReference, checkCell, jacobian, step } from "../src/
 import { classify, type FixedPointClass } from "../src/analysis/classify.ts";
 import { type Complex, type ComplexVector, magnitude, times } from "../src/analysis/complex.ts";
 import { eigen } from "../src/analysis/eigen.ts";
-import {
-  compareWithWeights,
-  frequency,
-  linearise,
-  timeConstant,
-} from "../src/analysis/linearise.ts";
+import { compareWithWeights, linearise } from "../src/analysis/linearise.ts";
+import { frequency, timeConstant } from "../src/analysis/oscillation.ts";
 import type { CellKind, Nonlinearity } from "../src/dims.ts";
 import { InputError } from "../src/errors.ts";
 import { fillNormal, seedWords, STREAMS } from "../src/random.ts";

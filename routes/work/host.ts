@@ -5,7 +5,7 @@ import {
   datasetFromBytes,
   datasetToBytes,
   InputError,
-} from "../../src/server.ts";
+} from "../../src/server_arrays.ts";
 
 /** A dataset as JSON has it. */
 export interface JsonDataset {

@@ -1,6 +1,6 @@
 /** The module of the thread. */
 import { expose, transfer } from "comlink";
-import { InputError } from "../../src/server.ts";
+import { InputError } from "../../src/server_arrays.ts";
 import { ArrayHost, type Counts } from "./host.ts";
 
 /** What the thread answers: errors of what a user gave keep what they are. */

@@ -5,7 +5,7 @@ import { PlanBuilder } from "../compute/recording.ts";
 import { InputError } from "../errors.ts";
 import { fillNormal, seedWords, STREAMS } from "../random.ts";
 import { type Cell, checkCell, checkNumbers, speed } from "./cell.ts";
-import { NEUTRAL_TOLERANCE } from "./classify.ts";
+import { FIXED_POINT_DEFAULTS } from "./fixed_point_defaults.ts";
 import { checkBinWidth, type Linearisation, linearise } from "./linearise.ts";
 import { polish, type PolishOutcome } from "./polish.ts";
 
@@ -103,25 +103,6 @@ export interface FixedPointResult {
   readonly input_U: Float64Array;
   readonly device: DeviceInfo;
 }
-
-/** The values of {@link FixedPointOptions} that are left out. */
-export const FIXED_POINT_DEFAULTS = {
-  iterations: 1000,
-  batch: 100,
-  stepSize: 0.2,
-  decay: 0.9999,
-  b1: 0.9,
-  b2: 0.999,
-  eps: 1e-5,
-  noiseStd: 0,
-  seed: 0,
-  stopTol: 1e-5,
-  tol: 1e-5,
-  uniqueTol: 0.025,
-  outlierTol: 1,
-  polishRadius: 0.5,
-  neutralTolerance: NEUTRAL_TOLERANCE,
-};
 
 type Settings = typeof FIXED_POINT_DEFAULTS & Pick<FixedPointOptions, "binWidth" | "onProgress">;
 

@@ -2,8 +2,9 @@
 import { InputError } from "../errors.ts";
 import { type Cell, checkCell, checkNumbers, gains, type Jacobian, jacobian } from "./cell.ts";
 import { type Classification, classify, NEUTRAL_TOLERANCE } from "./classify.ts";
-import { type Complex, euclidean, formatComplex, magnitude } from "./complex.ts";
+import { type Complex, euclidean, formatComplex } from "./complex.ts";
 import { eigen, type EigenPair } from "./eigen.ts";
+import { frequency, timeConstant } from "./oscillation.ts";
 
 /** Time and turning of one mode; `unit` of the linearisation says in what. */
 export interface Mode extends EigenPair {
@@ -38,16 +39,6 @@ export interface LineariseOptions {
   readonly binWidth?: number;
   /** see {@link classify} */
   readonly neutralTolerance?: number;
-}
-
-/** `-dt / ln|λ|`, in the unit of `dt`; see {@link Mode.timeConstant}. */
-export function timeConstant(value: Complex, dt = 1): number {
-  return dt / (0 - Math.log(magnitude(value))); // 0 - 0, so that |λ| = 1 gives Infinity, not -Infinity
-}
-
-/** `arg λ / (2π dt)`, per unit of `dt`; see {@link Mode.frequency}. */
-export function frequency(value: Complex, dt = 1): number {
-  return Math.atan2(value.im, value.re) / (2 * Math.PI * dt);
 }
 
 /**

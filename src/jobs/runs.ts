@@ -17,7 +17,6 @@ import {
   type StoredDataset,
   type StoredRun,
 } from "./records.ts";
-import { copyRun, hyperparametersToGoOn } from "./resume_from.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { Page, PageOptions, Store } from "./store.ts";
 import type { Thread } from "./threads.ts";
@@ -46,7 +45,11 @@ export class Runs {
     const asked = parseRequest(runRequestSchema, request, "Cannot queue the run");
     const from = asked.resumeFrom === undefined ? null : await this.#source(asked.resumeFrom);
     const given = asked.hyperparameters ?? {};
-    const hyperparameters = from ? hyperparametersToGoOn(from, given) : parseHyperparameters(given);
+    // what reads a run's folder is loaded when a run goes on from another
+    const resume = from && await import("./resume_from.ts");
+    const hyperparameters = from && resume
+      ? resume.hyperparametersToGoOn(from, given)
+      : parseHyperparameters(given);
     const dataset = await this.#dataset(asked.dataset ?? from?.dataset);
     const run: StoredRun = {
       id: newId("run"),
@@ -85,7 +88,7 @@ export class Runs {
     }
     const folder = this.folder.run(run.id);
     try {
-      if (from) await copyRun(from.id, this.folder.run(from.id), folder, dataset);
+      if (from && resume) await resume.copyRun(from.id, this.folder.run(from.id), folder, dataset);
       const { threads, limits } = this.settings;
       const slot = slotOf(run.device, run.reproducible, threads);
       await this.store.insertRun(run, slot, limits.queuedRuns);

@@ -7,13 +7,8 @@ import type { GenerateOptions } from "../study/generate.ts";
 import { type BodyHead, decodeInfer, type DecodeLimits } from "./arrays/decode.ts";
 import { encodeArrays, type Encoded, type Facts } from "./arrays/encode.ts";
 import type { ArrayFormat } from "./arrays/types.ts";
-import {
-  type FixedPointsRequest,
-  type JobModel,
-  runFixedPoints,
-  runGenerate,
-  type SearchProgress,
-} from "./jobs.ts";
+import type { FixedPointsRequest, JobModel, SearchProgress } from "./job_requests.ts";
+import { runFixedPoints, runGenerate } from "./jobs.ts";
 import { decodeOip, encodeOip, type OipFacts, type OipHead, type OipRequest } from "./oip.ts";
 import { createRemoteExecutor, type RemoteDevice } from "./remote_executor.ts";
 import type { InferRequest, ModelDescription, NamedArray, OutputName } from "./service.ts";

@@ -7,7 +7,11 @@ import type { GenerateOptions } from "../study/generate.ts";
 import type { DeviceHost } from "./device_host.ts";
 import { ServingError } from "./errors.ts";
 import type { HelperHost, JobCalls } from "./helper_host.ts";
-import { FIXED_POINTS_DEFAULTS, type FixedPointsRequest, type SearchProgress } from "./jobs.ts";
+import {
+  FIXED_POINTS_DEFAULTS,
+  type FixedPointsRequest,
+  type SearchProgress,
+} from "./job_requests.ts";
 import { startHelperWorker, WorkerClient } from "./worker_client.ts";
 
 /** What a job needs of the device that serves. */

@@ -17,7 +17,11 @@ import { Schedule, type Waiting } from "./schedule.ts";
 import type { DeviceHost } from "./device_host.ts";
 import { startDeviceWorker, type StartWorker, WorkerClient } from "./worker_client.ts";
 import { JobQueue } from "./job_queue.ts";
-import { FIXED_POINTS_DEFAULTS, type FixedPointsRequest, type SearchProgress } from "./jobs.ts";
+import {
+  FIXED_POINTS_DEFAULTS,
+  type FixedPointsRequest,
+  type SearchProgress,
+} from "./job_requests.ts";
 import {
   checkRequest,
   type InferAnswer,

@@ -1,25 +1,18 @@
 /** Gathers what a report shows from a fit. */
-import { compareWithWeights, frequency } from "../analysis/linearise.ts";
+import { compareWithWeights } from "../analysis/linearise.ts";
 import { step } from "../analysis/cell.ts";
 import { magnitude } from "../analysis/complex.ts";
 import { eigen } from "../analysis/eigen.ts";
-import type { FixedPoint, FixedPointResult } from "../analysis/fixed_points.ts";
+import type { FixedPointResult } from "../analysis/fixed_points.ts";
 import type { DeviceInfo } from "../compute/executor.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { Posterior } from "../inference/posterior.ts";
 import type { Model } from "../model/model.ts";
-import type {
-  EigenvalueView,
-  FieldArrow,
-  FixedPointView,
-  RecipeView,
-  ReportData,
-  ScoreView,
-  TruthView,
-} from "../report/data.ts";
+import type { FieldArrow, RecipeView, ReportData, ScoreView, TruthView } from "../report/data.ts";
 import type { HistoryEntry } from "../train/run_state.ts";
 import type { Split } from "../train/trainer.ts";
 import { generatorCell } from "./dynamics.ts";
+import { fixedPointView } from "./fixed_point_view.ts";
 import { type Scores, takeTrials } from "./scores.ts";
 
 /** A fit and everything that was made from it. */
@@ -36,48 +29,6 @@ export interface Study {
 }
 
 /** An eigenvalue of a Jacobian in a report's terms. */
-function eigenvalueView(
-  value: { re: number; im: number },
-  binWidth: number | null,
-  timeConstant: number,
-): EigenvalueView {
-  const angle = Math.atan2(value.im, value.re);
-  const hz = binWidth === null ? null : frequency(value, binWidth);
-  return { re: value.re, im: value.im, modulus: magnitude(value), angle, hz, timeConstant };
-}
-
-/**
- * A fixed point in a report's terms; the same shape is the command line's JSON.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import {
- *   cellFromReference,
- *   createReferenceExecutor,
- *   findFixedPoints,
- *   fixedPointView,
- * } from "latentd";
- *
- * const cell = cellFromReference({ wA: [[0.9, -0.2], [0.2, 0.9]], wB: [[], []], wb: [0, 0] });
- * const executor = createReferenceExecutor();
- * const { points } = await findFixedPoints(executor, cell, Float64Array.of(0, 0), []);
- * const view = fixedPointView(points[0], 0.02);
- * assert.equal(view.class, "stable focus");
- * assert.equal(view.eigenvalues[0].modulus, Math.hypot(0.9, 0.2));
- * ```
- */
-export function fixedPointView(point: FixedPoint, binWidth: number | null): FixedPointView {
-  return {
-    point: Array.from(point.point_G),
-    q: point.q,
-    class: point.linearisation.classification.name,
-    eigenvalues: point.linearisation.modes.map((mode) =>
-      eigenvalueView(mode.value, binWidth, mode.timeConstant)
-    ),
-  };
-}
-
 /**
  * The dynamics that made the data, where a linear simulator did.
  *

@@ -6,7 +6,8 @@ import type { FixedPointView, ReportData } from "../report/data.ts";
 import { fitStarts, type StartsProgress, type StartsResult } from "../train/fit.ts";
 import { recipe, type RecipeName } from "./recipes.ts";
 import { measuredRecipes } from "./recipes_measured.ts";
-import { fixedPointView, reportData, type Study, truthView } from "./report.ts";
+import { fixedPointView } from "./fixed_point_view.ts";
+import { reportData, type Study, truthView } from "./report.ts";
 import { study } from "./study.ts";
 
 export interface TutorialOptions {
