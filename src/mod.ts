@@ -197,6 +197,54 @@ export {
   rSquared,
 } from "./analysis/metrics.ts";
 
+// analysis: scores and baselines
+export {
+  type AverageChoice,
+  type AverageRates,
+  averageRates,
+} from "./analysis/baselines/averages.ts";
+export {
+  type PcaPoissonChoice,
+  type PcaPoissonRates,
+  pcaPoissonRates,
+} from "./analysis/baselines/pca_poisson.ts";
+export {
+  decodeFromCounts,
+  type SmoothedRidge,
+  WIDE_PENALTIES,
+} from "./analysis/baselines/smoothed_ridge.ts";
+export { type BaselineTask } from "./analysis/baselines/task.ts";
+export { type Decodable, decodeBehaviour, type Decoded } from "./analysis/behaviour.ts";
+export {
+  type FewShot,
+  fewShot,
+  type FewShotOptions,
+  type FewShotTrials,
+} from "./analysis/few_shot.ts";
+export {
+  fitPoisson,
+  type PoissonFit,
+  type PoissonOptions,
+  predictPoisson,
+} from "./analysis/poisson_regression.ts";
+export {
+  type PrincipalComponents,
+  principalComponents,
+  project,
+} from "./analysis/principal_components.ts";
+export { psthRSquared } from "./analysis/psth.ts";
+export { columnRSquared, meanRSquared } from "./analysis/r_squared.ts";
+export {
+  BENCHMARK_PENALTIES,
+  fitRidge,
+  predictRidge,
+  type RidgeFit,
+  type RidgeSearch,
+  type Samples,
+  searchRidge,
+} from "./analysis/ridge.ts";
+export { smoothTrials } from "./analysis/smoothing.ts";
+
 // studies and reports
 export { generatorCell, modelFixedPoints, visitedStates } from "./study/dynamics.ts";
 export {

@@ -26,6 +26,7 @@ export const STREAMS = {
   candidates: 12,
   heldOut: 13,
   sampleValidation: 14,
+  fewShot: 15,
 } as const;
 
 /** What a run is for (see `Scalars.purpose`). */
