@@ -1,5 +1,6 @@
 /** What was inferred, as the arrays that files hold. */
 import { type NpyArray, npyArray } from "../../data/npy.ts";
+import { shapeOf } from "../../model/layout.ts";
 import type { Model } from "../../model/model.ts";
 import type { Posterior } from "../posterior.ts";
 
@@ -41,11 +42,11 @@ export interface ArrayOptions {
  */
 export function outputArrays(
   posterior: Posterior,
-  { architecture: { dims } }: Pick<Model, "architecture">,
+  { architecture }: Pick<Model, "architecture">,
   { binWidth, wide = false }: ArrayOptions,
 ): Record<string, NpyArray> {
   const { B } = posterior;
-  const { T, N, U, G, F } = dims;
+  const { T, N, U, I, G, F } = shapeOf(architecture);
   const array = (shape: number[], values: Float64Array) =>
     npyArray(shape, wide ? values : Float32Array.from(values));
   return {
@@ -57,9 +58,9 @@ export function outputArrays(
     factors: array([B, T, F], posterior.factors_BTF),
     gen_states: array([B, T, G], posterior.gen_BTG),
     gen_init: array([B, G], posterior.g0_BG),
-    ic_mean: array([B, G], posterior.icMean_BI),
-    ic_logvar: array([B, G], posterior.icLogVar_BI),
-    ic_std: array([B, G], posterior.icStd_BI),
+    ic_mean: array([B, I], posterior.icMean_BI),
+    ic_logvar: array([B, I], posterior.icLogVar_BI),
+    ic_std: array([B, I], posterior.icStd_BI),
     ...(U === 0 ? {} : {
       gen_inputs: array([B, T, U], posterior.inputs_BTU),
       input_mean: array([B, T, U], posterior.inputMean_BTU),
