@@ -110,7 +110,7 @@ async function find(
   flags: FixedPointFlags,
   output: Output,
 ): Promise<void> {
-  const { G, U } = model.architecture.dims;
+  const cell = generatorCell(model);
   const { seed = 0, trials = TRIALS, samples = SAMPLES } = flags;
   const executor = await openDeviceAloud(flags, output);
   try {
@@ -129,9 +129,9 @@ async function find(
     };
     const result = await findFixedPoints(
       executor,
-      generatorCell(model),
-      visitedStates(gen_BTG, G, flags.candidates ?? CANDIDATES),
-      flags.input ?? new Float64Array(U),
+      cell,
+      visitedStates(gen_BTG, cell.G, flags.candidates ?? CANDIDATES),
+      flags.input ?? new Float64Array(cell.U),
       options,
     );
     print(result, binWidth, output);

@@ -26,7 +26,7 @@ export async function runFixedPoints(
   onProgress: (progress: SearchProgress) => void,
 ): Promise<FixedPointResult> {
   const model = modelFromBytes(file, JSON.stringify(id));
-  const { G, U } = model.architecture.dims;
+  const cell = generatorCell(model);
   const { seed, trials, candidates } = { ...FIXED_POINTS_DEFAULTS, ...request };
   if (!Number.isSafeInteger(candidates) || candidates < 1) {
     throw new InputError(
@@ -37,9 +37,9 @@ export async function runFixedPoints(
   const binWidth = request.binWidth ?? model.binWidth;
   return await findFixedPoints(
     executor,
-    generatorCell(model),
-    visitedStates(states, G, candidates),
-    request.input_U ?? new Float64Array(U),
+    cell,
+    visitedStates(states, cell.G, candidates),
+    request.input_U ?? new Float64Array(cell.U),
     {
       ...request.search,
       seed,

@@ -6,10 +6,11 @@ import {
   type FixedPointResult,
 } from "../analysis/fixed_points.ts";
 import type { Executor } from "../compute/executor.ts";
+import { shapeOf } from "../model/layout.ts";
 import { type Model, parameter } from "../model/model.ts";
 
 /**
- * A model's generator. Its weights are copies.
+ * A model's generator. Its inputs are the inferred ones, then the external ones; its weights are copies.
  *
  * @example
  * ```ts
@@ -27,16 +28,19 @@ import { type Model, parameter } from "../model/model.ts";
  * ```
  */
 export function generatorCell(model: Model): Cell {
-  const { cell: kind, nonlinearity, dims: { G, U } } = model.architecture;
+  const { cell: kind, nonlinearity } = model.architecture;
+  const { G, U, X } = shapeOf(model.architecture);
   const gru = kind === "gru";
   const take = (name: string) => parameter(model, name).slice();
   const none = new Float64Array(0);
+  const inferred = U > 0 ? take(gru ? "generator.wInput_U3G" : "generator.wInput_UG") : none;
+  const external = X > 0 ? take(gru ? "generator.wExternal_X3G" : "generator.wExternal_XG") : none;
   return {
     kind,
     nonlinearity,
     G,
-    U,
-    wInput: U > 0 ? take(gru ? "generator.wInput_U3G" : "generator.wInput_UG") : none,
+    U: U + X,
+    wInput: Float64Array.from([...inferred, ...external]),
     wRecurrent: take(gru ? "generator.wGates_G2G" : "generator.wRecurrent_GG"),
     wCandidate: gru ? take("generator.wCandidate_GG") : none,
     b: take(gru ? "generator.b_3G" : "generator.b_G"),
@@ -70,7 +74,7 @@ export function visitedStates(gen_BTG: Float64Array, G: number, most = 2000): Fl
  * Fixed points of a model's generator under a constant input.
  *
  * @param gen_BTG states that the model visited (`infer`)
- * @param input_U the input, held still; zeros where it is left out
+ * @param input_U the inputs, inferred then external, held still; zeros where they are left out
  *
  * @example
  * ```ts
@@ -100,9 +104,9 @@ export function modelFixedPoints(
   gen_BTG: Float64Array,
   options: FixedPointOptions & { readonly input_U?: ArrayLike<number> } = {},
 ): Promise<FixedPointResult> {
-  const { G, U } = model.architecture.dims;
-  const { input_U = new Float64Array(U), ...rest } = options;
-  return findFixedPoints(executor, generatorCell(model), visitedStates(gen_BTG, G), input_U, {
+  const cell = generatorCell(model);
+  const { input_U = new Float64Array(cell.U), ...rest } = options;
+  return findFixedPoints(executor, cell, visitedStates(gen_BTG, cell.G), input_U, {
     ...(model.binWidth === null ? {} : { binWidth: model.binWidth }),
     ...rest,
   });

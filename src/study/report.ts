@@ -88,15 +88,14 @@ const ARROWS = 15;
 
 /** The flow F(h) - h on a grid over the states that were visited; for two units only. */
 function flow(model: Model, gen_BTG: Float64Array): FieldArrow[] | undefined {
-  const { G, U } = model.architecture.dims;
-  if (G !== 2) return undefined;
+  if (model.architecture.dims.G !== 2) return undefined;
   const cell = generatorCell(model);
   const low = [Infinity, Infinity], high = [-Infinity, -Infinity];
   gen_BTG.forEach((value, i) => {
     low[i % 2] = Math.min(low[i % 2], value);
     high[i % 2] = Math.max(high[i % 2], value);
   });
-  const input_U = new Float64Array(U);
+  const input_U = new Float64Array(cell.U);
   const arrows: FieldArrow[] = [];
   for (let i = 0; i < ARROWS; i++) {
     for (let j = 0; j < ARROWS; j++) {
