@@ -24,12 +24,14 @@ const common = [
   "--enable=threads",
 ];
 
-const shared = [...common, "--sharedMemory", "--maximumMemory=65536"];
+// TRAINING: whether the sources have what only training needs
+const shared = [...common, "--sharedMemory", "--maximumMemory=65536", "--use=TRAINING=1"];
+const alone = [...common, "--shrinkLevel=1", "--use=TRAINING=0"];
 
 const targets = [
   { file: "latentd.wasm", entry: "index.ts", options: [...shared, "--enable=relaxed-simd"] },
   { file: "latentd.strict.wasm", entry: "index.ts", options: shared },
-  { file: "latentd.infer.wasm", entry: "infer.ts", options: [...common, "--shrinkLevel=1"] },
+  { file: "latentd.infer.wasm", entry: "infer.ts", options: alone },
 ];
 
 /** The kernels' sources by file name. */

@@ -1,5 +1,8 @@
 // deno-lint-ignore-file verbatim-module-syntax -- AssemblyScript has no type-only imports
-/** Dropout factors of one row: 0 for a dropped unit, 1 / keepRate for a kept one. */
+/**
+ * Dropout factors of one row: 0 for a dropped unit, 1 / keepRate for a kept one. Inference drops nothing,
+ * so a build without TRAINING traps here, and has none of it.
+ */
 import { storeLanes } from "./math";
 import { keepRow, keepRows } from "./random";
 import { Scalars } from "./scalars";
@@ -19,6 +22,7 @@ export function keepFactors(
   s: Scalars,
   sample: i32,
 ): void {
+  if (!TRAINING) unreachable();
   if (explicit == 0) {
     keepRow(dest, columns, keepRate, stream, row, s, sample);
     return;
@@ -59,6 +63,7 @@ export function keepBin(
   s: Scalars,
   samples: i32,
 ): void {
+  if (!TRAINING) unreachable();
   const bytes = <usize> n << 2;
   if (masks == 0 && samples == 1) {
     const row = <u32> ((s.firstTrial + r) * T + t);

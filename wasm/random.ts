@@ -331,6 +331,7 @@ export function dropRows(
   x: usize, stride: i32, rows: i32, columns: i32, rowIds: usize,
   keepRate: f32, stream: u32, s: Scalars, sample: i32, work: usize,
 ): void {
+  if (!TRAINING) unreachable();
   const room = listBytes(rows, columns), bytes = (stride as usize) << 2;
   const blockList = work, rowList = work + room, placeList = rowList + room;
   let end: usize = 0;
