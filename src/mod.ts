@@ -74,7 +74,7 @@ export { posteriorPlan } from "./model/posterior_plan.ts";
 export { trainingPlan } from "./model/training_plan.ts";
 export { fromReference, toReference } from "./model/reference_names.ts";
 export { l2Penalties } from "./model/penalties.ts";
-export { klScale, l2Scale, learningRate } from "./model/schedules.ts";
+export { klScale, l2Scale, learningRate, rampEnd } from "./model/schedules.ts";
 
 // data: datasets, files, simulators
 export { heldOutNeurons } from "./data/held_out.ts";
@@ -135,6 +135,8 @@ export {
   fitStarts,
   MOST_STARTS,
   type Progress,
+  type RecoveredStart,
+  type RunEnd,
   type StartsOptions,
   type StartsProgress,
   type StartsResult,
@@ -143,7 +145,9 @@ export { StartsFailedError } from "./train/loop.ts";
 export { type Losses } from "./train/losses.ts";
 export {
   type FailedStart,
+  type GoodState,
   type HistoryEntry,
+  type Recovery,
   type RunState,
   type StartsState,
   type StartSummary,

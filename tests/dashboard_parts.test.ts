@@ -7,7 +7,6 @@ import { ticks } from "../routes/dashboard/maths/ticks.ts";
 import { coordinates, turned } from "../routes/dashboard/maths/coordinates.ts";
 import { generatorStep } from "../routes/dashboard/maths/cell.ts";
 import { principalComponents } from "../routes/dashboard/maths/pca.ts";
-import * as schedules from "../routes/dashboard/maths/schedules.ts";
 import { columns, happened, newProgress } from "../routes/dashboard/data/progress.ts";
 import { readNpy } from "../routes/dashboard/data/npy.ts";
 import { readSafetensors } from "../routes/dashboard/data/safetensors.ts";
@@ -19,8 +18,6 @@ import {
   architecture,
   generatorCell,
   initialise,
-  klScale,
-  learningRate,
   type Model,
   npyArray,
   parameterLayout,
@@ -185,14 +182,6 @@ Deno.test("the arrows of a portrait are the generator's own steps", () => {
   }
 });
 
-Deno.test("learning rate and KL scale are the schedules that train", () => {
-  const h = parseHyperparameters({ klStart: 20, klEnd: 90, klMin: 0.2, decayFactor: 0.9 });
-  for (const at of [0, 20, 33, 89, 90, 1000]) {
-    assert.equal(schedules.learningRate(h, at), learningRate(h, at));
-    assert.equal(schedules.klScale(h, at), klScale(h, at));
-  }
-});
-
 Deno.test("ticks are even, inside their axis, and about as many as wanted", () => {
   fc.assert(fc.property(value, fc.double({ min: 1e-6, max: 1e6, noNaN: true }), (low, size) => {
     const found = ticks([low, low + size], 5);
@@ -255,6 +244,7 @@ const losses = (nll: number): Dashboard.Losses => ({
   l2: 0,
   gradNorm: 1,
   klScale: 1,
+  learningRate: 0.01,
 });
 
 /** Events of a run that makes so many steps, numbered from 1. */

@@ -101,6 +101,7 @@ Deno.test("a run whose numbers run away names the step, the term and the paramet
     nonlinearity: "identity" as const,
     stepSize: 9,
     maxGradNorm: 1e9,
+    guardRetries: 0,
     checkpointEvery: 1,
   };
   const saved: RunState[] = [];

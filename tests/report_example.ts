@@ -213,7 +213,12 @@ function exampleHistory(steps: number, U: number): HistoryEntry[] {
     const { klScale: _scale, ...evaluation } = terms(i, 0);
     return {
       step: i + 1,
-      train: { ...train, klScale, gradNorm: 300 * Math.exp(-i / 300) + 20 * Math.exp(noise[i]) },
+      train: {
+        ...train,
+        klScale,
+        gradNorm: 300 * Math.exp(-i / 300) + 20 * Math.exp(noise[i]),
+        learningRate: 0.01 * 0.9998 ** i,
+      },
       evaluation: i % 100 === 99
         ? { ...evaluation, nll: evaluation.nll + 6, total: evaluation.total + 6 }
         : null,

@@ -76,7 +76,7 @@ Deno.test("a run's files hold the state, the best model and the history of its l
     const path = join(folder, "deep", "run");
     const run = await RunDirectory.create(path, await record());
     const result = await fitInto(run);
-    await run.finish("completed", result.model);
+    await run.finish(result.ended, result.model);
     run.close();
 
     const after = await readRunRecord(path);

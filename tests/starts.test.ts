@@ -22,7 +22,7 @@ import {
 import { termsOf } from "../src/train/losses.ts";
 import { startsFromBytes, startsToBytes, stateFromBytes } from "../src/train/run_state.ts";
 import { problemOf } from "../src/train/problem.ts";
-import { Trainer } from "../src/train/trainer.ts";
+import { initialWeights, Trainer } from "../src/train/trainer.ts";
 import { withExecutors } from "./executors.ts";
 
 const data = simulateRotation({ trials: 20, T: 6, N: 5, seed: 1 });
@@ -47,6 +47,7 @@ const SEEDS = [7, 8, 9, 10];
 /** Weights of identity cells that grow until they overflow: sooner or later, as the seed will have it. */
 const wild = {
   ...hyperparameters,
+  guardRetries: 0,
   cell: "vanilla" as const,
   nonlinearity: "identity" as const,
   stepSize: 9,
@@ -134,11 +135,9 @@ Deno.test("an evaluation in several batches is the evaluation in one", async () 
   const split = splitTrials(data.trials, hyperparameters.evalFraction, SEED);
   const evaluation = async (executor: Executor, batchSize: number) => {
     const h = { ...hyperparameters, batchSize };
-    const trainer = await Trainer.load(executor, problemOf(data, h, SEED), SEEDS, split);
-    trainer.starts().forEach((params_P, fit) => {
-      const zeros = () => new Float64Array(params_P.length);
-      trainer.write(fit, { params_P, m_P: zeros(), v_P: zeros() });
-    });
+    const problem = problemOf(data, h, SEED);
+    const trainer = await Trainer.load(executor, problem, SEEDS, split);
+    initialWeights(problem, SEEDS, split).forEach((weights, fit) => trainer.write(fit, weights));
     return (await trainer.evaluate(3)).map(({ losses: [losses] }) => termsOf(losses));
   };
   const executor = createReferenceExecutor();

@@ -27,13 +27,6 @@ export interface Hyperparameters {
   readonly factors: number;
   readonly inferredInputs: number;
   readonly steps: number;
-  readonly stepSize: number;
-  readonly decayFactor: number;
-  readonly decaySteps: number;
-  readonly klMin: number;
-  readonly klMax: number;
-  readonly klStart: number;
-  readonly klEnd: number;
 }
 
 export interface Losses {
@@ -44,6 +37,7 @@ export interface Losses {
   readonly l2: number;
   readonly gradNorm: number;
   readonly klScale: number;
+  readonly learningRate: number;
 }
 
 export interface HistoryEntry {
@@ -99,6 +93,18 @@ export interface Run {
   }[];
   readonly model: string | null;
   readonly failure: string | null;
+  readonly recoveries: readonly Recovery[];
+  readonly stoppedEarly: string | null;
+}
+
+/** A start went back to its last good state, with a lower learning rate. */
+export interface Recovery {
+  readonly seed: number;
+  readonly step: number;
+  readonly term: string;
+  readonly slice: string | null;
+  readonly to: number;
+  readonly factor: number;
 }
 
 export interface Model {
@@ -149,6 +155,7 @@ export type RunEvent =
       readonly step: number;
       readonly term: string;
     }
+    | Recovery & { readonly kind: "recovered"; readonly best: Run["best"] }
     | { readonly kind: "report"; readonly made: boolean; readonly reason: string | null }
   );
 

@@ -48,7 +48,12 @@ interface FitFlags extends ComputeOptions, DataFlags {
 }
 
 /** May change when a run that failed goes on: what may keep it from failing again. */
-const AFTER_FAILURE: readonly string[] = ["stepSize", "maxGradNorm"];
+const AFTER_FAILURE: readonly string[] = [
+  "stepSize",
+  "maxGradNorm",
+  "guardFactor",
+  "guardRetries",
+];
 
 const HELP = `
 A run's folder holds run.json, checkpoint.safetensors, model.safetensors (the best evaluation),
@@ -62,11 +67,13 @@ negative log-likelihoods with ln x! and without KL terms, so they are other numb
 --starts N trains N starts side by side on the same trials, with seeds SEED, SEED+1, …, and keeps the
 one with the best evaluation: model.safetensors, losses.csv and report.html are that one's, starts.csv
 has the losses of all. Each is what --seed SEED+i --split-seed SEED makes alone, bit for bit. A start
-whose numbers run away is left out; the others go on.
+whose numbers run away goes back to its last good state, with half its learning rate (guardFactor, at
+most guardRetries times); then it is left out. The others go on. One that stops early (earlyStop)
+waits for them.
 
 A resumed run goes on with the data, hyperparameters, seed and device of its run.json, to the same bits.
-Data that changed are refused, and so are changed hyperparameters, but for more steps, and for stepSize
-and maxGradNorm where the run failed. --device lets it go on on another device, as when a GPU is gone;
+Data that changed are refused, and so are changed hyperparameters, but for more steps, for a later or no
+early stop, and, where the run failed, for stepSize, maxGradNorm, guardFactor and guardRetries. --device lets it go on on another device, as when a GPU is gone;
 then it rounds differently from there on.`;
 
 export function addFit(program: Command, context: Context): void {
@@ -263,9 +270,14 @@ function changes(
     .filter((name) => after[name] !== before[name]);
   for (const name of names) {
     if (name === "steps" && after.steps > before.steps) continue;
+    if (name === "earlyStop" && isLater(after.earlyStop, before.earlyStop)) continue;
     if (status === "failed" && AFTER_FAILURE.includes(name)) continue;
     const wanted = name === "steps"
       ? `at least ${before.steps} steps`
+      : name === "earlyStop"
+      ? `earlyStop ${before.earlyStop}, as in its record${
+        before.earlyStop > 0 ? ", more, or 0" : ""
+      }`
       : AFTER_FAILURE.includes(name)
       ? `${name} ${before[name]}, as in its record (only a failed run may change it)`
       : `${name} ${before[name]}, as in its record`;
@@ -274,6 +286,11 @@ function changes(
     );
   }
   return Object.fromEntries(names.map((name) => [name, [before[name], after[name]]]));
+}
+
+/** Whether one early stop comes after another: 0 never does. */
+function isLater(after: number, before: number): boolean {
+  return before > 0 && (after === 0 || after > before);
 }
 
 async function requireSameData(data: Dataset, path: string, record: RunRecord): Promise<void> {
@@ -309,13 +326,14 @@ async function run(session: Session, flags: FitFlags, output: Output): Promise<n
   const interrupt = listenForInterrupt(output);
   try {
     const result = await train(session, interrupt.signal, output).finally(interrupt.end);
-    const { state, best, model, completed, starts } = result;
+    const { state, best, model, completed, ended, starts } = result;
+    const { steps, earlyStop } = session.hyperparameters;
+    const evaluations = earlyStop === 1 ? "evaluation" : "evaluations in a row";
     if (starts.length > 1) output.result(startsTable(starts));
     output.result(
-      `${completed ? "Completed" : "Stopped"} at step ${state.step} of ` +
-        `${session.hyperparameters.steps}, ${
-          duration(state.seconds)
-        } of training. The model is that ` +
+      `${completed ? "Completed" : "Stopped"} at step ${state.step} of ${steps}` +
+        `${ended === "early-stop" ? `, since ${earlyStop} ${evaluations} were no better` : ""}, ` +
+        `${duration(state.seconds)} of training. The model is that ` +
         `of step ${model.step}${starts.length > 1 ? ` of seed ${model.seed}` : ""}: ` +
         join(folder, RUN_FILES.model),
     );
@@ -326,6 +344,8 @@ async function run(session: Session, flags: FitFlags, output: Output): Promise<n
         model,
         split: result.split,
         history: best.history,
+        recoveries: best.recoveries,
+        ended,
         title: `LFADS fit to ${data.name}`,
         path: join(folder, RUN_FILES.report),
       })
@@ -334,6 +354,7 @@ async function run(session: Session, flags: FitFlags, output: Output): Promise<n
     const last = best.history.at(-1);
     output.json({
       status: completed ? "completed" : "stopped",
+      ended,
       run: folder,
       device: result.device,
       seed: session.seed,
@@ -380,7 +401,7 @@ async function train(session: Session, signal: AbortSignal, output: Output): Pro
       },
     });
     const result = await follow(progress, output, state?.step);
-    await directory?.finish(result.completed ? "completed" : "stopped", result.model);
+    await directory?.finish(result.ended, result.model);
     return result;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);

@@ -36,6 +36,11 @@ export function number(value: number, digits = 4): string {
   return size >= 10 ** digits ? value.toFixed(0) : value.toPrecision(digits);
 }
 
+/** "once", "3 times". */
+export function times(count: number): string {
+  return count === 1 ? "once" : `${count} times`;
+}
+
 /** Seconds as "42 s", "3 min 5 s", "2 h 10 min". */
 export function duration(seconds: number): string {
   if (!Number.isFinite(seconds)) return "?";

@@ -41,11 +41,12 @@ function bar(from: number, output: Output): Display {
   const bar = new SingleBar({ format: FORMAT, barsize: 24, gracefulExit: false });
   let held = "not yet", started = false;
   // a line between would break the bar
-  const failures: string[] = [];
+  const events: string[] = [];
   return {
     show(progress) {
       if (progress.kind === "evaluation") held = heldOut(progress);
-      if (progress.kind === "failed") failures.push(failed(progress));
+      if (progress.kind === "failed") events.push(failed(progress));
+      if (progress.kind === "recovered") events.push(recovered(progress));
       if (progress.kind !== "step") return;
       const { step, of, train, stepsPerSecond, secondsLeft } = progress;
       const payload = {
@@ -60,7 +61,7 @@ function bar(from: number, output: Output): Display {
     },
     end() {
       bar.stop();
-      for (const failure of failures) output.note(failure);
+      for (const event of events) output.note(event);
     },
   };
 }
@@ -71,6 +72,7 @@ function lines(output: Output): Display {
     show(progress) {
       if (progress.kind === "step") last = progress;
       if (progress.kind === "failed") output.note(failed(progress));
+      if (progress.kind === "recovered") output.note(recovered(progress));
       if (progress.kind !== "evaluation" || !last) return;
       const { step, train } = progress.entry;
       output.note(
@@ -90,6 +92,13 @@ function lines(output: Output): Display {
 function heldOut({ entry, best }: Extract<StartsProgress, { kind: "evaluation" }>): string {
   const { nll, klIc, klInputs } = entry.evaluation;
   return `${number(nll + klIc + klInputs)}${best ? " (best)" : ""}`;
+}
+
+function recovered({ start }: Extract<StartsProgress, { kind: "recovered" }>): string {
+  const { seed, step, term, slice, to, factor } = start;
+  return `Seed ${seed}: at step ${step} the loss term "${term}" is not finite` +
+    `${slice === null ? "" : ` (parameters ${slice})`}. It goes back to step ${to} and on with ` +
+    `${number(factor)} of its learning rate.`;
 }
 
 function failed({ start: { seed, step, term } }: Extract<StartsProgress, { kind: "failed" }>) {

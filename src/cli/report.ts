@@ -34,7 +34,7 @@ export function addReport(program: Command, context: Context): void {
     .action(async (run: string, dataPath: string | undefined, flags: ReportFlags) => {
       const output = new Output(context.streams, flags.json ?? false);
       const record = await readRunRecord(run);
-      const { history } = await readRunState(run, record);
+      const { history, recoveries } = await readRunState(run, record);
       const model = await readModel(join(run, RUN_FILES.model));
       const path = dataPath ?? record.dataset.path;
       const data = await readData(path, 2, record.dataset.read);
@@ -56,6 +56,8 @@ export function addReport(program: Command, context: Context): void {
             evaluation: Uint32Array.from(record.split.evaluation),
           },
           history,
+          recoveries,
+          ended: record.ended,
           title: `LFADS fit to ${data.name}`,
           path: flags.out ?? join(run, RUN_FILES.report),
           samples: flags.samples,

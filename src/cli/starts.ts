@@ -1,6 +1,6 @@
 /** How the starts of a fit did, as a table. */
 import type { StartSummary } from "../mod.ts";
-import { number, table } from "./format.ts";
+import { number, table, times } from "./format.ts";
 
 /** The starts, the best first, those that failed last. */
 export function startsTable(starts: readonly StartSummary[]): string {
@@ -10,11 +10,18 @@ export function startsTable(starts: readonly StartSummary[]): string {
   );
   return table(
     ["seed", "held-out loss", "of step", ""],
-    sorted.map(({ seed, best, failure }) => [
+    sorted.map(({ seed, best, failure, recoveries }) => [
       String(seed),
       best ? number(best.score, 6) : "",
       best ? String(best.step) : "",
-      failure ? `failed at step ${failure.step}: ${failure.term} is not finite` : "",
+      [
+        failure ? `failed at step ${failure.step}: ${failure.term} is not finite` : null,
+        recoveries.length > 0
+          ? `went back ${times(recoveries.length)}, learning rate times ${
+            number(recoveries[recoveries.length - 1].factor)
+          }`
+          : null,
+      ].filter((part) => part !== null).join("; "),
     ]),
   );
 }

@@ -4,8 +4,10 @@ import {
   type Executor,
   type HistoryEntry,
   type Model,
+  type Recovery,
   renderReport,
   reportData,
+  type RunEnd,
   type Split,
   type Study,
   study,
@@ -19,6 +21,9 @@ export interface ReportRequest {
   readonly model: Model;
   readonly split: Split;
   readonly history: readonly HistoryEntry[];
+  readonly recoveries: readonly Recovery[];
+  /** null while the run goes on */
+  readonly ended: RunEnd | null;
   readonly title: string;
   readonly path: string;
   /** posterior samples of each trial; 64 by default */
@@ -33,8 +38,8 @@ export interface Reported {
 
 /** Infers and scores, finds fixed points and writes the report. */
 export async function makeReport(executor: Executor, request: ReportRequest): Promise<Reported> {
-  const { data, model, split, history, title, path, samples } = request;
-  const done = await study(executor, data, model, split, { samples, history });
+  const { data, model, split, title, path, ...told } = request;
+  const done = await study(executor, data, model, split, told);
   const page = renderReport(reportData(done, { title, created: new Date().toISOString() }));
   await writeFileAtomic(path, new TextEncoder().encode(page));
   return { study: done, path };

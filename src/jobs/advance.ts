@@ -28,6 +28,10 @@ export function advance(run: StoredRun, happening: Happening, at: string): Store
       const { seed, step, term } = happening;
       return { ...run, failedStarts: [...run.failedStarts, { seed, step, term }] };
     }
+    case "recovered": {
+      const { kind: _, best, ...recovery } = happening;
+      return { ...run, best, recoveries: [...run.recoveries, recovery] };
+    }
     case "report":
       return { ...run, reported: run.reported || happening.made };
     case "state": {
@@ -38,6 +42,7 @@ export function advance(run: StoredRun, happening: Happening, at: string): Store
         step,
         model: model ?? run.model,
         failure: state === "failed" ? reason : null,
+        stoppedEarly: state === "completed" ? reason : null,
         started: state === "running" ? run.started ?? at : run.started,
         finished: FINAL_STATES.includes(state) ? at : null,
         ...(state === "running" || state === "cancelling"

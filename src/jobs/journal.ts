@@ -41,12 +41,16 @@ class Heard {
   #checkpoint: number;
   #reported: boolean;
   readonly #failed: Set<number>;
+  /** how many of each start are stored, by its seed; and how many this process has told */
+  readonly #recoveries = new Map<number, number>();
+  readonly #told = new Map<number, number>();
 
   constructor(run: StoredRun) {
     this.#evaluation = run.evaluation?.step ?? -1;
     this.#checkpoint = run.checkpoint ?? -1;
     this.#reported = run.reported;
     this.#failed = new Set(run.failedStarts.map(({ seed }) => seed));
+    for (const { seed } of run.recoveries) countOne(this.#recoveries, seed);
   }
 
   isNew(happening: Happening): boolean {
@@ -65,6 +69,13 @@ class Heard {
         if (this.#failed.has(happening.seed)) return false;
         this.#failed.add(happening.seed);
         return true;
+      case "recovered": {
+        const { seed, to } = happening;
+        if (countOne(this.#told, seed) <= (this.#recoveries.get(seed) ?? 0)) return false;
+        // what was evaluated since then is void, and comes again
+        this.#evaluation = Math.min(this.#evaluation, to);
+        return true;
+      }
       case "report": {
         if (this.#reported) return false;
         this.#reported = happening.made;
@@ -74,4 +85,10 @@ class Heard {
         return true;
     }
   }
+}
+
+function countOne(counts: Map<number, number>, key: number): number {
+  const count = (counts.get(key) ?? 0) + 1;
+  counts.set(key, count);
+  return count;
 }

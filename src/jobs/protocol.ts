@@ -30,6 +30,8 @@ const lastWords = z.discriminatedUnion("kind", [
     kind: z.literal("end"),
     outcome: z.enum(["completed", "stopped"]),
     step: z.int().min(0),
+    /** why it was completed before its last step */
+    reason: z.string().nullable(),
   }),
   z.strictObject({ kind: z.literal("failed"), message: z.string() }),
 ]);

@@ -64,7 +64,17 @@ const lossesSchema = z.strictObject({
   l2: z.number(),
   gradNorm: z.number().describe("before clipping; 0 in an evaluation"),
   klScale: z.number(),
+  learningRate: z.number().describe("0 in an evaluation"),
 }).describe("loss terms in nats, averaged per trial");
+
+const recoverySchema = z.strictObject({
+  seed: seed.describe("of the start that goes back"),
+  step: count.describe("the step that it could not make"),
+  term: z.string().describe("the loss term that is not finite"),
+  slice: z.string().nullable().describe("parameters to blame; null where that is not known"),
+  to: count.describe("the step that it goes back to; evaluations after it are told again"),
+  factor: z.number().gt(0).lt(1).describe("of its learning rate from there on"),
+});
 
 const historyEntrySchema = z.strictObject({
   step: count,
@@ -138,9 +148,13 @@ export const storedRunSchema = z.strictObject({
     .describe("the best evaluation: its nll + KL"),
   failedStarts: z.array(z.strictObject({ seed, step: count, term: z.string() }))
     .describe("starts that were left out, each where its loss term is not finite"),
+  recoveries: z.array(recoverySchema).default([])
+    .describe("where starts went back to their last good state and lowered their learning rate"),
   reported: z.boolean().describe("whether the report is made"),
   model: idSchema("model").nullable().describe("what it made"),
   failure: z.string().nullable().describe("why it failed"),
+  stoppedEarly: z.string().nullable().default(null)
+    .describe("why it was complete before its last step"),
   crashes: count.describe("how often in a row its process was lost without a new checkpoint"),
 });
 
@@ -217,6 +231,12 @@ const happenings = [
     step: count.describe("the step that it could not make"),
     term: z.string().describe("the loss term that is not finite"),
   }),
+  z.strictObject({
+    kind: z.literal("recovered"),
+    ...recoverySchema.shape,
+    best: z.strictObject({ step: count, score: z.number() }).nullable()
+      .describe("the best evaluation, now that the start's later ones are void"),
+  }),
   z.strictObject({ kind: z.literal("report"), made: z.boolean(), reason: z.string().nullable() }),
 ] as const;
 
@@ -231,7 +251,7 @@ const numbered = { id: z.int().min(1).describe("1, 2, … in each run"), at: ins
 /**
  * One thing that happened in a run; `id` counts 1, 2, 3, … in each run, without gaps. A run that goes on
  * from a checkpoint makes some steps again: its `step` then falls back, while no evaluation or checkpoint
- * is told twice.
+ * is told twice. Only after `recovered` evaluations are told again, and replace the earlier ones.
  *
  * @example
  * ```ts
@@ -251,6 +271,7 @@ export const runEventSchema = z.discriminatedUnion("kind", [
   happenings[5].extend(numbered),
   happenings[6].extend(numbered),
   happenings[7].extend(numbered),
+  happenings[8].extend(numbered),
 ]);
 
 /** See {@link runEventSchema}. */

@@ -9,7 +9,12 @@ import { isFile } from "./files.ts";
 import type { StoredDataset, StoredRun } from "./records.ts";
 
 /** May change when a run that failed goes on: what may keep it from failing again. */
-const AFTER_FAILURE: readonly string[] = ["stepSize", "maxGradNorm"];
+const AFTER_FAILURE: readonly string[] = [
+  "stepSize",
+  "maxGradNorm",
+  "guardFactor",
+  "guardRetries",
+];
 
 /** Hyperparameters that differ: their values before and after. */
 export function changedHyperparameters(
@@ -24,8 +29,8 @@ export function changedHyperparameters(
 }
 
 /**
- * The hyperparameters of a run that goes on from another: more steps, and where that one failed, another
- * stepSize and maxGradNorm.
+ * The hyperparameters of a run that goes on from another: more steps, a later early stop or none, and
+ * where that one failed, another stepSize, maxGradNorm, guardFactor and guardRetries.
  *
  * @throws {ConflictError} naming one that may not change
  */
@@ -38,6 +43,7 @@ export function hyperparametersToGoOn(
   const failed = from.state === "failed";
   for (const [name, [old, found]] of Object.entries(changedHyperparameters(before, after))) {
     if (name === "steps" && after.steps > before.steps) continue;
+    if (name === "earlyStop" && isLater(after.earlyStop, before.earlyStop)) continue;
     if (failed && AFTER_FAILURE.includes(name)) continue;
     const wanted = name === "steps" ? `at least ${old} steps` : `${name} ${old}, as it has`;
     throw new ConflictError(
@@ -45,6 +51,11 @@ export function hyperparametersToGoOn(
     );
   }
   return after;
+}
+
+/** Whether one early stop comes after another: 0 never does. */
+function isLater(after: number, before: number): boolean {
+  return before > 0 && (after === 0 || after > before);
 }
 
 /**

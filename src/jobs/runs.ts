@@ -75,9 +75,11 @@ export class Runs {
       evaluation: null,
       best: null,
       failedStarts: [],
+      recoveries: [],
       reported: false,
       model: null,
       failure: null,
+      stoppedEarly: null,
       crashes: 0,
     };
     if (run.device === "webgpu" && run.reproducible) {

@@ -155,7 +155,9 @@ export class Scheduler {
     const run = await this.#persist(() => this.store.run(id));
     if (!run) return;
     if (lastWord?.kind === "failed") return await this.#fail(run, run.step, lastWord.message);
-    if (lastWord?.outcome === "completed") return await this.#end(run, "completed", lastWord.step);
+    if (lastWord?.outcome === "completed") {
+      return await this.#end(run, "completed", lastWord.step, lastWord.reason);
+    }
     const step = lastWord?.step ?? run.step;
     if (run.state === "cancelling") return await this.#end(run, "cancelled", step);
     const crashed = lastWord === null && !this.#draining;
@@ -191,12 +193,17 @@ export class Scheduler {
     }
   }
 
-  async #end(run: StoredRun, state: "completed" | "cancelled", step: number): Promise<void> {
+  async #end(
+    run: StoredRun,
+    state: "completed" | "cancelled",
+    step: number,
+    reason: string | null = null,
+  ): Promise<void> {
     await this.#clear(run);
     try {
       await this.#persist(async () => {
         const model = await this.#takeModel(run);
-        await this.store.finish(run.id, { state, step, reason: null }, model);
+        await this.store.finish(run.id, { state, step, reason }, model);
       });
       this.hub.tell(run.id);
     } catch (error) {

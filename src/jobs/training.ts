@@ -6,11 +6,11 @@ import { type Dataset, datasetFromBytes, trialSplit } from "../data/dataset.ts";
 import { makeFolderOrExplain, writeFileAtomic } from "../data/files.ts";
 import { readModel } from "../data/model_file.ts";
 import type { Model } from "../model/model.ts";
-import { fitStarts } from "../train/fit.ts";
+import { fitStarts, type RunEnd } from "../train/fit.ts";
 import { RunDirectory } from "../train/run_directory.ts";
 import { isRunFolder, newRunRecord } from "../train/run_record.ts";
 import { scoreOf } from "../train/losses.ts";
-import { type HistoryEntry, leader, type StartsState } from "../train/run_state.ts";
+import { type HistoryEntry, leader, type Recovery, type StartsState } from "../train/run_state.ts";
 import type { Split } from "../train/trainer.ts";
 import { storageError } from "./errors.ts";
 import { isFile, readStored, tryLock, waitForLock } from "./files.ts";
@@ -26,6 +26,8 @@ interface Trained {
   readonly model: Model;
   readonly split: Split;
   readonly history: readonly HistoryEntry[];
+  readonly recoveries: readonly Recovery[];
+  readonly ended: RunEnd | null;
 }
 
 /**
@@ -42,7 +44,7 @@ export async function train(order: Order, say: Say, signal: AbortSignal): Promis
     say({ kind: "waiting", reason: "an earlier process of this run is about to end" });
     lock = await waitForLock(path, signal);
   }
-  if (!lock) return { kind: "end", outcome: "stopped", step: 0 };
+  if (!lock) return { kind: "end", outcome: "stopped", step: 0, reason: null };
   try {
     return await trainAlone(order, say, signal);
   } finally {
@@ -64,9 +66,13 @@ async function trainAlone(order: Order, say: Say, signal: AbortSignal): Promise<
       ? await readTrained(directory, say)
       : await goOn(order, data, executor, directory, say, signal);
     const step = directory.record.steps;
-    if (!result) return { kind: "end", outcome: "stopped", step };
+    if (!result) return { kind: "end", outcome: "stopped", step, reason: null };
     if (order.report) await report(executor, data, directory, result, say);
-    return { kind: "end", outcome: "completed", step };
+    const { earlyStop } = order.hyperparameters;
+    const reason = result.ended === "early-stop"
+      ? `stopped early: ${earlyStop} evaluation${earlyStop === 1 ? "" : "s"} in a row no better`
+      : null;
+    return { kind: "end", outcome: "completed", step, reason };
   } finally {
     executor?.close();
     directory?.close();
@@ -104,22 +110,32 @@ async function create(order: Order, data: Dataset, executor: Executor): Promise<
 }
 
 function isOver({ hyperparameters }: Order, { record }: RunDirectory): boolean {
-  return record.status === "completed" && record.steps >= hyperparameters.steps;
+  if (record.status !== "completed") return false;
+  const changed = Object.keys(changedHyperparameters(record.hyperparameters, hyperparameters));
+  return record.steps >= hyperparameters.steps || changed.length === 0;
 }
 
 async function readTrained(directory: RunDirectory, say: Say): Promise<Trained> {
   const { train, evaluation } = directory.record.split;
   const state = await directory.readStarts();
+  const { history, recoveries } = leader(state.going);
   tellAgain(state, say);
   return {
     model: await readModel(directory.path("model")),
     split: { train: Uint32Array.from(train), evaluation: Uint32Array.from(evaluation) },
-    history: leader(state.going).history,
+    history,
+    recoveries,
+    ended: directory.record.ended,
   };
 }
 
 /** What a server that was killed may not have heard; what it has heard, it leaves out. */
 function tellAgain({ step, going, failed }: StartsState, say: Say): void {
+  const { best } = leader(going);
+  const known = best.score < Infinity ? { step: best.step, score: best.score } : null;
+  for (const { seed, recoveries } of [...going, ...failed]) {
+    for (const recovery of recoveries) say({ kind: "recovered", seed, ...recovery, best: known });
+  }
   for (const { seed, step, term } of failed) say({ kind: "start-failed", seed, step, term });
   const entries = Map.groupBy(
     [...going, ...failed].flatMap(({ history }) => history),
@@ -174,10 +190,11 @@ async function goOn(
         const { seed, step, term } = value.start;
         say({ kind: "start-failed", seed, step, term });
       }
+      if (value.kind === "recovered") say({ kind: "recovered", ...value.start, best: value.best });
     }
-    const { model, split, completed, state } = next.value;
-    await directory.finish(completed ? "completed" : "stopped", model);
-    return completed ? { model, split, history: leader(state.going).history } : null;
+    const { model, split, completed, ended, best: { history, recoveries } } = next.value;
+    await directory.finish(ended, model);
+    return completed ? { model, split, history, recoveries, ended } : null;
   } catch (error) {
     const reason = storageError("Cannot save the run", error);
     // the first error is the one to tell, whether or not it can be recorded
@@ -191,7 +208,7 @@ async function report(
   executor: Executor,
   data: Dataset,
   directory: RunDirectory,
-  { model, split, history }: Trained,
+  { model, split, ...told }: Trained,
   say: Say,
 ): Promise<void> {
   const made = () => say({ kind: "report", made: true, reason: null });
@@ -201,7 +218,7 @@ async function report(
     const { study } = await import("../study/study.ts");
     const { reportData } = await import("../study/report.ts");
     const { renderReport } = await import("../report/report.ts");
-    const done = await study(executor, data, model, split, { history });
+    const done = await study(executor, data, model, split, told);
     const about = { title: `LFADS fit to ${data.name}`, created: new Date().toISOString() };
     const page = new TextEncoder().encode(renderReport(reportData(done, about)));
     await writeFileAtomic(directory.path("report"), page);

@@ -129,6 +129,22 @@ export const hyperparametersSchema = z.strictObject({
   klInputsScale: z.number().min(0).max(1e6).default(1)
     .describe("multiplies the scale of the inferred inputs' KL"),
 
+  schedule: z.enum(["exponential", "plateau"]).default("exponential")
+    .describe("learning rate: decays with the steps, or falls where evaluations no longer improve"),
+  plateauFactor: z.number().gt(0).lt(1).default(0.95)
+    .describe("what a plateau multiplies the learning rate by"),
+  plateauPatience: count(0, 1_000_000).default(6)
+    .describe("evaluations in a row without improvement that are no plateau yet"),
+  minStepSize: z.number().min(0).max(10).default(1e-5)
+    .describe("a plateau lowers the learning rate to no less"),
+  earlyStop: count(0, 1_000_000).default(0)
+    .describe("evaluations in a row without improvement that end the training; 0 never does"),
+  guardFactor: z.number().gt(0).lt(1).default(0.5).describe(
+    "where a number is not finite, training goes back and multiplies its learning rate by this",
+  ),
+  guardRetries: count(0, 100).default(5)
+    .describe("how often a start may go back before it fails"),
+
   evalFraction: z.number().gt(0).lt(1).default(0.1)
     .describe("share of the trials that is held out for evaluation"),
   evaluateEvery: count(1, 1_000_000).default(100)
@@ -176,6 +192,13 @@ export const hyperparametersSchema = z.strictObject({
       code: "custom",
       path: ["klEnd"],
       message: `expected more than klStart ${h.klStart}, found ${h.klEnd}`,
+    });
+  }
+  if (h.schedule === "plateau" && h.minStepSize > h.stepSize) {
+    context.addIssue({
+      code: "custom",
+      path: ["minStepSize"],
+      message: `expected at most stepSize ${h.stepSize}, found ${h.minStepSize}`,
     });
   }
 });

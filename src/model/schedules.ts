@@ -2,22 +2,33 @@
 import type { Hyperparameters } from "./hyperparameters.ts";
 
 /**
- * `stepSize * decayFactor^(step / decaySteps)`; `step` counts from 0.
+ * `stepSize * decayFactor^(step / decaySteps)`; `step` counts from 0. With the schedule `plateau`,
+ * `stepSize * plateauFactor^plateaus`, but no less than `minStepSize`.
+ *
+ * @param plateaus how often the evaluations no longer improved
  *
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { learningRate } from "latentd";
+ * import { learningRate, parseHyperparameters } from "latentd";
  *
  * const decay = { stepSize: 0.01, decayFactor: 0.5, decaySteps: 100 };
  * assert.deepEqual([0, 100, 200].map((step) => learningRate(decay, step)), [0.01, 0.005, 0.0025]);
+ *
+ * const h = parseHyperparameters({ schedule: "plateau", plateauFactor: 0.5, minStepSize: 0.004 });
+ * assert.deepEqual([0, 1, 2].map((plateaus) => learningRate(h, 99, plateaus)), [0.01, 0.005, 0.004]);
  * ```
  */
 export function learningRate(
-  h: Pick<Hyperparameters, "stepSize" | "decayFactor" | "decaySteps">,
+  h:
+    & Pick<Hyperparameters, "stepSize" | "decayFactor" | "decaySteps">
+    & Partial<Pick<Hyperparameters, "schedule" | "plateauFactor" | "minStepSize">>,
   step: number,
+  plateaus = 0,
 ): number {
-  return h.stepSize * h.decayFactor ** (step / h.decaySteps);
+  const { stepSize, schedule, plateauFactor = 1, minStepSize = 0 } = h;
+  if (schedule !== "plateau") return stepSize * h.decayFactor ** (step / h.decaySteps);
+  return Math.max(minStepSize, stepSize * plateauFactor ** plateaus);
 }
 
 /**
@@ -57,4 +68,23 @@ export function klScale(
 export function l2Scale(h: Pick<Hyperparameters, "l2Start" | "l2End">, step: number): number {
   if (h.l2End === 0) return 1;
   return Math.min(1, Math.max(0, (step - h.l2Start) / (h.l2End - h.l2Start)));
+}
+
+/**
+ * The step from which on the loss is the same function: neither the KL terms nor the L2 penalties rise
+ * any longer.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { rampEnd } from "latentd";
+ *
+ * assert.equal(rampEnd({ klMin: 0, klMax: 1, klEnd: 300, l2End: 0 }), 300);
+ * assert.equal(rampEnd({ klMin: 1, klMax: 1, klEnd: 300, l2End: 200 }), 200);
+ * ```
+ */
+export function rampEnd(
+  h: Pick<Hyperparameters, "klMin" | "klMax" | "klEnd" | "l2End">,
+): number {
+  return Math.max(h.klMin === h.klMax ? 0 : h.klEnd, h.l2End);
 }

@@ -16,6 +16,10 @@ export interface ReportData {
   readonly dataset: DatasetView;
   /** In the order of the steps. */
   readonly history: readonly HistoryEntry[];
+  /** Where the fit met a number that is not finite, and went back. */
+  readonly recoveries?: readonly RecoveryView[];
+  /** Why the fit is over; null where that is not known. */
+  readonly ended?: "steps" | "early-stop" | "signal" | null;
   readonly trial: TrialView;
   readonly trajectories: TrajectoriesView;
   readonly rates: RatesView;
@@ -66,8 +70,21 @@ export interface LossTerms {
 export interface HistoryEntry {
   readonly step: number;
   /** `gradNorm` is the global norm before clipping, `klScale` the weight of the KL terms in the total. */
-  readonly train: LossTerms & { readonly gradNorm: number; readonly klScale: number };
+  readonly train: LossTerms & {
+    readonly gradNorm: number;
+    readonly klScale: number;
+    readonly learningRate: number;
+  };
   readonly evaluation: LossTerms | null;
+}
+
+/** At `step` the loss term was not finite: training went on from step `to` with `factor` of its rate. */
+export interface RecoveryView {
+  readonly step: number;
+  readonly term: string;
+  readonly slice: string | null;
+  readonly to: number;
+  readonly factor: number;
 }
 
 /** What the model made of one trial. `inputs_TU` is null, or U is 0, where nothing was inferred. */

@@ -1,5 +1,6 @@
 import * as Plot from "@observablehq/plot";
 import type { HistoryEntry, ReportData } from "./data.ts";
+import { count, short } from "./format.ts";
 import { figure, type Html, html, legend, nothing, type Section } from "./html.ts";
 import { runMeans } from "./numbers.ts";
 import { COLORS, draw, ROLES, xAxis, yAxis } from "./plot.ts";
@@ -64,7 +65,10 @@ export function lossesSection(data: ReportData): Section {
   const norm: Curve[] = [
     { label: "gradient norm", color: COLORS[7], points: train((entry) => entry.gradNorm) },
   ];
-  const body = html`<div class="figures">${[
+  const rate: Curve[] = [
+    { label: "learning rate", color: COLORS[5], points: train((entry) => entry.learningRate) },
+  ];
+  const body = html`${happened(data)}<div class="figures">${[
     curves(
       nll,
       [first, last],
@@ -99,8 +103,29 @@ export function lossesSection(data: ReportData): Section {
       `Global norm of the gradient before clipping.${note}`,
       true,
     ),
+    curves(rate, [first, last], "learning rate (log scale)", `Learning rate.${note}`, true),
   ]}</div>`;
   return { id: "training", heading, body };
+}
+
+/** Where training went back, and why it ended before its last step. */
+function happened({ recoveries = [], ended, history }: ReportData): Html | null {
+  const last = history[history.length - 1].step;
+  const sentences = [
+    ...recoveries.map(({ step, term, slice, to, factor }) =>
+      `At step ${count(step)} the loss term “${term}” was not finite${
+        slice === null ? "" : ` (parameters ${slice})`
+      }: training went back to step ${count(to)} and on with ${short(factor)} of its learning rate.`
+    ),
+    ...(ended === "early-stop"
+      ? [`Training stopped early, at step ${count(last)}: its evaluations no longer improved.`]
+      : []),
+    ...(ended === "signal" ? [`Training was stopped at step ${count(last)} or later.`] : []),
+  ];
+  if (sentences.length === 0) return null;
+  return html`
+    <ul class="note">${sentences.map((sentence) => html`<li>${sentence}</li>`)}</ul>
+  `;
 }
 
 /** A quantity on the training batches, thinned, and on the evaluation trials, as often as it was taken. */

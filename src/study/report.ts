@@ -9,7 +9,8 @@ import type { Dataset } from "../data/dataset.ts";
 import type { Posterior } from "../inference/posterior.ts";
 import type { Model } from "../model/model.ts";
 import type { FieldArrow, RecipeView, ReportData, ScoreView, TruthView } from "../report/data.ts";
-import type { HistoryEntry } from "../train/run_state.ts";
+import type { RunEnd } from "../train/loop.ts";
+import type { HistoryEntry, Recovery } from "../train/run_state.ts";
 import type { Split } from "../train/trainer.ts";
 import { generatorCell } from "./dynamics.ts";
 import { fixedPointView } from "./fixed_point_view.ts";
@@ -22,6 +23,8 @@ export interface Study {
   readonly split: Split;
   readonly device: DeviceInfo;
   readonly history: readonly HistoryEntry[];
+  readonly recoveries: readonly Recovery[];
+  readonly ended: RunEnd | null;
   /** of every trial, in the dataset's order */
   readonly posterior: Posterior;
   readonly scores: Scores;
@@ -174,6 +177,8 @@ export function reportData(
       warnings: data.warnings,
     },
     history: study.history,
+    recoveries: study.recoveries,
+    ended: study.ended,
     trial: {
       index: example,
       T,

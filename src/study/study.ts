@@ -4,7 +4,8 @@ import type { Executor } from "../compute/executor.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { infer } from "../inference/posterior.ts";
 import type { Model } from "../model/model.ts";
-import type { HistoryEntry } from "../train/run_state.ts";
+import type { RunEnd } from "../train/loop.ts";
+import type { HistoryEntry, Recovery } from "../train/run_state.ts";
 import type { Split } from "../train/trainer.ts";
 import { modelFixedPoints } from "./dynamics.ts";
 import type { Study } from "./report.ts";
@@ -15,6 +16,10 @@ export interface StudyOptions {
   readonly samples?: number;
   readonly fixedPoints?: FixedPointOptions;
   readonly history?: readonly HistoryEntry[];
+  /** where the fit went back to a good state */
+  readonly recoveries?: readonly Recovery[];
+  /** why it is over; null, the default, where that is not known */
+  readonly ended?: RunEnd | null;
 }
 
 /**
@@ -53,7 +58,7 @@ export async function study(
   split: Split,
   options: StudyOptions = {},
 ): Promise<Study> {
-  const { samples = 64, history = [] } = options;
+  const { samples = 64, history = [], recoveries = [], ended = null } = options;
   const { T, N, G } = model.architecture.dims;
   const posterior = await infer(executor, model, data, { samples, seed: model.seed });
   const held = { rates_BTN: takeTrials(posterior.rates_BTN, split.evaluation, T * N) };
@@ -64,6 +69,8 @@ export async function study(
     split,
     device: executor.info,
     history,
+    recoveries,
+    ended,
     posterior,
     scores: score(data, split, held),
     fixedPoints: await modelFixedPoints(executor, model, states, options.fixedPoints),

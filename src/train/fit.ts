@@ -4,7 +4,13 @@ import { type Dataset, trialSplit } from "../data/dataset.ts";
 import { InputError } from "../errors.ts";
 import type { Hyperparameters } from "../model/hyperparameters.ts";
 import type { Model } from "../model/model.ts";
-import { type LoopOptions, type Progress, type StartsProgress, train } from "./loop.ts";
+import {
+  type LoopOptions,
+  type Progress,
+  type RunEnd,
+  type StartsProgress,
+  train,
+} from "./loop.ts";
 import {
   leader,
   onlyStart,
@@ -16,7 +22,7 @@ import {
 import { problemOf } from "./problem.ts";
 import type { Split } from "./trainer.ts";
 
-export type { Progress, StartsProgress } from "./loop.ts";
+export type { Progress, RecoveredStart, RunEnd, StartsProgress } from "./loop.ts";
 
 /** The most starts that one run trains. */
 export const MOST_STARTS = 256;
@@ -41,8 +47,10 @@ export interface FitResult {
   readonly state: RunState;
   readonly split: Split;
   readonly device: DeviceInfo;
-  /** false when the signal ended the run early */
+  /** false when the signal ended the run */
   readonly completed: boolean;
+  /** of several starts: `early-stop` where all of them stopped early */
+  readonly ended: RunEnd;
 }
 
 export interface StartsOptions extends Omit<FitOptions, "resume" | "checkpoint"> {
@@ -63,12 +71,18 @@ export interface StartsResult extends Omit<FitResult, "state"> {
 
 /**
  * Fits LFADS to a dataset: Adam on fresh minibatches, an evaluation on all held-out trials every
- * `evaluateEvery` steps, the best parameters by the evaluation's nll + KL (at full scale) kept.
+ * `evaluateEvery` steps, the best parameters by the evaluation's nll + KL (at full scale) kept. It ends
+ * after `steps`, or after `earlyStop` evaluations without improvement.
+ *
+ * Where a number is not finite, it goes back to its last good state (the start, or the last multiple of
+ * `checkpointEvery` from which the next step could be made) and goes on with `guardFactor` of its learning
+ * rate, `guardRetries` times at most: progress tells `recovered`, and the state lists its `recoveries`.
  *
  * The same seeds, dataset, hyperparameters and executor give the same bits, in one go or resumed.
  *
  * @throws {InputError} when the dataset or the state to resume from does not fit
- * @throws {NonFiniteError} naming step, loss term and parameters; checkpoints made so far are good
+ * @throws {NonFiniteError} where going back did not help, naming step, loss term and parameters;
+ * checkpoints made so far are good
  *
  * @example
  * ```ts
@@ -104,8 +118,8 @@ export async function* fit(
     if (next.value.kind !== "failed") yield next.value;
     next = await run.next();
   }
-  const { model, best: state, split, device, completed } = next.value;
-  return { model, state, split, device, completed };
+  const { model, best: state, split, device, completed, ended } = next.value;
+  return { model, state, split, device, completed, ended };
 }
 
 /**
@@ -114,8 +128,9 @@ export async function* fit(
  * several cost little more than one.
  *
  * Start `i` is, bit for bit, what `fit` makes of seed `seed + i` with the `splitSeed` of this run: all
- * starts train and evaluate on the same trials, so that their scores compare. A start whose numbers
- * run away is left out from then on, with its step and loss term in the state.
+ * starts train and evaluate on the same trials, so that their scores compare. A start that goes back
+ * catches up before the others go on; one that has gone back too often is left out from then on, with its
+ * step and loss term in the state. One that stops early waits for the others.
  *
  * @throws {InputError} as `fit`, and for a number of starts that cannot be
  * @throws {StartsFailedError} when every start failed (`NonFiniteError` where there is only one)
@@ -174,7 +189,7 @@ export async function* fitStarts(
     checkpoint,
     signal,
   };
-  const state = yield* train(executor, loop);
+  const { state, ended } = yield* train(executor, loop);
   const start = leader(state.going);
   const { best, params_P, step, seed } = start;
   const evaluated = best.score < Infinity;
@@ -194,7 +209,8 @@ export async function* fitStarts(
     starts: summarise(state),
     split,
     device: executor.info,
-    completed: step >= h.steps,
+    completed: ended !== "signal",
+    ended,
   };
 }
 

@@ -1,9 +1,6 @@
 /** A run's history as tables that every program reads. */
-import { TERMS } from "./losses.ts";
-import type { HistoryEntry, StartsState } from "./run_state.ts";
-
-/** An evaluation has no gradient, and shares the KL scale of its line. */
-const EVALUATION_TERMS = TERMS.filter((term) => term !== "gradNorm" && term !== "klScale");
+import { EVALUATION_TERMS, TERMS } from "./losses.ts";
+import type { HistoryEntry, Recovery, StartsState } from "./run_state.ts";
 
 const COLUMNS = [
   "step",
@@ -12,7 +9,15 @@ const COLUMNS = [
   ...EVALUATION_TERMS.map((term) => `evaluation_${term}`),
 ];
 
-function cells({ step, seconds, train, evaluation }: HistoryEntry): number[] {
+type Line = readonly (string | number)[];
+
+/** What is told of a start. */
+interface Told {
+  readonly history: readonly HistoryEntry[];
+  readonly recoveries: readonly Recovery[];
+}
+
+function cells({ step, seconds, train, evaluation }: HistoryEntry): Line {
   return [
     step,
     seconds,
@@ -21,29 +26,43 @@ function cells({ step, seconds, train, evaluation }: HistoryEntry): number[] {
   ];
 }
 
-function csv(lines: readonly (readonly (string | number)[])[]): string {
+/** A line of nothing but a step and what happened there. */
+function event(step: number, words: string): Line {
+  return [step, ...COLUMNS.slice(1).map(() => ""), words];
+}
+
+/** Evaluations and recoveries, each recovery after the entries that it kept. */
+function lines({ history, recoveries }: Told): Line[] {
+  const kept = history.map((entry) => ({ step: entry.step, line: [...cells(entry), ""] }));
+  const back = recoveries.map(({ step, term, to, factor }) => ({
+    step: to,
+    line: event(to, `back from step ${step}: ${term} is not finite; learning rate times ${factor}`),
+  }));
+  return [...kept, ...back].sort((a, b) => a.step - b.step).map(({ line }) => line);
+}
+
+function csv(lines: readonly Line[]): string {
   return lines.map((line) => line.join(",")).join("\n") + "\n";
 }
 
-/** One line per evaluation, in nats per trial: `train_…` are means over the steps since the line before. */
-export function historyToCsv(history: readonly HistoryEntry[]): string {
-  return csv([COLUMNS, ...history.map(cells)]);
+/**
+ * One line per evaluation, in nats per trial: `train_…` are means over the steps since the line before.
+ * Where the start went back, a line of the step that it went back to says so in `event`.
+ */
+export function historyToCsv(start: Told): string {
+  return csv([[...COLUMNS, "event"], ...lines(start)]);
 }
 
 /**
  * The same for every start of a run, with the start's seed in front. A start that failed ends with a
- * line of the step that it could not make, and the loss term that was not finite in `failed`.
+ * line of the step that it could not make, and the loss term that was not finite in `event`.
  */
 export function startsToCsv({ going, failed }: StartsState): string {
-  const evaluations = ({ seed, history }: { seed: number; history: readonly HistoryEntry[] }) =>
-    history.map((entry) => [seed, ...cells(entry), ""]);
-  const lines = [...going, ...failed].sort((a, b) => a.seed - b.seed).flatMap((start) =>
-    "term" in start
-      ? [
-        ...evaluations(start),
-        [start.seed, start.step, ...COLUMNS.slice(1).map(() => ""), start.term],
-      ]
-      : evaluations(start)
-  );
-  return csv([["seed", ...COLUMNS, "failed"], ...lines]);
+  const all = [...going, ...failed].sort((a, b) => a.seed - b.seed).flatMap((start) => [
+    ...lines(start).map((line) => [start.seed, ...line]),
+    ...("term" in start
+      ? [[start.seed, ...event(start.step, `failed: ${start.term} is not finite`)]]
+      : []),
+  ]);
+  return csv([["seed", ...COLUMNS, "event"], ...all]);
 }

@@ -1,11 +1,18 @@
 /** The training loop: some starts side by side, as an async generator of progress. */
 import type { Executor } from "../compute/executor.ts";
+import { Loaded } from "./loaded.ts";
 import { type Losses, scoreOf } from "./losses.ts";
 import { Pace } from "./pace.ts";
 import type { Problem } from "./problem.ts";
-import { type FailedStart, type HistoryEntry, leader, type StartsState } from "./run_state.ts";
+import {
+  type FailedStart,
+  type HistoryEntry,
+  leader,
+  type Recovery,
+  type StartsState,
+} from "./run_state.ts";
 import { Start } from "./start.ts";
-import { type Outcome, type Split, Trainer } from "./trainer.ts";
+import { initialWeights, type Outcome, type Split, Trainer } from "./trainer.ts";
 
 /** What happens during a fit, in order. */
 export type Progress =
@@ -21,12 +28,24 @@ export type Progress =
   }
   | {
     readonly kind: "evaluation";
-    /** of several starts: the best of this evaluation */
+    /** of several starts: the best at this step, of those that have come so far */
     readonly entry: HistoryEntry;
     /** better than every evaluation before */
     readonly best: boolean;
   }
-  | { readonly kind: "checkpoint"; readonly step: number };
+  | { readonly kind: "checkpoint"; readonly step: number }
+  | {
+    /** a start went back: it makes steps again, and evaluations, which are told again */
+    readonly kind: "recovered";
+    readonly start: RecoveredStart;
+    /** the best evaluation of all starts, now that some are void; null where none is left */
+    readonly best: { readonly step: number; readonly score: number } | null;
+  };
+
+/** A start that went back and goes on with a lower learning rate. */
+export interface RecoveredStart extends Recovery {
+  readonly seed: number;
+}
 
 /** What happens during a fit of several starts, in order. */
 export type StartsProgress = Progress | { readonly kind: "failed"; readonly start: FailedStart };
@@ -39,7 +58,8 @@ export type StartsProgress = Progress | { readonly kind: "failed"; readonly star
  * import assert from "node:assert/strict";
  * import { StartsFailedError } from "latentd";
  *
- * const failed = [3, 4].map((seed) => ({ seed, step: 12, term: "nll", slice: null, history: [] }));
+ * const failure = { step: 12, term: "nll", slice: null, history: [], recoveries: [] };
+ * const failed = [3, 4].map((seed) => ({ seed, ...failure }));
  * assert.match(new StartsFailedError(failed).message, /2 starts failed.* seed 4 at step 12 \(nll\)/);
  * ```
  */
@@ -75,8 +95,21 @@ function breathe(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
+/** Why a run is over: it made its steps, its evaluations no longer improved, or it was told to stop. */
+export type RunEnd = "steps" | "early-stop" | "signal";
+
+export interface LoopResult {
+  readonly state: StartsState;
+  readonly ended: RunEnd;
+}
+
 /**
  * Trains starts until the last step or a signal, and returns their state.
+ *
+ * All starts that are not over are to be at the same step when something is due, so those that are
+ * behind go first, and the others wait. A start that goes back is behind, and trains alone until it has
+ * caught up; numbers of steps address minibatches and noise, so it sees what it would see alone, and the
+ * others see nothing of it.
  *
  * @throws {NonFiniteError} where the only start fails
  * @throws {StartsFailedError} where the last of several does
@@ -84,129 +117,196 @@ function breathe(): Promise<void> {
 export async function* train(
   executor: Executor,
   options: LoopOptions,
-): AsyncGenerator<StartsProgress, StartsState, void> {
+): AsyncGenerator<StartsProgress, LoopResult, void> {
   const { problem, seeds, splitSeed, split, resume, signal } = options;
   const h = problem.hyperparameters;
-  const load = (seeds: readonly number[]) => Trainer.load(executor, problem, seeds, split);
-  let trainer = await load(resume?.going.map(({ seed }) => seed) ?? seeds);
+  const loaded = new Loaded((seeds) => Trainer.load(executor, problem, seeds, split));
   try {
-    const zeros = () => new Float64Array(trainer.layout.length);
-    const first = resume?.going ??
-      trainer.starts().map((params_P) => ({ params_P, m_P: zeros(), v_P: zeros() }));
-    first.forEach((weights, fit) => trainer.write(fit, weights));
-    let starts = trainer.seeds.map((seed, i) =>
-      new Start(seed, first[i].params_P, resume?.going[i])
-    );
+    let starts = resume?.going.map((state) => Start.resumed(h, state)) ??
+      initialWeights(problem, seeds, split).map((weights, i) => new Start(seeds[i], h, weights));
     const failed = [...resume?.failed ?? []];
+    const active = () => starts.filter(({ over }) => !over);
 
-    let step = resume?.step ?? 0;
-    const firstStep = step;
     const began = performance.now();
     const elapsed = () => (performance.now() - began) / 1000;
     const seconds = () => (resume?.seconds ?? 0) + elapsed();
 
     const state = async (): Promise<StartsState> => {
-      const run = { step, splitSeed, seconds: seconds() };
-      const weights = await trainer.read();
+      await loaded.read();
+      const run = { splitSeed, seconds: seconds() };
       return {
         ...run,
-        going: starts.map((start, i) => start.state(run, weights[i])),
+        step: Math.max(...starts.map(({ step }) => step)),
+        going: starts.map((start) => start.state(run)),
         failed: [...failed],
       };
     };
 
-    /** Goes on without the starts that failed. */
-    const drop = async function* (outcomes: readonly Outcome[]): Happenings {
-      const failures = outcomes.map(({ failure }) => failure);
-      if (failures.every((failure) => failure === null)) return;
-      for (const [i, failure] of failures.entries()) {
+    /** nothing has changed since the last checkpoint */
+    let saved = false;
+    const save = async () => {
+      await options.checkpoint?.(await state());
+      saved = true;
+    };
+
+    /** Sends starts that failed back to where they were good, and goes on without those that cannot. */
+    const mend = async function* (
+      group: readonly Start[],
+      outcomes: readonly Outcome[],
+    ): Happenings {
+      if (outcomes.every(({ failure }) => failure === null)) return;
+      await loaded.read();
+      loaded.free();
+      const back: RecoveredStart[] = [];
+      for (const [i, { failure }] of outcomes.entries()) {
         if (failure === null) continue;
-        const start = starts[i].failed(failure);
-        failed.push(start);
+        const start = group[i];
+        const recovery = start.goBack(failure);
+        if (recovery) {
+          back.push({ seed: start.seed, ...recovery });
+          continue;
+        }
+        const end = start.failed(failure);
+        failed.push(end);
+        starts = starts.filter((other) => other !== start);
         // the only start: its own error says more
-        if (seeds.length === 1) throw failure;
-        yield { kind: "failed", start };
+        if (seeds.length === 1) throw failure.after(end.recoveries.length);
+        yield { kind: "failed", start: end };
       }
-      const kept = [...failures.keys()].filter((i) => failures[i] === null);
-      if (kept.length === 0) throw new StartsFailedError(failed);
-      const weights = await trainer.read();
-      trainer.free();
-      starts = kept.map((i) => starts[i]);
-      trainer = await load(starts.map(({ seed }) => seed));
-      kept.forEach((i, fit) => trainer.write(fit, weights[i]));
+      if (starts.length === 0) throw new StartsFailedError(failed);
+      if (back.length === 0) return;
+      // what goes on from here does not go through the failure again
+      await save();
+      const { step, score } = leader(starts).best;
+      const best = score < Infinity ? { step, score } : null;
+      for (const recovery of back) yield { kind: "recovered", start: recovery, best };
     };
 
-    let saved = -1;
-    const save = async function* (): Happenings {
-      if (!options.checkpoint || saved === step) return;
-      // Parameters can be finite and yet beyond saving: keep only what the next step can start from.
-      if (step < h.steps) yield* drop(await trainer.prove(step));
-      await options.checkpoint(await state());
-      saved = step;
+    /** Parameters can be finite and yet beyond saving: good is what the next step can be made from. */
+    const prove = async function* (
+      group: readonly Start[],
+      step: number,
+      keep: boolean,
+    ): Happenings {
+      const outcomes = await (await loaded.take(group)).prove(step);
+      if (keep) {
+        await loaded.read();
+        group.filter((_, i) => outcomes[i].failure === null).forEach((start) => start.keep());
+      }
+      yield* mend(group, outcomes);
     };
 
-    const evaluate = async function* (): Happenings {
+    const evaluate = async function* (group: readonly Start[], step: number): Happenings {
+      const trainer = await loaded.take(group);
       const outcomes = await trainer.evaluate(step);
       const now = seconds();
-      const before = Math.min(
-        ...starts.filter((_, fit) => !outcomes[fit].failure).map(({ best }) => best.score),
-      );
-      const entries = await Promise.all(
+      await Promise.all(
         outcomes.flatMap(({ losses }, fit) =>
           losses.map((evaluation) =>
-            starts[fit].evaluated(step, evaluation, now, () => trainer.parameters(fit))
+            group[fit].evaluated(evaluation, now, () => trainer.parameters(fit))
           )
         ),
       );
-      yield* drop(outcomes);
+      yield* mend(group, outcomes);
+      const entries = starts.flatMap((start) => start.entryAt(step) ?? []);
+      if (outcomes.every(({ failure }) => failure !== null)) return;
       const entry = entries.reduce((best, entry) =>
         scoreOf(entry.evaluation) < scoreOf(best.evaluation) ? entry : best
       );
-      yield { kind: "evaluation", entry, best: scoreOf(entry.evaluation) < before };
+      const score = scoreOf(entry.evaluation);
+      const best = starts.every(({ best }) => best.step === step || score < best.score);
+      yield { kind: "evaluation", entry, best };
     };
 
-    const due = (every: number) => step % every === 0;
     const pace = new Pace(executor.runsAtOnce);
-    // The start is the first good state: a run that fails before its first checkpoint keeps it.
-    if (!resume) yield* save();
     let breath = performance.now();
-    while (step < h.steps && !signal?.aborted) {
-      const until = (every: number) => every - step % every;
-      const left = Math.min(h.steps - step, until(h.evaluateEvery), until(h.checkpointEvery));
-      const count = pace.next(left);
+    let made = 0;
+    const steps = async function* (
+      group: readonly Start[],
+      first: number,
+      most: number,
+    ): Happenings {
+      const count = pace.next(most);
+      const trainer = await loaded.take(group, true);
       const asked = performance.now();
-      const outcomes = await trainer.steps(step, count);
+      const outcomes = await trainer.steps(
+        first,
+        count,
+        group.map((start) => start.rate.bind(start)),
+      );
       pace.took(count, performance.now() - asked);
-      const stepsPerSecond = (step + count - firstStep) / elapsed();
+      made += count;
+      const stepsPerSecond = made / elapsed();
       for (let i = 0; i < count; i++) {
-        const made = [...starts.keys()].filter((fit) => i < outcomes[fit].losses.length);
-        for (const fit of made) starts[fit].add(outcomes[fit].losses[i]);
-        if (made.length === 0) break;
-        const best = starts.indexOf(leader(made.map((fit) => starts[fit])));
+        const going = group.filter((_, fit) => i < outcomes[fit].losses.length);
+        if (going.length === 0) break;
+        for (const start of going) start.add(outcomes[group.indexOf(start)].losses[i]);
+        const step = first + i + 1;
         yield {
           kind: "step",
-          step: step + i + 1,
+          step,
           of: h.steps,
-          train: outcomes[best].losses[i],
+          train: outcomes[group.indexOf(leader(going))].losses[i],
           stepsPerSecond,
-          secondsLeft: (h.steps - step - i - 1) / stepsPerSecond,
+          secondsLeft: (h.steps - step) / stepsPerSecond,
         };
       }
-      step += count;
-      yield* drop(outcomes);
-      if (due(h.evaluateEvery) || step === h.steps) yield* evaluate();
-      if (due(h.checkpointEvery) && step < h.steps) {
-        yield* save();
-        yield { kind: "checkpoint", step };
+      yield* mend(group, outcomes);
+    };
+
+    // what a run goes on from is saved already
+    let changed = resume === undefined;
+    for (let all = active(); all.length > 0; all = active()) {
+      const step = Math.min(...all.map((start) => start.step));
+      const group = all.filter((start) => start.step === step);
+      const due = (every: number) => step % every === 0;
+      if (due(h.evaluateEvery) || step === h.steps) {
+        const some = group.filter(({ trained }) => trained);
+        if (some.length > 0) {
+          yield* evaluate(some, step);
+          continue;
+        }
       }
+      if (due(h.checkpointEvery)) {
+        const some = group.filter(({ proven }) => !proven);
+        if (some.length > 0) {
+          yield* prove(some, step, true);
+          continue;
+        }
+        if (changed && !saved && group.length === all.length) {
+          await save();
+          if (step > 0) yield { kind: "checkpoint", step };
+        }
+      }
+      if (signal?.aborted) break;
+      const until = (every: number) => every - step % every;
+      const ahead = all.map((start) => start.step - step).filter((steps) => steps > 0);
+      const most = Math.min(
+        h.steps - step,
+        until(h.evaluateEvery),
+        until(h.checkpointEvery),
+        ...ahead,
+      );
+      saved = false;
+      changed = true;
+      yield* steps(group, step, most);
       if (performance.now() - breath > BREATH_MS) {
         await breathe();
         breath = performance.now();
       }
     }
-    yield* save();
-    return await state();
+    const unproven = active().filter(({ proven }) => !proven);
+    for (const [step, group] of Map.groupBy(unproven, ({ step }) => step)) {
+      yield* prove(group, step, false);
+    }
+    if (!saved) await save();
+    const ended = active().length > 0
+      ? "signal"
+      : starts.some(({ step }) => step >= h.steps)
+      ? "steps"
+      : "early-stop";
+    return { state: await state(), ended };
   } finally {
-    trainer.free();
+    loaded.free();
   }
 }

@@ -12,10 +12,26 @@ export interface Losses {
   /** before clipping; 0 in an evaluation */
   readonly gradNorm: number;
   readonly klScale: number;
+  /** 0 in an evaluation */
+  readonly learningRate: number;
 }
 
 /** The terms in the order in which files and sums keep them. */
-export const TERMS = ["total", "nll", "klIc", "klInputs", "l2", "gradNorm", "klScale"] as const;
+export const TERMS = [
+  "total",
+  "nll",
+  "klIc",
+  "klInputs",
+  "l2",
+  "gradNorm",
+  "klScale",
+  "learningRate",
+] as const;
+
+/** The terms that an evaluation has of its own: no gradient, no step, and the scales of its step. */
+export const EVALUATION_TERMS = TERMS.filter((term) =>
+  term !== "gradNorm" && term !== "klScale" && term !== "learningRate"
+);
 
 /** Losses as numbers, in the order of `TERMS`. */
 export function termsOf(losses: Losses): number[] {
@@ -24,12 +40,15 @@ export function termsOf(losses: Losses): number[] {
 
 /** Losses from numbers in the order of `TERMS`. */
 export function lossesFrom(numbers: ArrayLike<number>): Losses {
-  const [total, nll, klIc, klInputs, l2, gradNorm, klScale] = Array.from(numbers);
-  return { total, nll, klIc, klInputs, l2, gradNorm, klScale };
+  const [total, nll, klIc, klInputs, l2, gradNorm, klScale, learningRate] = Array.from(numbers);
+  return { total, nll, klIc, klInputs, l2, gradNorm, klScale, learningRate };
 }
 
-/** Losses from a device's `losses` buffer. */
-export function lossesOf(buffer: ArrayLike<number>, klScale: number): Losses {
+/** Losses from a device's `losses` buffer, and what was in force when they were made. */
+export function lossesOf(
+  buffer: ArrayLike<number>,
+  { klScale, learningRate }: Pick<Losses, "klScale" | "learningRate">,
+): Losses {
   const at = (name: typeof LOSSES[number]) => buffer[LOSSES.indexOf(name)];
   return {
     total: at("total"),
@@ -39,6 +58,7 @@ export function lossesOf(buffer: ArrayLike<number>, klScale: number): Losses {
     l2: at("l2"),
     gradNorm: at("gradNorm"),
     klScale,
+    learningRate,
   };
 }
 

@@ -21,6 +21,7 @@ import { architecture } from "../model/hyperparameters.ts";
 import { parameterLayout } from "../model/layout.ts";
 import type { Model } from "../model/model.ts";
 import { historyToCsv, startsToCsv } from "./history_csv.ts";
+import type { RunEnd } from "./loop.ts";
 import {
   isRunFolder,
   readRunRecord,
@@ -159,7 +160,7 @@ async function exists(path: string): Promise<boolean> {
  * });
  * let next = await run.next();
  * while (!next.done) next = await run.next();
- * await directory.finish("completed", next.value.model);
+ * await directory.finish(next.value.ended, next.value.model);
  * assert.equal((await directory.readState()).step, 2); // `resume` of another fit would go on here
  * directory.close();
  * await Deno.remove(folder, { recursive: true });
@@ -254,6 +255,7 @@ export class RunDirectory {
       ...update,
       status: "running",
       finished: null,
+      ended: null,
       failure: null,
       resumed: [
         ...this.#record.resumed,
@@ -273,16 +275,17 @@ export class RunDirectory {
     }
     const write = (file: "losses" | "starts", text: string) =>
       writeFileAtomic(this.path(file), new TextEncoder().encode(text));
-    await write("losses", historyToCsv(best.history));
+    await write("losses", historyToCsv(best));
     if (this.#record.starts.length > 1) await write("starts", startsToCsv(starts));
     const { step: steps, seconds } = starts;
     await this.#writeRecord({ steps, seconds, starts: summarise(starts) });
   }
 
   /** Saves the model of a run that is over, and says how it ended. */
-  async finish(status: "completed" | "stopped", model: Model): Promise<void> {
+  async finish(ended: RunEnd, model: Model): Promise<void> {
     await this.#writeModel(model);
-    await this.#writeRecord({ status, finished: new Date().toISOString() });
+    const status = ended === "signal" ? "stopped" : "completed";
+    await this.#writeRecord({ status, finished: new Date().toISOString(), ended });
   }
 
   /** Says that the run failed, and why. Checkpoints stay. */

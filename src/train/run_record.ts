@@ -8,6 +8,7 @@ import type { LayoutOptions } from "../data/formats/options.ts";
 import { InputError } from "../errors.ts";
 import { type Hyperparameters, hyperparametersSchema } from "../model/hyperparameters.ts";
 import { VERSION } from "../version.ts";
+import { recoverySchema } from "./run_state.ts";
 import type { Split } from "./trainer.ts";
 
 const FORMAT = "latentd run 1";
@@ -72,12 +73,16 @@ export const runRecordSchema = z.strictObject({
   split: z.strictObject({ train: z.array(count), evaluation: z.array(count) }),
   started: instant,
   finished: instant.nullable(),
+  /** why it is over: see `RunEnd`; null while it is not, and where it failed */
+  ended: z.enum(["steps", "early-stop", "signal"]).nullable().default(null),
   /** how each start stands at the last checkpoint: `StartSummary`, in the order of their seeds */
   starts: z.array(z.strictObject({
     seed: count,
     best: z.strictObject({ step: count, score: z.number() }).nullable(),
     failure: z.strictObject({ step: count, term: z.string(), slice: z.string().nullable() })
       .nullable(),
+    /** where it went back to a good state and lowered its learning rate: `Recovery` */
+    recoveries: z.array(recoverySchema).readonly().default([]),
   })).min(1),
   /** optimiser steps in the last checkpoint */
   steps: count,
@@ -191,10 +196,12 @@ export async function newRunRecord(start: RunStart): Promise<RunRecord> {
     split: { train: [...split.train], evaluation: [...split.evaluation] },
     started: new Date().toISOString(),
     finished: null,
+    ended: null,
     starts: Array.from({ length: starts }, (_, i) => ({
       seed: seed + i,
       best: null,
       failure: null,
+      recoveries: [],
     })),
     steps: 0,
     seconds: 0,

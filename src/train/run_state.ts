@@ -15,6 +15,32 @@ export interface HistoryEntry {
   readonly seconds: number;
 }
 
+/** A start met a number that is not finite, went back to its last good state and went on from there. */
+export interface Recovery {
+  /** the step that could not be made, from 0 */
+  readonly step: number;
+  /** the loss term that is not finite */
+  readonly term: string;
+  /** parameters to blame: see `NonFiniteError` */
+  readonly slice: string | null;
+  /** the step that it went back to */
+  readonly to: number;
+  /** what its learning rate is multiplied by from there on: every recovery's `guardFactor` together */
+  readonly factor: number;
+}
+
+/** What a start goes back to: all that it was when its next step was shown to be possible. */
+export interface GoodState {
+  readonly step: number;
+  readonly params_P: Float64Array;
+  readonly m_P: Float64Array;
+  readonly v_P: Float64Array;
+  readonly best: RunState["best"];
+  /** entries of the history until then */
+  readonly entries: number;
+  readonly window: RunState["window"];
+}
+
 /** The state of a run after `step` steps. */
 export interface RunState {
   readonly step: number;
@@ -29,6 +55,10 @@ export interface RunState {
   readonly seconds: number;
   /** sums of the training losses since the last history entry, so that a resumed run reports the same */
   readonly window: { readonly steps: number; readonly sums: readonly number[] };
+  /** in the order in which they happened */
+  readonly recoveries: readonly Recovery[];
+  /** where it would go back to; null where that is this very state */
+  readonly good: GoodState | null;
 }
 
 /** A start that met a number that is not finite, and was left out from then on. */
@@ -41,10 +71,16 @@ export interface FailedStart {
   /** parameters to blame: see `NonFiniteError` */
   readonly slice: string | null;
   readonly history: readonly HistoryEntry[];
+  /** how often it had gone back before, in vain at last */
+  readonly recoveries: readonly Recovery[];
 }
 
-/** The state of several starts after `step` steps each. */
+/** The state of several starts. */
 export interface StartsState {
+  /**
+   * steps made by those that are ahead; one that stopped early has made fewer, and so has one that is
+   * making up for steps that it went back
+   */
   readonly step: number;
   readonly splitSeed: number;
   readonly seconds: number;
@@ -68,20 +104,23 @@ export interface StartSummary {
   readonly best: { readonly step: number; readonly score: number } | null;
   /** where the start met a number that is not finite */
   readonly failure: Pick<FailedStart, "step" | "term" | "slice"> | null;
+  readonly recoveries: readonly Recovery[];
 }
 
 /** How the starts of a run stand, in the order of their seeds. */
 export function summarise({ going, failed }: StartsState): StartSummary[] {
   return [
-    ...going.map(({ seed, best: { step, score } }) => ({
+    ...going.map(({ seed, best: { step, score }, recoveries }) => ({
       seed,
       best: score < Infinity ? { step, score } : null,
       failure: null,
+      recoveries,
     })),
-    ...failed.map(({ seed, step, term, slice, history }) => ({
+    ...failed.map(({ seed, step, term, slice, history, recoveries }) => ({
       seed,
       best: bestOf(history),
       failure: { step, term, slice },
+      recoveries,
     })),
   ].sort((a, b) => a.seed - b.seed);
 }
@@ -102,6 +141,20 @@ export function onlyStart(state: RunState): StartsState {
 
 const count = z.int().min(0);
 const lines = z.strictObject({ lines: count });
+const best = z.strictObject({ step: count, score: z.number().nullable() });
+const window = z.strictObject({
+  steps: count,
+  sums: z.array(z.number()).length(TERMS.length),
+});
+
+/** The schema of a `Recovery`. */
+export const recoverySchema = z.strictObject({
+  step: count,
+  term: z.string(),
+  slice: z.string().nullable(),
+  to: count,
+  factor: z.number().gt(0).lt(1),
+});
 
 /** What a checkpoint's metadata holds; JSON has no Infinity, so a score not yet known is null. */
 const metadataSchema = z.strictObject({
@@ -110,9 +163,12 @@ const metadataSchema = z.strictObject({
   seconds: z.number().min(0),
   going: z.array(z.strictObject({
     seed: count,
-    best: z.strictObject({ step: count, score: z.number().nullable() }),
-    window: z.strictObject({ steps: count, sums: z.array(z.number()).length(TERMS.length) }),
+    step: count,
+    best,
+    window,
     history: lines,
+    recoveries: z.array(recoverySchema),
+    good: z.strictObject({ step: count, best, entries: count, window }).nullable(),
   })).min(1),
   failed: z.array(z.strictObject({
     seed: count,
@@ -120,6 +176,7 @@ const metadataSchema = z.strictObject({
     term: z.string(),
     slice: z.string().nullable(),
     history: lines,
+    recoveries: z.array(recoverySchema),
   })),
 });
 
@@ -134,8 +191,10 @@ function parseMetadata(json: string | undefined, what: string): z.infer<typeof m
   }
 }
 
-const FORMAT = "latentd checkpoint 1";
+const FORMAT = "latentd checkpoint 2";
 const ARRAYS = ["params_P", "m_P", "v_P", "best_P"] as const;
+/** The same of what the starts would go back to: those, in order, of which it is another state. */
+const GOOD_ARRAYS = ARRAYS.map((name) => `good_${name}`);
 /** Histories are numbers, one line per entry, all starts' one after the other: first those that go on. */
 const HISTORY = "history";
 const COLUMNS = 2 + 2 * TERMS.length;
@@ -218,15 +277,15 @@ export function startsToBytes(state: StartsState, wide: boolean): Uint8Array {
     rows.forEach((row, i) => all.set(row, i * P));
     return tensor([rows.length, P], all);
   };
+  const goods = going.flatMap(({ good }) => good ?? []);
   const history = [...going, ...failed].flatMap((start) => start.history);
   const lineCount = (start: { history: readonly HistoryEntry[] }) => ({
     lines: start.history.length,
   });
+  const scored = ({ step, score }: RunState["best"]) => ({ step, score });
   return writeSafetensors({
-    params_P: pack(going.map((start) => start.params_P)),
-    m_P: pack(going.map((start) => start.m_P)),
-    v_P: pack(going.map((start) => start.v_P)),
-    best_P: pack(going.map((start) => start.best.params_P)),
+    ...packStates(ARRAYS, going, pack),
+    ...(goods.length > 0 ? packStates(GOOD_ARRAYS, goods, pack) : {}),
     [HISTORY]: tensor([history.length, COLUMNS], Float64Array.from(history.flatMap(numbersOf))),
   }, {
     format: FORMAT,
@@ -236,13 +295,31 @@ export function startsToBytes(state: StartsState, wide: boolean): Uint8Array {
       seconds,
       going: going.map((start) => ({
         seed: start.seed,
-        best: { step: start.best.step, score: start.best.score },
+        step: start.step,
+        best: scored(start.best),
         window: start.window,
         history: lineCount(start),
+        recoveries: start.recoveries,
+        good: start.good && {
+          step: start.good.step,
+          best: scored(start.good.best),
+          entries: start.good.entries,
+          window: start.good.window,
+        },
       })),
       failed: failed.map((start) => ({ ...start, history: lineCount(start) })),
     }),
   });
+}
+
+/** The arrays of some states, each name's rows together. */
+function packStates(
+  names: readonly string[],
+  states: readonly GoodState[] | readonly RunState[],
+  pack: (rows: readonly Float64Array[]) => Tensor,
+): Record<string, Tensor> {
+  const rows = states.map(({ params_P, m_P, v_P, best }) => [params_P, m_P, v_P, best.params_P]);
+  return Object.fromEntries(names.map((name, i) => [name, pack(rows.map((row) => row[i]))]));
 }
 
 /**
@@ -260,26 +337,50 @@ export function startsFromBytes(bytes: Uint8Array, P: number, what: string): Sta
     );
   }
   const { step, splitSeed, seconds, going, failed } = parseMetadata(metadata.state, what);
-  const [params, m, v, best] = ARRAYS.map((name) => rowsOf(tensors, name, going.length, P, what));
+  const states = unpackStates(tensors, ARRAYS, going.length, P, what);
+  const goods = going.filter(({ good }) => good !== null).length;
+  const goodStates = goods > 0 ? unpackStates(tensors, GOOD_ARRAYS, goods, P, what) : [];
   const history = new Lines(tensors[HISTORY], [...going, ...failed], what);
   return {
     step,
     splitSeed,
     seconds,
-    going: going.map(({ seed, window, ...start }, i) => ({
+    going: going.map(({ seed, step, best, window, recoveries, good, ...start }, i) => ({
       step,
       seed,
       splitSeed,
-      params_P: params[i],
-      m_P: m[i],
-      v_P: v[i],
-      best: { step: start.best.step, score: start.best.score ?? Infinity, params_P: best[i] },
+      ...stateOf(states[i], best),
       history: history.next(start.history.lines),
       seconds,
       window,
+      recoveries,
+      good: good && { ...good, ...stateOf(goodStates.shift()!, good.best) },
     })),
     failed: failed.map((start) => ({ ...start, history: history.next(start.history.lines) })),
   };
+}
+
+interface Arrays extends Pick<GoodState, "params_P" | "m_P" | "v_P"> {
+  readonly best_P: Float64Array;
+}
+
+function unpackStates(
+  tensors: Readonly<Record<string, Tensor>>,
+  names: readonly string[],
+  states: number,
+  P: number,
+  what: string,
+): Arrays[] {
+  const [params, m, v, best] = names.map((name) => rowsOf(tensors, name, states, P, what));
+  return params.map((params_P, i) => ({ params_P, m_P: m[i], v_P: v[i], best_P: best[i] }));
+}
+
+/** Arrays and the best evaluation, as they were. */
+function stateOf(
+  { best_P, ...weights }: Arrays,
+  { step, score }: { readonly step: number; readonly score: number | null },
+): Pick<GoodState, "params_P" | "m_P" | "v_P" | "best"> {
+  return { ...weights, best: { step, score: score ?? Infinity, params_P: best_P } };
 }
 
 /** The rows of an array `[start][P]`. */

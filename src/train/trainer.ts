@@ -7,7 +7,7 @@ import { type Hyperparameters, stepOptions } from "../model/hyperparameters.ts";
 import { initialise } from "../model/initialise.ts";
 import { l2Penalties } from "../model/penalties.ts";
 import { type Layout, parameterLayout, sliceAt } from "../model/layout.ts";
-import { klScale, l2Scale, learningRate } from "../model/schedules.ts";
+import { klScale, l2Scale } from "../model/schedules.ts";
 import { PURPOSES, seedWords, STREAMS } from "../random.ts";
 import { drawMinibatch } from "./batches.ts";
 import { momentsOf, readoutStart } from "./moments.ts";
@@ -33,12 +33,14 @@ export class NonFiniteError extends Error {
    * @param slice the first parameters whose gradient is not finite; null where the device had made
    * further steps before the losses were read
    * @param largest all gradients are finite, and `slice` has the largest
+   * @param retries how often the start had gone back to a good state before
    */
   constructor(
     readonly step: number,
     readonly term: string,
     readonly slice: string | null,
     readonly largest = false,
+    readonly retries = 0,
   ) {
     const blamed = slice === null
       ? ""
@@ -47,9 +49,19 @@ export class NonFiniteError extends Error {
       : `, nor is the gradient of ${slice}`;
     super(
       `Cannot go on training: at step ${step} the loss term "${term}" is not finite${blamed}. ` +
+        `${retries > 0 ? `It had gone back and lowered its rate ${times(retries)}. ` : ""}` +
         `The last good checkpoint is kept; a smaller stepSize or maxGradNorm may help.`,
     );
   }
+
+  /** The same error, of a start that had gone back before. */
+  after(retries: number): NonFiniteError {
+    return new NonFiniteError(this.step, this.term, this.slice, this.largest, retries);
+  }
+}
+
+function times(count: number): string {
+  return count === 1 ? "once" : `${count} times`;
 }
 
 /** Trials that train and trials that evaluate. */
@@ -86,6 +98,24 @@ export interface Weights {
 export interface Outcome {
   readonly losses: readonly Losses[];
   readonly failure: NonFiniteError | null;
+}
+
+/** A start's own learning rate at a step. */
+export type Rate = (step: number) => number;
+
+/** Parameters before the first step, of a start of each seed. */
+export function initialWeights(
+  { model, hyperparameters: h, data }: Problem,
+  seeds: readonly number[],
+  split: Split,
+): Weights[] {
+  const moments = momentsOf(data.targets, model.dims, split.train);
+  const start = readoutStart(moments, model.observation ?? "poisson", h.observationFloor);
+  return seeds.map((seed) => {
+    const params_P = initialise(model, h, seed, start);
+    const zeros = () => new Float64Array(params_P.length);
+    return { params_P, m_P: zeros(), v_P: zeros() };
+  });
 }
 
 /** Fits that train side by side, one for each seed; each computes the bits that it computes alone. */
@@ -139,14 +169,6 @@ export class Trainer {
     return new Trainer(program, executor.runsAtOnce, problem, seeds, split);
   }
 
-  /** Each fit's parameters before the first step. */
-  starts(): Float64Array[] {
-    const { model, data } = this.problem;
-    const moments = momentsOf(data.targets, model.dims, this.split.train);
-    const start = readoutStart(moments, model.observation ?? "poisson", this.h.observationFloor);
-    return this.seeds.map((seed) => initialise(model, this.h, seed, start));
-  }
-
   write(fit: number, { params_P, m_P, v_P }: Weights): void {
     this.program.write("params_P", params_P, 0, fit);
     this.program.write("m_P", m_P, 0, fit);
@@ -168,9 +190,13 @@ export class Trainer {
     }));
   }
 
-  /** Makes steps number `first … first + count - 1` (from 0), each on a fresh minibatch. */
-  steps(first: number, count: number): Promise<Outcome[]> {
-    return this.#train("step", first, count);
+  /**
+   * Makes steps number `first … first + count - 1` (from 0), each on a fresh minibatch.
+   *
+   * @param rates each fit's
+   */
+  steps(first: number, count: number, rates: readonly Rate[]): Promise<Outcome[]> {
+    return this.#train("step", first, count, rates);
   }
 
   /**
@@ -178,10 +204,15 @@ export class Trainer {
    * A state that fails here is not worth a checkpoint.
    */
   prove(step: number): Promise<Outcome[]> {
-    return this.#train("gradient", step, 1);
+    return this.#train("gradient", step, 1, this.seeds.map(() => () => 0));
   }
 
-  async #train(recording: "step" | "gradient", first: number, count: number): Promise<Outcome[]> {
+  async #train(
+    recording: "step" | "gradient",
+    first: number,
+    count: number,
+    rates: readonly Rate[],
+  ): Promise<Outcome[]> {
     const steps = Array.from({ length: count }, (_, i) => first + i);
     const scales = steps.map((step) => klScale(this.h, step));
     const collected = await this.#sequence(
@@ -196,7 +227,7 @@ export class Trainer {
             )
           ),
         },
-        scalars: this.#scalars({
+        scalars: this.#scalars((fit) => ({
           B: this.h.batchSize,
           step,
           purpose: PURPOSES.train,
@@ -204,12 +235,14 @@ export class Trainer {
           klIcScale: scales[i] * this.h.klIcScale,
           klInputsScale: scales[i] * this.h.klInputsScale,
           l2Scale: l2Scale(this.h, step),
-          learningRate: learningRate(this.h, step),
-        }),
+          learningRate: rates[fit](step),
+        })),
       })),
     );
     return Promise.all(this.seeds.map(async (_, fit) => {
-      const losses = collected.map((values, i) => lossesOf(values[fit], scales[i]));
+      const losses = collected.map((values, i) =>
+        lossesOf(values[fit], { klScale: scales[i], learningRate: rates[fit](steps[i]) })
+      );
       const end = losses.findIndex((one) => brokenTerm(one) !== null);
       if (end < 0) return { losses, failure: null };
       const failure = await this.#explain(losses[end], steps[end], fit, end === count - 1);
@@ -229,14 +262,14 @@ export class Trainer {
       "evaluate",
       batches.map((trials_B, i) => ({
         writes: { trials_B },
-        scalars: this.#scalars({
+        scalars: this.#scalars(() => ({
           B: trials_B.length,
           purpose: PURPOSES.evaluate,
           firstTrial: i * this.h.batchSize,
           klIcScale: scale * this.h.klIcScale,
           klInputsScale: scale * this.h.klInputsScale,
           l2Scale: l2Scale(this.h, step),
-        }),
+        })),
       })),
     );
     return Promise.all(this.seeds.map(async (_, fit) => {
@@ -245,15 +278,18 @@ export class Trainer {
         const { length } = batches[batch];
         for (let i = 0; i < sums.length; i++) sums[i] += values[fit][i] * length;
       });
-      const losses = lossesOf(sums.map((sum) => sum / evaluation.length), scale);
+      const losses = lossesOf(sums.map((sum) => sum / evaluation.length), {
+        klScale: scale,
+        learningRate: 0,
+      });
       const failure = await this.#explain(losses, step, fit, true);
       return { losses: failure ? [] : [losses], failure };
     }));
   }
 
-  /** Each fit's own seed, else the same scalars. */
-  #scalars(given: Partial<Scalars>): Scalars[] {
-    return this.#seeds.map((seed) => scalars({ ...seed, ...given }));
+  /** Each fit's scalars: its own seed, and what is given for it. */
+  #scalars(given: (fit: number) => Partial<Scalars>): Scalars[] {
+    return this.#seeds.map((seed, fit) => scalars({ ...seed, ...given(fit) }));
   }
 
   /** Runs a recording in as few sequences as the device takes; `[run][fit]`: the losses. */

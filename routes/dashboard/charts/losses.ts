@@ -1,7 +1,6 @@
 /** A run's losses, as they come. */
 import { type Column, columns, type Progress } from "../data/progress.ts";
 import { h } from "../dom.ts";
-import { klScale, learningRate } from "../maths/schedules.ts";
 import type { Hyperparameters, Losses } from "../types.ts";
 import { type Live, liveChart } from "./live.ts";
 
@@ -72,8 +71,8 @@ export function lossCharts(hyperparameters: Hyperparameters, signal: AbortSignal
         ],
       }),
       columns: [
-        { of: "train", value: (_, step) => learningRate(hyperparameters, step) },
-        { of: "train", value: (_, step) => klScale(hyperparameters, step) },
+        { of: "train", value: ({ learningRate }) => learningRate },
+        { of: "train", value: ({ klScale }) => klScale },
       ],
     },
     {

@@ -1,5 +1,6 @@
 /** What is known of a run while it goes on: its record, brought up to date by its events. */
-import type { HistoryEntry, Losses, Run, RunEvent } from "../types.ts";
+import { count, number } from "../format.ts";
+import type { HistoryEntry, Losses, Recovery, Run, RunEvent } from "../types.ts";
 
 /** More points than this no screen can show. */
 const MOST_POINTS = 4000;
@@ -25,7 +26,12 @@ export function happened(progress: Progress, event: RunEvent): void {
   switch (event.kind) {
     case "state":
       progress.words = event.reason;
-      change({ state: event.state, step: event.step, model: event.model ?? run.model });
+      change({
+        state: event.state,
+        step: event.step,
+        model: event.model ?? run.model,
+        stoppedEarly: event.state === "completed" ? event.reason : null,
+      });
       break;
     case "waiting":
       progress.words = `Waits: ${event.reason}`;
@@ -67,10 +73,24 @@ export function happened(progress: Progress, event: RunEvent): void {
       change({ failedStarts: [...run.failedStarts, { seed, step, term }] });
       break;
     }
+    case "recovered": {
+      const { seed, step, term, slice, to, factor, best } = event;
+      progress.words = `${went(event)} It goes on from there.`;
+      const recovery = { seed, step, term, slice, to, factor };
+      change({ best, recoveries: [...run.recoveries, recovery] });
+      break;
+    }
     case "report":
       if (!event.made) progress.words = `No report: ${event.reason}`;
       break;
   }
+}
+
+/** Where a start went back, in words. */
+export function went({ seed, step, term, slice, to, factor }: Recovery): string {
+  return `Seed ${seed}: at step ${count(step)} its ${term} was not finite` +
+    `${slice === null ? "" : ` (parameters ${slice})`}; it went back to step ${count(to)}, with ` +
+    `${number(factor)} of its learning rate.`;
 }
 
 /** Leaves out every other point, but not the last. */

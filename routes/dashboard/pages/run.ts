@@ -1,7 +1,7 @@
 /** A run as it goes on: its state, its device, its losses. */
 import { getJson, request } from "../api.ts";
 import { lossCharts } from "../charts/losses.ts";
-import { happened, newProgress, type Progress } from "../data/progress.ts";
+import { happened, newProgress, type Progress, went } from "../data/progress.ts";
 import { announce, h, replace } from "../dom.ts";
 import { follow, isFinal } from "../events.ts";
 import { count, duration, number, when } from "../format.ts";
@@ -120,7 +120,7 @@ export const run: Page = async ({ params: [id], signal }) => {
 
 function stateOf({ run, words }: Progress): readonly HTMLElement[] {
   const { steps } = run.hyperparameters;
-  const { deviceInfo, best, evaluation, failure, failedStarts } = run;
+  const { deviceInfo, best, evaluation, failure, failedStarts, recoveries, stoppedEarly } = run;
   const running = run.state === "running";
   return [
     h(
@@ -141,6 +141,8 @@ function stateOf({ run, words }: Progress): readonly HTMLElement[] {
       {},
       words !== null && h("p", {}, words),
       failure !== null && h("p", { class: "field-problem" }, failure),
+      stoppedEarly !== null && words === null && h("p", {}, `It ${stoppedEarly}.`),
+      recoveries.length > 0 && h("ul", {}, recoveries.map((one) => h("li", {}, went(one)))),
       run.state === "queued" && h("p", {}, "It waits for its turn on the device."),
     ),
     facts([

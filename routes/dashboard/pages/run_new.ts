@@ -17,7 +17,12 @@ const GROUPS: readonly (readonly [string, readonly string[]])[] = [
   ["Priors", ["icPriorVar", "inputPriorTau", "inputPriorNoiseVar"]],
   ["Start", ["generatorStart", "startIdentity", "startNoise", "readoutStart"]],
   ["KL schedule", ["klMin", "klMax", "klStart", "klEnd"]],
-  ["Optimiser", ["decayFactor", "decaySteps", "adamB1", "adamB2", "adamEps", "maxGradNorm"]],
+  ["Optimiser", ["adamB1", "adamB2", "adamEps", "maxGradNorm"]],
+  [
+    "Learning rate",
+    ["schedule", "decayFactor", "decaySteps", "plateauFactor", "plateauPatience", "minStepSize"],
+  ],
+  ["Early stop and going back", ["earlyStop", "guardFactor", "guardRetries"]],
   ["Evaluation", ["evalFraction", "evaluateEvery", "checkpointEvery"]],
 ];
 const PREFIX = "hyperparameters.";
