@@ -56,7 +56,7 @@ Deno.test("a run of several starts keeps the best, and each is the run of its se
     const ofBest = table.filter(([seed]) => seed === `${best.seed}`).map(without);
     const losses = await rows(join(best.path, "losses.csv"));
     const wanted = losses.slice(1).map((line) => line.filter((_, i) => losses[0][i] !== "seconds"));
-    assert.deepEqual(ofBest, wanted.map((line) => [`${best.seed}`, ...line, ""]));
+    assert.deepEqual(ofBest, wanted.map((line) => [`${best.seed}`, ...line]));
     assert.equal(table.length, 1 + 3 * wanted.length);
     assert.deepEqual((await rows(join(run, "losses.csv"))).length, losses.length);
 
@@ -148,6 +148,47 @@ Deno.test("a start whose numbers run away is told, recorded and left out; the ot
     // at its end a run of which some have failed can be asked for more
     const more = ["--resume", run, "--no-report", "--steps", "62"];
     assert.equal((await latentd("fit", ...more)).code, 0);
+  }));
+
+Deno.test("a start that goes back says so at once, in its record and in its report; an early stop does too", () =>
+  inFolder(async (folder) => {
+    const data = await writeSmall(join(folder, "data.npz"));
+    const run = join(folder, "run");
+    const wild = ["--nonlinearity", "identity", "--step-size", "9", "--max-grad-norm", "1e9"];
+    const guard = ["--guard-factor", "1e-3", "--early-stop", "8", "--kl-min", "1"];
+    const long = ["--cell", "vanilla", "--steps", "2000", "--seed", "8"];
+    const args = [...TINY, ...wild, ...guard, ...long];
+    const done = await latentd("fit", data, "--out", run, ...args, "--json");
+    assert.equal(done.code, 0);
+    const record = await readRunRecord(run);
+    const [{ recoveries }] = record.starts;
+    assert.ok(recoveries.length > 0);
+    const [{ step, term, to }] = recoveries;
+    const told = `Seed 8: at step ${step} the loss term "${term}" is not finite`;
+    assert.ok(done.stderr.includes(told), done.stderr);
+    assert.ok(done.stderr.includes(`goes back to step ${to} and on with`));
+
+    assert.deepEqual([record.status, record.ended], ["completed", "early-stop"]);
+    assert.ok(record.steps < 2000);
+    const end = new RegExp(
+      `Completed at step ${record.steps} of 2000, since 8 evaluations in a row were no better`,
+    );
+    assert.match(done.stderr, end);
+    const json = lastJson(done);
+    assert.deepEqual([json.ended, json.starts], ["early-stop", record.starts]);
+
+    // only a later stop, or none, lets it go on
+    const earlier = await latentd("fit", "--resume", run, "--early-stop", "2");
+    assert.match(earlier.stderr, /expected earlyStop 8, as in its record, more, or 0, found 2/);
+    const later = await latentd("fit", "--resume", run, "--no-report", "--early-stop", "9");
+    assert.equal(later.code, 0);
+    assert.ok((await readRunRecord(run)).steps > record.steps);
+
+    const page = join(folder, "report.html");
+    assert.equal((await latentd("report", run, "--samples", "2", "--out", page)).code, 0);
+    const text = (await Deno.readTextFile(page)).replace(/\s+/g, " ");
+    assert.match(text, new RegExp(`At step ${step} the loss term “${term}” was not finite`));
+    assert.match(text, /Training stopped early/);
   }));
 
 Deno.test("a number of starts that cannot be, or is not the run's, is refused", () =>

@@ -8,10 +8,11 @@ import { simulateRotation } from "../src/data/simulate.ts";
 import { InputError } from "../src/errors.ts";
 import { ConflictError, NotFoundError } from "../src/jobs/errors.ts";
 import { isFile, tryLock } from "../src/jobs/files.ts";
+import { Journal } from "../src/jobs/journal.ts";
 import { type Follower, Hub } from "../src/jobs/hub.ts";
 import { slotOf } from "../src/jobs/hardware.ts";
 import { type Jobs, openJobs } from "../src/jobs/jobs.ts";
-import type { RunEvent, StoredRun } from "../src/jobs/records.ts";
+import type { Happening, RunEvent, StoredRun } from "../src/jobs/records.ts";
 import { Store } from "../src/jobs/store.ts";
 import { type HyperparametersInput, parseHyperparameters } from "../src/model/hyperparameters.ts";
 import { fitStarts } from "../src/train/fit.ts";
@@ -52,6 +53,10 @@ async function events(jobs: Jobs, run: string, after = 0): Promise<RunEvent[]> {
   for await (const event of await jobs.runs.subscribe(run, after)) found.push(event);
   return found;
 }
+
+const NO_LOSSES = {
+  ...{ total: 0, nll: 0, klIc: 0, klInputs: 0, l2: 0, gradNorm: 0, klScale: 1, learningRate: 0 },
+};
 
 const states = (events: readonly RunEvent[]) =>
   events.flatMap((event) => event.kind === "state" ? [event.state] : []);
@@ -302,7 +307,7 @@ Deno.test({
 Deno.test("a run that fails says why, and can go on with a smaller step", () =>
   withJobs(async (jobs) => {
     // the log-rates overflow at once
-    const wild = { ...SMALL, stepSize: 10, maxGradNorm: 1e9, l2: 10, steps: 400 };
+    const wild = { ...SMALL, stepSize: 10, maxGradNorm: 1e9, l2: 10, steps: 400, guardRetries: 0 };
     const { run } = await queue(jobs, wild);
     await jobs.start();
     const { state, failure, model } = await reaches(jobs, run.id);
@@ -319,6 +324,65 @@ Deno.test("a run that fails says why, and can go on with a smaller step", () =>
     assert.deepEqual([end.state, end.failure, end.step], ["completed", null, 400]);
     assert.equal(end.resumeFrom, run.id);
   }));
+
+Deno.test("a run that goes back and stops early tells both, and its record has them", () =>
+  withJobs(async (jobs) => {
+    await jobs.start();
+    const wild = { ...SMALL, stepSize: 10, maxGradNorm: 1e9, l2: 10, steps: 4000 };
+    const { run } = await queue(jobs, { ...wild, guardFactor: 1e-3, earlyStop: 2, klMin: 1 });
+    const end = await reaches(jobs, run.id);
+    assert.equal(end.state, "completed");
+    assert.ok(end.step < 4000);
+    assert.equal(end.stoppedEarly, "stopped early: 2 evaluations in a row no better");
+    assert.ok(end.recoveries.length > 0);
+    const all = await events(jobs, run.id);
+    const back = all.flatMap((event) => event.kind === "recovered" ? [event] : []);
+    assert.deepEqual(back.map(({ kind: _, id: __, at: ___, best: ____, ...one }) => one), [
+      ...end.recoveries,
+    ]);
+    const last = all.at(-1)!;
+    assert.ok(last.kind === "state" && last.reason === end.stoppedEarly);
+    // evaluations since it went back are told, and rise
+    const since = all.slice(all.indexOf(back.at(-1)!)).flatMap((event) =>
+      event.kind === "evaluation" ? [event.entry.step] : []
+    );
+    assert.equal(since[0], back.at(-1)!.to + SMALL.evaluateEvery);
+    assert.deepEqual(since, since.toSorted((a, b) => a - b));
+  }));
+
+Deno.test("a journal leaves out what its run has told, and hears what became void again", () => {
+  const entry = (step: number) => ({
+    kind: "evaluation" as const,
+    entry: { step, train: NO_LOSSES, evaluation: NO_LOSSES, seconds: 0 },
+    best: false,
+  });
+  const recovered = (to: number) => ({
+    kind: "recovered" as const,
+    ...{ seed: 0, step: to + 5, term: "nll", slice: null, to, factor: 0.5, best: null },
+  });
+  const heard = (known: Partial<StoredRun>, told: readonly Happening[]) => {
+    const stored: Happening[] = [];
+    const journal = new Journal(
+      { failedStarts: [], recoveries: [], evaluation: null, ...known } as unknown as StoredRun,
+      (batch) => Promise.resolve(void stored.push(...batch)),
+    );
+    for (const one of told) journal.tell(one);
+    return journal.written().then(() =>
+      stored.map((one) => one.kind === "evaluation" ? one.entry.step : one.kind)
+    );
+  };
+  const told = [entry(10), entry(20), recovered(10), entry(20), entry(30)];
+  return Promise.all([
+    heard({}, told).then((all) => assert.deepEqual(all, [10, 20, "recovered", 20, 30])),
+    // after a crash the process tells what its checkpoint knows: first that it went back
+    heard(
+      { evaluation: entry(20).entry, recoveries: [{ ...recovered(10) }] },
+      [recovered(10), entry(10), entry(20), entry(30)],
+    ).then((all) => assert.deepEqual(all, [30])),
+    heard({ evaluation: entry(20).entry }, [recovered(10), entry(10), entry(20)])
+      .then((all) => assert.deepEqual(all, ["recovered", 20])),
+  ]).then(() => {});
+});
 
 Deno.test("a run that goes on from another with more steps ends as if it had been asked for them", () =>
   withJobs(async (jobs) => {

@@ -197,6 +197,15 @@ Deno.test("the summary tells the explained share, the class, and the angle again
   assert.match(text, /the fit turns 14\.2\s% faster/);
 });
 
+Deno.test("where training went back, and why it ended, is told in words", () => {
+  const recovery = { step: 437, term: "nll", slice: "readout.w_FN", to: 400, factor: 0.25 };
+  const text = words(parse(renderReport(small({ recoveries: [recovery], ended: "early-stop" }))));
+  assert.match(text, /At step 437 the loss term “nll” was not finite \(parameters readout.w_FN\)/);
+  assert.match(text, /went back to step 400 and on with 0.25 of its learning rate/);
+  assert.match(text, /stopped early, at step 40:/);
+  assert.doesNotMatch(words(parse(renderReport(small()))), /went back|stopped/);
+});
+
 Deno.test("without a truth nothing is compared with it", () => {
   const { scores } = small();
   const data = small({ truth: null, scores: scores.filter((score) => score.role !== "oracle") });

@@ -5,18 +5,13 @@ import {
   createReferenceExecutor,
   fit,
   type FitOptions,
-  type FitResult,
-  fitStarts,
   InputError,
   NonFiniteError,
-  parseHyperparameters,
   type RunState,
-  simulateRotation,
   splitTrials,
   StartsFailedError,
   type StartsOptions,
   type StartsProgress,
-  type StartsResult,
   type StartsState,
 } from "../src/mod.ts";
 import { termsOf } from "../src/train/losses.ts";
@@ -24,25 +19,17 @@ import { startsFromBytes, startsToBytes, stateFromBytes } from "../src/train/run
 import { problemOf } from "../src/train/problem.ts";
 import { initialWeights, Trainer } from "../src/train/trainer.ts";
 import { withExecutors } from "./executors.ts";
-
-const data = simulateRotation({ trials: 20, T: 6, N: 5, seed: 1 });
-// 4 evaluation trials in batches of 3: an evaluation is two runs
-const hyperparameters = parseHyperparameters({
-  cell: "gru",
-  encoderUnits: 3,
-  generatorUnits: 3,
-  factors: 2,
-  controllerUnits: 2,
-  inferredInputs: 1,
-  keepRate: 0.8,
-  evalFraction: 0.2,
-  steps: 13,
-  batchSize: 3,
-  evaluateEvery: 5,
-  checkpointEvery: 4,
-});
-const SEED = 7, STARTS = 4;
-const SEEDS = [7, 8, 9, 10];
+import {
+  data,
+  essence,
+  essences,
+  follow,
+  hyperparameters,
+  SEED,
+  SEEDS,
+  solo,
+  starts,
+} from "./fit_helpers.ts";
 
 /** Weights of identity cells that grow until they overflow: sooner or later, as the seed will have it. */
 const wild = {
@@ -53,53 +40,6 @@ const wild = {
   stepSize: 9,
   maxGradNorm: 1e9,
 };
-
-interface Followed<R> {
-  readonly result: R;
-  readonly events: readonly StartsProgress[];
-}
-
-async function follow<R>(run: AsyncGenerator<StartsProgress, R, void>): Promise<Followed<R>> {
-  const events: StartsProgress[] = [];
-  let next = await run.next();
-  while (!next.done) {
-    events.push(next.value);
-    next = await run.next();
-  }
-  return { result: next.value, events };
-}
-
-function starts(
-  executor: Executor,
-  options: Partial<StartsOptions> = {},
-): Promise<Followed<StartsResult>> {
-  const all = { hyperparameters, seed: SEED, starts: STARTS, ...options };
-  return follow(fitStarts(data, executor, all));
-}
-
-function solo(
-  executor: Executor,
-  seed: number,
-  options: Partial<FitOptions> = {},
-): Promise<Followed<FitResult>> {
-  return follow(fit(data, executor, { hyperparameters, seed, splitSeed: SEED, ...options }));
-}
-
-/** What must not depend on the clock. */
-function essence({ seconds: _, history, ...state }: RunState) {
-  return { ...state, history: history.map(({ seconds: _, ...entry }) => entry) };
-}
-
-function essences({ seconds: _, going, failed, ...state }: StartsState) {
-  return {
-    ...state,
-    going: going.map(essence),
-    failed: failed.map(({ history, ...start }) => ({
-      ...start,
-      history: history.map(({ seconds: _, ...entry }) => entry),
-    })),
-  };
-}
 
 Deno.test("every start has the bits of the fit of its seed on the same split, on every executor", async () => {
   await withExecutors(async (all) => {

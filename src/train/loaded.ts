@@ -26,6 +26,8 @@ export class Loaded {
       this.#trainer = await this.load(starts.map(({ seed }) => seed));
       this.#starts = starts;
       for (const [fit, { weights }] of starts.entries()) this.#trainer.write(fit, weights);
+      // the device may round them
+      this.#known = false;
     }
     if (changes) this.#known = false;
     return this.#trainer;
