@@ -29,6 +29,8 @@ function historyOf(scores: readonly number[], every = 1) {
   return scores.map((nll, i) => ({ step: (i + 1) * every, evaluation: { ...nothing, nll } }));
 }
 
+const someSteps = fc.integer({ min: 1, max: 100 });
+
 /** Few different scores, so that they repeat. */
 const someScores = fc.array(fc.integer({ min: 0, max: 6 }), { maxLength: 40 });
 
@@ -67,16 +69,16 @@ Deno.test("a plateau lowers the rate as PyTorch's ReduceLROnPlateau does", () =>
   );
 });
 
-Deno.test("evaluations without improvement are those since the best, and since the KL terms are whole", () => {
+Deno.test("evaluations without improvement are those since the best, and since the loss is whole", () => {
   fc.assert(
-    fc.property(someScores, fc.integer({ min: 1, max: 100 }), (scores, klEnd) => {
-      const h = { plateauPatience: 6, klMin: 0, klMax: 1, klEnd };
+    fc.property(someScores, someSteps, someSteps, (scores, klEnd, l2End) => {
+      const h = { plateauPatience: 6, klMin: 0, klMax: 1, klEnd, l2End };
       const history = historyOf(scores, 3);
       const first = scores.findIndex((score) => score === Math.min(...scores));
-      const after = history.slice(first + 1).filter(({ step }) => step > klEnd);
+      const after = history.slice(first + 1).filter(({ step }) => step > Math.max(klEnd, l2End));
       assert.equal(patienceOf(h, history).without, after.length);
       // a constant scale has no ramp
-      const constant = { ...h, klMin: 1 };
+      const constant = { ...h, klMin: 1, l2End: 0 };
       const since = scores.length === 0 ? 0 : scores.length - 1 - first;
       assert.equal(patienceOf(constant, history).without, since);
     }),

@@ -21,9 +21,9 @@ type Evaluated = Pick<HistoryEntry, "step" | "evaluation">;
 const NONE: Patience = { without: 0, plateaus: 0, waited: 0, best: Infinity };
 
 /**
- * Counts evaluations without improvement. Those made while the KL terms still rise count for none: the
- * loss that is trained is not yet the score that is compared. A plateau is followed by the next after
- * as many evaluations again, as in PyTorch's ReduceLROnPlateau with threshold 0.
+ * Counts evaluations without improvement. Those made while the KL terms or the L2 penalties still rise
+ * count for none: the loss that is trained is not yet the one that will be. A plateau is followed by the
+ * next after as many evaluations again, as in PyTorch's ReduceLROnPlateau with threshold 0.
  *
  * It is a function of the history, so that a run which goes on, or goes back, needs no other memory.
  */
