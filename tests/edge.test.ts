@@ -304,8 +304,11 @@ Deno.test("the inference module has the kernels of a posterior plan, by their pl
   for (const shape of [SMALL, DRIVEN]) {
     const { architecture, hyperparameters } = testModel(shape);
     const sizes = { B: 1, S: 1, trials: 1, counts: "u16" } as const;
-    const { recordings } = posteriorPlan(architecture, hyperparameters, sizes);
-    for (const { kernel } of Object.values(recordings).flat()) used.add(kernel);
+    const observation = "gamma" as const, dims = { ...architecture.dims, X: 1 };
+    for (const model of [architecture, { ...architecture, dims, observation }]) {
+      const { recordings } = posteriorPlan(model, hyperparameters, sizes);
+      for (const { kernel } of Object.values(recordings).flat()) used.add(kernel);
+    }
   }
   assert.deepEqual(cases.map(([, , name]) => name).sort(), [...used].sort());
 });

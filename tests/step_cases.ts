@@ -16,6 +16,7 @@ import { type KernelName, MISSING, type Scalars } from "../src/compute/kernels.t
 import type { Dispatch, Plan } from "../src/compute/recording.ts";
 import { createReferenceExecutor } from "../src/compute/reference.ts";
 import type { DataElement, PlanSizes, StepOptions } from "../src/model/choreography.ts";
+import { posteriorPlan } from "../src/model/posterior_plan.ts";
 import { trainingPlan } from "../src/model/training_plan.ts";
 import { type Architecture, parameterLayout, shapeOf } from "../src/model/layout.ts";
 import { type Address, fillNormal, fillUniform, seedWords, STREAMS } from "../src/random.ts";
@@ -133,9 +134,12 @@ export function planOf(given: Case) {
   return trainingPlan(model, stepOptionsOf(given), sizes);
 }
 
-/** The step's kernels that are not element-wise, each a recording of its own. */
-function kernelByKernel(plan: Plan): { plan: Plan; steps: readonly Dispatch[] } {
-  const steps = plan.recordings.step;
+/** The kernels of a recording, each a recording of its own. */
+function kernelByKernel(
+  plan: Plan,
+  recording: string,
+): { plan: Plan; steps: readonly Dispatch[] } {
+  const steps = plan.recordings[recording];
   const recordings = Object.fromEntries(steps.map((dispatch, i) => [`${i}`, [dispatch]]));
   return {
     plan: { buffers: plan.buffers, recordings: { ...plan.recordings, ...recordings } },
@@ -268,7 +272,16 @@ export function chain({ model, B }: Pick<Case, "model" | "B">): number {
 }
 
 /** The element-wise kernels have tests of their own, with bounds of their own. */
-const ELEMENTWISE: readonly KernelName[] = ["prepare", "readout", "observation", "reduce", "adam"];
+const ELEMENTWISE: readonly KernelName[] = [
+  "prepare",
+  "readout",
+  "observation",
+  "reduce",
+  "adam",
+  "average_samples",
+  "posterior_rates",
+  "posterior_observations",
+];
 
 /** Two devices with one plan, of which the second is checked against the first. */
 export interface Pair {
@@ -314,8 +327,29 @@ export async function checkKernels(
   executor: Executor,
   only: (kernel: KernelName) => boolean = () => true,
 ): Promise<void> {
-  const { plan, steps } = kernelByKernel(planOf(given));
-  const s = scalarsOf(given);
+  await checkDispatches(given, planOf(given), "step", executor, scalarsOf(given), only);
+}
+
+/** Posterior samples of each trial in `checkPosterior`. */
+const SAMPLES = 3;
+
+/** Checks the kernels that infer, with several samples of each trial. */
+export async function checkPosterior(given: Case, executor: Executor): Promise<void> {
+  const { model, B, counts, density, explicitNoise } = given;
+  const sizes = { B, S: SAMPLES, trials: B + 1, counts, density, explicitNoise, ...given.sizes };
+  const plan = posteriorPlan(model, stepOptionsOf(given), sizes);
+  await checkDispatches(given, plan, "sample", executor, { ...scalarsOf(given), S: SAMPLES });
+}
+
+async function checkDispatches(
+  given: Case,
+  all: Plan,
+  recording: string,
+  executor: Executor,
+  s: Scalars,
+  only: (kernel: KernelName) => boolean = () => true,
+): Promise<void> {
+  const { plan, steps } = kernelByKernel(all, recording);
   const isMine = (kernel: KernelName) => !ELEMENTWISE.includes(kernel) && only(kernel);
   const mine = Object.entries(steps).filter(([, { kernel }]) => isMine(kernel));
   const recordings = Object.fromEntries(mine.map(([i, dispatch]) => [i, [dispatch]]));

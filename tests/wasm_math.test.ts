@@ -1,8 +1,10 @@
-/** exp, sigmoid and tanh of the wasm kernels against float64, in both builds. */
+/** exp, sigmoid, tanh, ln Γ and ψ of the wasm kernels against float64, in both builds. */
 import assert from "node:assert/strict";
+import { digamma, lnGamma } from "../src/reference/gamma.ts";
 import { compileKernels } from "../src/compute/wasm_module.ts";
 
 type Rows = (address: number, rows: number, stride: number, n: number) => void;
+type Row = (address: number, n: number) => void;
 
 const AT = 65536;
 
@@ -12,13 +14,17 @@ async function load(reproducible: boolean) {
   const module = await compileKernels(reproducible);
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
   const { expRows, sigmoidRows, tanhRows } = exports as unknown as Record<string, Rows>;
+  const { lnGammaRow, digammaRow } = exports as unknown as Record<string, Row>;
   const apply = (rows: Rows, values: Float32Array): Float32Array => {
     const view = new Float32Array(memory.buffer, AT, values.length);
     view.set(values);
     rows(AT, 1, values.length, values.length);
     return view.slice();
   };
-  return { memory, apply, expRows, sigmoidRows, tanhRows };
+  const along = (row: Row, values: Float32Array) => apply((at, _, __, n) => row(at, n), values);
+  const gamma = { lnGamma: (x: Float32Array) => along(lnGammaRow, x) };
+  const psi = { digamma: (x: Float32Array) => along(digammaRow, x) };
+  return { memory, apply, expRows, sigmoidRows, tanhRows, ...gamma, ...psi };
 }
 
 const builds = await Promise.all([false, true].map(load));
@@ -118,6 +124,51 @@ Deno.test("an element's bits do not depend on its place, and nothing beside the 
           }
         }
       }
+    }
+  }
+});
+
+/** Where the wasm kernels take ln Γ and ψ: from e^-87 to e^30, and closer where they change their form. */
+const SHAPES = [
+  points(-87, 30, 40_001).map(Math.exp),
+  points(0.01, 9, 40_001),
+  points(3.999, 4.001, 4_001),
+];
+
+/** What the sums of wasm/gamma.ts are made of. */
+function shifted(alpha: number) {
+  const four = [0, 1, 2, 3].map((i) => alpha + i), small = alpha < 4;
+  return {
+    y: small ? alpha + 4 : alpha,
+    logProduct: small ? four.reduce((sum, x) => sum + Math.log(x), 0) : 0,
+    quotients: small ? four.reduce((sum, x) => sum + 1 / x, 0) : 0,
+  };
+}
+
+Deno.test("ln Γ and its derivative are within the bounds that wasm/gamma.ts derives", () => {
+  const u = 2 ** -24;
+  for (const build of builds) {
+    for (const x of SHAPES) {
+      const logs = build.lnGamma(x), slopes = build.digamma(x);
+      x.forEach((alpha, i) => {
+        const { y, logProduct, quotients } = shifted(alpha);
+        const bound = u * (14 * y * Math.log(y) + 3 * y + 5 * Math.abs(logProduct) + 10) + 4e-9;
+        const error = Math.abs(logs[i] - lnGamma(alpha));
+        assert.ok(error <= bound, `ln Γ(${alpha}) is off by ${error}, bound ${bound}`);
+        const slope = u * (8 * Math.log(y) + 16 * quotients + 2) + 8e-9;
+        const slopeError = Math.abs(slopes[i] - digamma(alpha));
+        assert.ok(slopeError <= slope, `ψ(${alpha}) is off by ${slopeError}, bound ${slope}`);
+      });
+    }
+  }
+});
+
+Deno.test("ln Γ at whole numbers is the logarithm of a factorial", () => {
+  for (const build of builds) {
+    let factorial = 1;
+    for (let n = 1; n <= 20; factorial *= n++) {
+      const [got] = build.lnGamma(Float32Array.of(n)), want = Math.log(factorial);
+      assert.ok(Math.abs(got - want) <= 1e-5 + 1e-6 * want, `ln Γ(${n}): ${got}, expected ${want}`);
     }
   }
 });

@@ -8,6 +8,7 @@ import {
   type Case,
   cases,
   checkKernels,
+  checkPosterior,
   difference,
   optionCases,
   planOf,
@@ -58,6 +59,17 @@ for (const [of, cases] of kinds) {
         fc.assert(fc.asyncProperty(cases, (given) => checkKernels(given, executor)), {
           numRuns: 20,
           seed: 2,
+        }),
+    );
+  });
+
+  Deno.test(`every kernel of inference${of} agrees, with several samples of each trial`, async () => {
+    await withExecutors(
+      [{ threads: 2 }],
+      ([executor]) =>
+        fc.assert(fc.asyncProperty(cases, (given) => checkPosterior(given, executor)), {
+          numRuns: 25,
+          seed: 6,
         }),
     );
   });

@@ -11,6 +11,7 @@
  * - ψ: ln y to 5 u of itself and u / y of y's rounding; the sum of 1/(α + i), a quotient of sums of
  *   positive numbers, to 13 u of itself; three sums. In all below u (8 ln y + 16 Σ 1/(α + i) + 2).
  */
+import { put } from "./cells";
 import { log4 } from "./math";
 
 const SHIFT: f32 = 4;
@@ -67,4 +68,21 @@ export function digamma4(alpha: v128, logY: v128, inverse: v128): v128 {
   const product = f32x4.mul(q, f32x4.add(q, two));
   const excess = v128.and(f32x4.div(f32x4.mul(two, slope), product), isSmall(alpha));
   return f32x4.sub(main, excess);
+}
+
+/** ln Γ in place on `n` float32: for tests of it alone. */
+export function lnGammaRow(address: usize, n: i32): void {
+  for (let i = 0; i < n; i += 4, address += 16) {
+    const alpha = v128.load(address), y = shifted4(alpha);
+    const inverse = f32x4.div(f32x4.splat(1), y);
+    put(address, lnGamma4(alpha, y, log4(y), inverse), n - i);
+  }
+}
+
+/** ψ in place on `n` float32: for tests of it alone. */
+export function digammaRow(address: usize, n: i32): void {
+  for (let i = 0; i < n; i += 4, address += 16) {
+    const alpha = v128.load(address), y = shifted4(alpha);
+    put(address, digamma4(alpha, log4(y), f32x4.div(f32x4.splat(1), y)), n - i);
+  }
 }

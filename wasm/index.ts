@@ -48,6 +48,7 @@ import { weight_gradients, WeightGradientsArgs } from "./weight_gradients";
 export { ERROR, ERROR_DETAIL, ERROR_KERNEL, ERROR_THREAD } from "./control";
 export { dropRows, dropRowsBytes, keepRow, keepRows, normalRow, normalRows, words } from "./random";
 export { resetScratch, scratch, scratchEnd } from "./scratch";
+export { digammaRow, lnGammaRow } from "./gamma";
 export { expRows, sigmoidRows, tanhRows } from "./math";
 
 /** One kernel by its place in KERNELS of kernels.ts. */
