@@ -2,6 +2,7 @@
 import { type Change, mutations } from "./mutation.ts";
 
 const STEP = ["tests/wasm_step.test.ts"], ELEMENTWISE = ["tests/wasm_kernels.test.ts"];
+const OPTIONS = ["tests/wasm_options.test.ts"], MATH = ["tests/wasm_math.test.ts"];
 
 function wasm(kernel: string, stem: string, tests: readonly string[], changes: readonly Change[]) {
   return mutations("wasm", kernel, `wasm/${stem}.ts`, tests, changes);
@@ -27,13 +28,31 @@ export const WASM = [
     ["a bias left out", "width, args.b_D3E, 0);", "width, 0, 0);"],
     [
       "trials in the order of the batch",
-      "(<usize> b << 2));\n  const counts",
-      "0);\n  const counts",
+      "(<usize> b << 2));\n  const from",
+      "0);\n  const from",
     ],
     [
       "counts of the bin before",
-      "<usize> (trial * T + t) * N",
-      "<usize> (trial * T + max(t - 1, 0)) * N",
+      "<usize> (trial * args.dataT + t) * N",
+      "<usize> (trial * args.dataT + max(t - 1, 0)) * N",
+    ],
+    [
+      "trials as long as the encoder's",
+      "<usize> (trial * args.dataT + t) * N",
+      "<usize> (trial * args.T + t) * N",
+    ],
+    ["masks as long as the encoder's", "const T = args.dataT, N", "const T = args.T, N"],
+    ["the scale left out", "put(dest, f32x4.mul(x, scale), N - n);", "put(dest, x, N - n);"],
+    [
+      "what is missing as spikes",
+      "if (args.gaps) x = v128.andnot",
+      "if (!args.gaps) x = v128.andnot",
+    ],
+    [
+      "another size's mark",
+      "element == U16 ? MISSING_U16 : MISSING_U8",
+      "element == U16 ? MISSING_U8 : MISSING_U16",
+      "wasm/data.ts",
     ],
     [
       "a row too few where spikes are sparse",
@@ -97,6 +116,11 @@ export const WASM = [
     ],
     ["a state of the bin after", "const before = direction ? t + 1 : t;", "const before = t;"],
     [
+      "what stood there before, without ends",
+      "if (args.dEnds_B2E == 0) memory.fill(dState, 0, <usize>rows * bytes);",
+      "",
+    ],
+    [
       "a slope's dropped factor",
       "const dc = f32x4.mul(f32x4.mul(d, closed), f32x4.sub(one, f32x4.mul(c4, c4)));",
       "const dc = f32x4.mul(d, closed);",
@@ -123,14 +147,21 @@ export const WASM = [
   ...wasm("controller_input", "controller_input", STEP, [
     [
       "a state of the bin before",
-      "args.forward_HBE + <usize> (row + i + B) * half",
-      "args.forward_HBE + <usize> (row + i) * half",
+      "args.forward_HBE + <usize> (early + B) * half",
+      "args.forward_HBE + <usize> early * half",
     ],
     [
       "directions in each other's place",
-      "memory.copy(enc + half, args.backward_HBE + <usize> (row + i) * half, half);",
-      "memory.copy(enc + half, args.forward_HBE + <usize> (row + i) * half, half);",
+      "memory.copy(enc + half, args.backward_HBE + <usize> after * half, half);",
+      "memory.copy(enc + half, args.forward_HBE + <usize> after * half, half);",
     ],
+    [
+      "a lag the other way",
+      "const early = at - late, after = at + late;\n      if (isSeen",
+      "const early = at + late, after = at - late;\n      if (isSeen",
+    ],
+    ["bins that the encoder does not see", "return at < seen && from >= 0", "return from >= 0"],
+    ["what stood there before", "} else memory.fill(enc, 0, half);", "}"],
     ["a bias left out", "out, 3 * C, args.b_3C, 0);", "out, 3 * C, 0, 0);"],
     ["dropout of the bin after", "KEEP_ENC, b, t, T, s, 1);", "KEEP_ENC, b, t + 1, T, s, 1);"],
   ]),
@@ -142,12 +173,25 @@ export const WASM = [
     ],
     ["dropout left out", "if (args.dropout) drop(dEnc,", "if (args.dropout > 1) drop(dEnc,"],
     ["a unit too few", "gemm(count, 2 * E, 3 * C, gates,", "gemm(count, 2 * E, 3 * C - 1, gates,"],
+    ["halves in each other's place", "moved + half, half);", "moved, half);"],
+    ["what stood there before", "if (!reaches) memory.fill(own + half, 0, half);", ""],
+    ["a row of the other half", "if (!isReached) memory.fill(own", "if (!reaches) memory.fill(own"],
+  ]),
+  ...wasm("external_input", "external_input", STEP, [
+    ["a bias left out", "out, W, args.b_W, 0);", "out, W, 0, 0);"],
+    [
+      "trials in the order of the batch",
+      "args.external + <usize> (trial * T + t) * bytes",
+      "args.external + <usize> (b * T + t) * bytes",
+    ],
+    ["an input too few", "gemm(count, W, X, block,", "gemm(count, W, X - 1, block,"],
+    ["the bin before", "(trial * T + t) * bytes", "(trial * T + max(t - 1, 0)) * bytes"],
   ]),
   ...wasm("decoder", "decoder", STEP, [
     [
       "ends in each other's place",
       "memory.copy(joined, floats(args.backward_HBE, i * E), half);",
-      "memory.copy(joined, floats(args.forward_HBE, (T * B + i) * E), half);",
+      "memory.copy(joined, floats(args.forward_HBE, (args.encoderT * B + i) * E), half);",
     ],
     [
       "a root left out",
@@ -187,6 +231,35 @@ export const WASM = [
       "wasm/pair_decoder.ts",
     ],
     [
+      "a bias left out of g0",
+      "floats(args.gen_HRG, first * G), G, args.bStart_G, 0);",
+      "floats(args.gen_HRG, first * G), G, 0, 0);",
+    ],
+    ["first factors of zeros", "if (args.firstFactors) {", "if (!args.firstFactors) {"],
+    [
+      "first factors of two units of zeros",
+      "if (args.firstFactors) {\n    const f0",
+      "if (!args.firstFactors) {\n    const f0",
+      "wasm/pair_decoder.ts",
+    ],
+    [
+      "external inputs of two units left out",
+      "F == 2 && cell == 0 && genInput == 0;",
+      "F == 2 && cell == 0;",
+      "wasm/pair_decoder.ts",
+    ],
+    [
+      "samples for trials",
+      "if (s.S == 1) return floats(args.genInput_TBW",
+      "if (s.S > 0) return floats(args.genInput_TBW",
+    ],
+    ["external inputs left out", "  if (args.genInput_TBW) {", "  if (args.genInput_TBW == 1) {"],
+    [
+      "the bins of the trial, not of the encoder",
+      "(args.encoderT * B + i) * E), half);",
+      "(args.T * B + i) * E), half);",
+    ],
+    [
       "a controller unit too few",
       "args.wOut_C2U, C, 2 * U, 2 * U",
       "args.wOut_C2U, C - 1, 2 * U, 2 * U",
@@ -211,6 +284,23 @@ export const WASM = [
       "packTransposed(args.factorsHat_GF, F, G, F)",
       "packTransposed(args.factorsHat_GF, F, G, G)",
     ],
+    ["the first factors' part left out", "gemm(rows, G, F, dFirst, F,", "gemm(0, G, F, dFirst, F,"],
+    [
+      "the start's weights not transposed",
+      "packTransposed(args.wStart_IG, G, I, G)",
+      "pack(args.wStart_IG, G, I, I)",
+    ],
+    [
+      "the inputs' scale for the start",
+      "f32x4.splat(s.klIcScale / <f32>s.B)",
+      "f32x4.splat(s.klInputsScale / <f32>s.B)",
+    ],
+    [
+      "the start's scale for the inputs",
+      "f32x4.splat(s.klInputsScale / <f32>B)",
+      "f32x4.splat(s.klIcScale / <f32>B)",
+    ],
+    ["what stood in slot 0 before", "memory.fill(dFirst, 0, bytes);", ""],
     [
       "the prior's chain left out",
       "put(carried + at, f32x4.mul(dMean, phi), room);",
@@ -248,14 +338,96 @@ export const WASM = [
     ],
     [
       "the overflow's guard left out",
-      "const rate = expRate4(f32x4.pmin(l, highest));",
-      "const rate = expRate4(l);",
+      "const rate = expRate4(f32x4.pmin(l, highest));\n    let loss",
+      "const rate = expRate4(l);\n    let loss",
     ],
-    ["a row for another", "p3 = madd4(e3, wa, p3);", "p3 = madd4(e2, wa, p3);"],
+    [
+      "a row for another",
+      "q3 = madd4(e3, wb, q3);",
+      "q3 = madd4(e2, wb, q3);",
+      "wasm/factor_gradients.ts",
+    ],
     [
       "trials in the order of the batch",
-      "((trial * ((args.T * args.N) as usize)) <<",
-      "(((r / s.S) as usize) * ((args.T * args.N) as usize) <<",
+      "trial * ((args.T * args.N) as usize)",
+      "((r / s.S) as usize) * ((args.T * args.N) as usize)",
+    ],
+  ]),
+  ...wasm("readout", "readout", OPTIONS, [
+    [
+      "a weight left out of the loss",
+      "f32x4.mul(weight, f32x4.sub(rate, f32x4.mul(counts, l)))",
+      "f32x4.sub(rate, f32x4.mul(counts, l))",
+    ],
+    [
+      "a weight left out of the gradient",
+      "f32x4.mul(f32x4.mul(f32x4.sub(rate, counts), inverse), weight)",
+      "f32x4.mul(f32x4.sub(rate, counts), inverse)",
+    ],
+    ["real numbers as counts", " || args.element == REAL;", ";"],
+    [
+      "kept and dropped in each other's place",
+      "v128.andnot(dropped, f32x4.gt(",
+      "v128.and(dropped, f32x4.gt(",
+      "wasm/loss_weights.ts",
+    ],
+    [
+      "what was dropped not scaled",
+      "f32x4.splat(1 / (1 - w.keepRate))",
+      "f32x4.splat(1)",
+      "wasm/loss_weights.ts",
+    ],
+    [
+      "what is never seen as dropped",
+      "v128.bitselect(one, weight, missing4",
+      "v128.bitselect(dropped, weight, missing4",
+      "wasm/loss_weights.ts",
+    ],
+    [
+      "the mask of another trial",
+      "((s.firstTrial + b) * T + t)",
+      "(b * T + t)",
+      "wasm/loss_weights.ts",
+    ],
+    [
+      "a loss of what is missing",
+      "if (w.gaps) weight",
+      "if (!w.gaps) weight",
+      "wasm/loss_weights.ts",
+    ],
+  ]),
+  ...wasm("observation", "observation", OPTIONS, [
+    ["half of a likelihood", "f32x4.mul(half, terms)", "terms"],
+    ["the variance's floor left out", "variance = f32x4.add(spread, varMin)", "variance = spread"],
+    ["a sign", "shared(f32x4.neg(scaled), weight", "shared(scaled, weight"],
+    [
+      "a shape's factor left out",
+      "f32x4.mul(alpha, f32x4.sub(digamma4",
+      "f32x4.mul(one, f32x4.sub(digamma4",
+    ],
+    ["a logarithm left out", "f32x4.add(f32x4.add(fall, logX), betaX)", "f32x4.add(fall, betaX)"],
+    ["the floor left out", "inflated ? f32x4.sub(given, floor) : given", "given"],
+    ["zeros as numbers", "f32x4.ne(given, none) : ", "f32x4.eq(none, none) : "],
+    [
+      "a logit's sign",
+      "v128.bitselect(f32x4.neg(c), c, isGamma)",
+      "v128.bitselect(c, f32x4.neg(c), isGamma)",
+    ],
+    ["what a sum lost not put back", "f32x4.add(log4(sum), f32x4.div(lost, sum))", "log4(sum)"],
+    ["what a last vector reads kept", "q < paddedRow(Q); q++", "q < Q; q++"],
+  ]),
+  ...wasm("observation", "gamma", MATH, [
+    ["a term of a series", "-1.0 / 360", "1.0 / 360"],
+    ["a term of a derivative", "1.0 / 120", "1.0 / 125"],
+    [
+      "a factor of a product",
+      "f32x4.mul(q, f32x4.add(q, f32x4.splat(2)))",
+      "f32x4.mul(q, f32x4.add(q, f32x4.splat(3)))",
+    ],
+    [
+      "a shift left out",
+      "v128.and(isSmall(alpha), f32x4.splat(SHIFT))",
+      "v128.and(isSmall(alpha), f32x4.splat(0))",
     ],
   ]),
   ...wasm("weight_gradients", "weight_gradients", STEP, [
@@ -278,7 +450,9 @@ export const WASM = [
     ["sums that join what stood there", "  if (!first) {\n    low", "  if (first) {\n    low"],
   ]),
   ...wasm("reduce", "reduce", ELEMENTWISE, [
-    ["a dropped factor", "f32x4.splat(2 * args.l2)", "f32x4.splat(args.l2)"],
+    ["a dropped factor", "f32x4.splat(2 * s.l2Scale)", "f32x4.splat(s.l2Scale)"],
+    ["one penalty for all", "f32x4.mul(f32x4.mul(slope, l2), p)", "f32x4.mul(slope, p)"],
+    ["a penalty without its own factor", "addProducts(penalty, l2, p)", "addSquares(penalty, p)"],
     [
       "the projection left out",
       "(<f64> load<f32>(args.dw_GF + at) - hat * along)",
@@ -286,13 +460,13 @@ export const WASM = [
     ],
     [
       "the divergences not scaled",
-      "nll + <f64> s.klScale * (klIc + klInputs)",
-      "nll + (klIc + klInputs)",
+      "nll + <f64> s.klIcScale * klIc + <f64> s.klInputsScale * klInputs",
+      "nll + klIc + klInputs",
     ],
     [
       "a block too few",
-      "for (let block = 0; block < blocks; block++)",
-      "for (let block = 0; block < blocks - 1; block++)",
+      "block < blocks; block++, norms += 8",
+      "block < blocks - 1; block++, norms += 8",
     ],
   ]),
   ...wasm("adam", "adam", ELEMENTWISE, [
@@ -308,6 +482,26 @@ export const WASM = [
       "storeLanes(args.params_P + at, p, end - i);",
       "storeLanes(args.params_P + at, p, end - i - 1);",
     ],
+  ]),
+  ...wasm("adam", "adam", OPTIONS, [
+    ["the decay not scaled", "<f64> args.weightDecay * <f64> s.l2Scale", "<f64> args.weightDecay"],
+    [
+      "the decay of what has moved",
+      "f32x4.mul(decay, before)",
+      "f32x4.mul(decay, f32x4.mul(p, f32x4.splat(2)))",
+    ],
+    ["the decay left out", "decays = shrink != 0;", "decays = false;"],
+  ]),
+  ...wasm("accumulate", "accumulate", OPTIONS, [
+    ["the share left out", "const share = f32x4.splat(s.share)", "const share = f32x4.splat(1)"],
+    ["a first part that joins what stood there", "if (accumulated) sum =", "sum ="],
+    [
+      "losses that join what stood there",
+      "s.accumulated ? load<f32>(args.sums + at) : 0",
+      "load<f32>(args.sums + at)",
+    ],
+    ["a loss too few", "at < GRAD_NORM; at += 4", "at < GRAD_NORM - 4; at += 4"],
+    ["the last numbers left out", "storeLanes(args.sum_P + at, sum, room);", ""],
   ]),
   ...wasm("average_samples", "average_samples", ELEMENTWISE, [
     ["a sample too few", "sample < S; sample++", "sample < S - 1; sample++"],
@@ -335,6 +529,21 @@ export const WASM = [
       "memory.fill(logs, 0, stride)",
     ],
     ["the overflow's guard left out", "expRate4(f32x4.pmin(l, highest))", "expRate4(l)"],
+  ]),
+  ...wasm("posterior_observations", "posterior_observations", OPTIONS, [
+    [
+      "a mean for its inverse",
+      "f32x4.sub(f32x4.pmin(mean, highest), f32x4.pmin(b, highest))",
+      "f32x4.sub(f32x4.pmin(b, highest), f32x4.pmin(mean, highest))",
+    ],
+    ["the floor left out", "f32x4.add(mean, floor))", "mean)"],
+    [
+      "a sample too few",
+      "if (sample != S - 1) continue;",
+      "if (sample != max(S - 2, 0)) continue;",
+    ],
+    ["sums of the trial before kept", "memory.fill(rates, 0, bytes);", ""],
+    ["a second output for the third", "third = <usize> N << 3", "third = <usize> N << 2"],
   ]),
   ...wasm("fixed_points", "fixed_points", ["tests/wasm_fixed_points.test.ts"], [
     ["a dropped factor", "f32x4.splat(2 / <f32>args.G)", "f32x4.splat(1 / <f32>args.G)"],
