@@ -92,7 +92,7 @@ for (
   const [run, rows, widths] of [
     [readoutRun({ B: 4, S: 2, T: 40, N: 70, F: 5, wide: 1, gradient: 1 }), ["factors"], {
       logRates: [40, 2 * 70],
-      dFactors: [40, 2 * 5],
+      dFactors: [41, 2 * 5],
       nll: [1, 2],
     }],
     [posteriorRun(5, 3, 4, 20, 6), ["factors"], { rates: [4, 20], logRates: [4, 20] }],

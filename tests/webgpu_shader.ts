@@ -1,4 +1,5 @@
 /** Runs a few lines of WGSL on the libraries of `shaders/`, for tests of those libraries alone. */
+import gamma from "../shaders/gamma.wgsl" with { type: "text" };
 import math from "../shaders/math.wgsl" with { type: "text" };
 import random from "../shaders/random.wgsl" with { type: "text" };
 import run from "../shaders/run.wgsl" with { type: "text" };
@@ -6,6 +7,8 @@ import assert from "node:assert/strict";
 import { findAdapter, openGpu } from "../src/compute/webgpu/adapter.ts";
 import { scalars } from "../src/compute/executor.ts";
 import { SCALARS, type Scalars } from "../src/compute/kernels.ts";
+import { RUN_WORDS } from "../src/compute/webgpu/arguments.ts";
+import { sharedConstants } from "../src/compute/webgpu/module.ts";
 
 const WORKGROUP = 64;
 
@@ -18,9 +21,6 @@ export interface Bench {
   floats(f: string, count: number, x?: Float32Array, at?: Partial<Scalars>): Promise<Float32Array>;
   words(f: string, count: number, x?: Float32Array, at?: Partial<Scalars>): Promise<Uint32Array>;
 }
-
-/** 4-byte fields of `Run` in shaders/run.wgsl. */
-const RUN_WORDS = 16;
 
 /** Runs a test's body with the machine's adapter, and closes it whatever happens. */
 export async function withBench<X>(body: (bench: Bench) => Promise<X>): Promise<X> {
@@ -35,7 +35,7 @@ export async function withBench<X>(body: (bench: Bench) => Promise<X>): Promise<
   ): Promise<ArrayBuffer> => {
     device.pushErrorScope("validation");
     const module = device.createShaderModule({
-      code: `${run}\n${math}\n${random}
+      code: `${sharedConstants()}${run}\n${math}\n${random}\n${gamma}
 @group(0) @binding(2) var<storage, read_write> found: array<u32>;
 fn x(i: u32) -> f32 { return real(i); }
 @compute @workgroup_size(${WORKGROUP})

@@ -38,6 +38,11 @@ const PER_WORD = { real: 1, u32: 1, u16: 2, u8: 4 } as const;
 
 export class Layout {
   readonly places = new Map<string, Place>();
+  /**
+   * Where the newest numbers of a buffer stand that has a copy for each run, but goes on from the run
+   * before: of the real numbers, from the fit's start.
+   */
+  readonly running = new Map<string, number>();
   /** of one fit */
   readonly reals = new Arena();
   readonly words = new Arena();

@@ -73,10 +73,9 @@ const ORDER: readonly Library[] = [
 /** The binding of the first and of the second kernel's arguments. */
 const ARGUMENT_BINDINGS = [2, 3] as const;
 
-function constants(how: How, variant: Variant): string {
+/** Constants that all shaders have. */
+export function sharedConstants(): string {
   const lines = [
-    `const IN_TURN = ${how === "inTurn"};`,
-    `const WORKGROUP = ${variant.workgroup}u;`,
     `const UPDATE_BIAS = f32(${UPDATE_BIAS});`,
     `const MAX_LOG_RATE = f32(${MAX_LOG_RATE});`,
     `const MISSING_u8 = f32(${MISSING.u8});`,
@@ -84,20 +83,30 @@ function constants(how: How, variant: Variant): string {
     `const MISSING_BELOW = f32(${MISSING_BELOW});`,
     `const LOSS_COUNT = ${LOSSES.length}u;`,
   ];
-  for (const [name, value] of Object.entries(STREAMS)) {
-    lines.push(`const STREAM_${name} = ${value}u;`);
-  }
-  const codes = { NONLINEARITY: NONLINEARITY_CODES, ELEMENT: ELEMENT_CODES, FAMILY: FAMILIES };
+  const codes = {
+    STREAM: STREAMS,
+    NONLINEARITY: NONLINEARITY_CODES,
+    ELEMENT: ELEMENT_CODES,
+    FAMILY: FAMILIES,
+  };
   for (const [prefix, values] of Object.entries(codes)) {
     for (const [name, value] of Object.entries(values)) {
       lines.push(`const ${prefix}_${name.replaceAll("-", "_")} = ${value}u;`);
     }
   }
   LOSSES.forEach((name, i) => lines.push(`const LOSS_${name} = ${i}u;`));
+  return lines.join("\n") + "\n";
+}
+
+function constants(how: How, variant: Variant): string {
+  const lines = [
+    `const IN_TURN = ${how === "inTurn"};`,
+    `const WORKGROUP = ${variant.workgroup}u;`,
+  ];
   for (const [name, value] of Object.entries(variant.constants)) {
     lines.push(`const ${name} = ${value}u;`);
   }
-  return lines.join("\n") + "\n";
+  return `${sharedConstants()}${lines.join("\n")}\n`;
 }
 
 function entryPoint({ kernels, how }: Fusion): string {

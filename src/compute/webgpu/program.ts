@@ -165,6 +165,8 @@ class WebgpuProgram implements TimedProgram {
     const place = this.#place("write", buffer, fit);
     this.#require("write", place, offset, values.length);
     this.#write(place, values, offset, fit, 0);
+    const running = this.layout.running.get(buffer);
+    if (running !== undefined) this.#write({ ...place, start: running }, values, offset, fit, 0);
   }
 
   async run(recording: string, scalars: Scalars | readonly Scalars[]): Promise<void> {

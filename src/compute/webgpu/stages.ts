@@ -35,7 +35,6 @@ export class Planner {
   /** tables: they stand behind the shared words */
   readonly tables: number[] = [];
   readonly #copies = new Map<string, number>();
-  readonly #totals = new Map<string, number>();
   #scratch?: { start: number; length: number };
 
   constructor(private readonly layout: Layout, private readonly capabilities: Capabilities) {}
@@ -111,7 +110,7 @@ export class Planner {
           break;
         }
         case "adam": {
-          const scratch = this.#totals.get(dispatch.buffers.losses!.buffer);
+          const scratch = this.layout.running.get(dispatch.buffers.losses!.buffer);
           if (scratch === undefined) alone(part);
           else {
             const numbers = { ...part.numbers, sums: 1 };
@@ -205,8 +204,9 @@ export class Planner {
 
   /** Where the losses that `accumulate` has added up stand, whichever run makes them. */
   #totalOf({ buffer }: Ref): number {
-    const start = this.#totals.get(buffer) ?? this.layout.reals.take(LOSSES.length);
-    this.#totals.set(buffer, start);
+    const { running, reals } = this.layout;
+    const start = running.get(buffer) ?? reals.take(LOSSES.length);
+    running.set(buffer, start);
     return start;
   }
 
