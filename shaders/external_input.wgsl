@@ -4,7 +4,7 @@
 // A row's external inputs in the data.
 fn external_input_source(row: u32, B: u32) -> u32 {
   let trial = trial_at(external_input.trials_B, external_input.trialsSlot, row % B);
-  return external_input.external + (trial * external_input.T + row / B) * external_input.X;
+  return external_input.external_ + (trial * external_input.T + row / B) * external_input.X;
 }
 
 fn external_input_run(group: vec3<u32>, lane: u32) {

@@ -11,7 +11,7 @@ struct NumberLoss {
 
 // ln(1 + e^c)
 fn softplus(c: f32) -> f32 {
-  let size = log_(1.0 + exp_within(clamp(-abs(c), -87.0, 0.0)));
+  let size = log1p_within(exp_within(clamp(-abs(c), -87.0, 0.0)));
   return select(max(c, 0.0) + size, c, is_nan(c));
 }
 

@@ -64,6 +64,21 @@ fn tanh_(x: f32) -> f32 {
   return select(bitcast<f32>(magnitude | (bitcast<u32>(x) & 0x80000000u)), x, is_nan(x));
 }
 
+// 2 atanh q = 2 q + q³ p(q²) for |q| < 0.172: p.
+fn atanh_series(z: f32) -> f32 {
+  var p = fma(0.2222222222222222, z, 0.2857142857142857);
+  p = fma(p, z, 0.4);
+  return fma(p, z, 0.6666666666666666);
+}
+
+// ln(1 + x) for x in 0 … 1, accurate relative to itself where x is small.
+fn log1p_within(x: f32) -> f32 {
+  let q = x / (x + 2.0);
+  let z = q * q;
+  let small = fma(atanh_series(z) * z, q, q + q);
+  return select(log_(1.0 + x), small, x < 0.41);
+}
+
 // ln x for positive normal x, near 1 too: x = 2^n m with m in √½ … √2, and ln m = 2 atanh s. Infinity
 // and NaN stay what they are.
 fn log_(x: f32) -> f32 {
@@ -73,10 +88,7 @@ fn log_(x: f32) -> f32 {
   let n = f32(whole);
   let q = f / (f + 2.0);
   let z = q * q;
-  var p = fma(0.2222222222222222, z, 0.2857142857142857);
-  p = fma(p, z, 0.4);
-  p = fma(p, z, 0.6666666666666666);
-  let tail = fma(p * z, q, n * LN2_LO);
+  let tail = fma(atanh_series(z) * z, q, n * LN2_LO);
   return select(fma(n, LN2_HI, (q + q) + tail), x, bitcast<u32>(x) >= 0x7f800000u);
 }
 

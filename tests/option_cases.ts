@@ -5,7 +5,8 @@
  *
  * Bounds follow from float32's unit roundoff u = 2^-24, to first order; `e` is the bound on an output
  * of the readout, F products and a sum. Functions add what a device's own tests allow them: exp 4 u of
- * itself, ln 4 u, the sigmoid 12 u, ln Γ and its derivative what wasm/gamma.ts derives.
+ * itself, ln 4 u, the sigmoid 12 u, ln Γ and its derivative what wasm/gamma.ts derives. All but exp
+ * contain a quotient, which a GPU rounds to more than u.
  */
 import fc from "fast-check";
 import { scalars } from "../src/compute/executor.ts";
@@ -281,6 +282,10 @@ const limited = (x: number) => Math.exp(Math.min(x, MAX_LOG_RATE));
 const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
 const softplus = (x: number) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
 
+/** What ln and the sigmoid may be off by, in u of themselves, where a quotient may be by q u. */
+const lnOff = (q: number) => 3 + q;
+const sigmoidOff = (q: number) => 11 + q;
+
 /** Of ½ (ln 2π + ln var + d² / var). */
 function gaussianBounds(
   e: number,
@@ -296,7 +301,7 @@ function gaussianBounds(
   const log = Math.abs(Math.log(variance)), terms = 0.5 * (Math.log(2 * Math.PI) + log + squares);
   const share = 0.5 * spread / variance;
   return {
-    loss: 0.5 * (squares_ + var_ + 4 * U * log) + 4 * U * terms,
+    loss: 0.5 * (squares_ + var_ + lnOff(q) * U * log) + 4 * U * terms,
     terms,
     slopes: [
       d_ / variance + d / variance * (var_ + q * U),
@@ -306,15 +311,22 @@ function gaussianBounds(
 }
 
 /** Of the gamma's, where x itself has `rounded` roundings. */
-function gammaBounds(e: number, rounded: number, x: number, [a, b]: readonly number[]) {
+function gammaBounds(
+  e: number,
+  q: number,
+  rounded: number,
+  x: number,
+  [a, b]: readonly number[],
+) {
   const alpha = limited(a), beta = limited(b), betaX = beta * x, exp_ = e + 4 * U;
   const logX = Math.log(x), logs = Math.min(b, MAX_LOG_RATE) + logX;
-  const logX_ = U * (rounded + 4 * Math.abs(logX)), logs_ = e + logX_ + U * Math.abs(logs);
+  const logX_ = U * (rounded + lnOff(q) * Math.abs(logX)), logs_ = e + logX_ + U * Math.abs(logs);
   const small = alpha < 4, y = small ? alpha + 4 : alpha, four = [0, 1, 2, 3].map((i) => alpha + i);
   const product = small ? Math.log(four.reduce((p, x) => p * x)) : 0;
   const sum = small ? four.reduce((s, x) => s + 1 / x, 0) : 0;
-  const lnGamma_ = U * (14 * y * Math.log(y) + 3 * y + 5 * Math.abs(product) + 10) + 4e-9;
-  const digamma_ = U * (8 * Math.log(y) + 16 * sum + 2) + 8e-9;
+  const lnGamma_ = U *
+      ((10 + lnOff(q)) * y * Math.log(y) + 3 * y + (1 + lnOff(q)) * Math.abs(product) + 10) + 4e-9;
+  const digamma_ = U * ((4 + lnOff(q)) * Math.log(y) + 16 * sum + 2) + 8e-9;
   const psi = digamma(alpha), ln = lnGamma(alpha);
   const terms = Math.abs(ln) + alpha * Math.abs(logs) + Math.abs(logX) + betaX;
   // α² ψ'(α) is below α + 1
@@ -331,12 +343,18 @@ function gammaBounds(e: number, rounded: number, x: number, [a, b]: readonly num
   };
 }
 
-function inflatedBounds(e: number, floor: number, x: number, [a, b, c]: readonly number[]) {
+function inflatedBounds(
+  e: number,
+  q: number,
+  floor: number,
+  x: number,
+  [a, b, c]: readonly number[],
+) {
   const more = sigmoid(x === 0 ? c : -c), plus = softplus(x === 0 ? c : -c);
   // exp's own error goes through z / (1 + z) ≤ ln(1 + z); a logarithm and three roundings
-  const plus_ = e + 12 * U * plus, more_ = more * (e + 12 * U);
+  const plus_ = e + (8 + lnOff(q)) * U * plus, more_ = more * (e + sigmoidOff(q) * U);
   if (x === 0) return { loss: plus_, terms: plus, slopes: [0, 0, more_] };
-  const gamma = gammaBounds(e, 1, x - floor, [a, b]);
+  const gamma = gammaBounds(e, q, 1, x - floor, [a, b]);
   return {
     loss: gamma.loss + plus_ + U * (gamma.terms + plus),
     terms: gamma.terms + plus,
@@ -375,8 +393,8 @@ export const observations: fc.Arbitrary<KernelCase> = fc.record({ ...batch, fami
         const e = loss.outputBound;
         checkLoss(loss, want, got, quotient, (x, outputs) => {
           if (family === "gaussian") return gaussianBounds(e, quotient, varMin, x, outputs);
-          if (family === "gamma") return gammaBounds(e, 0, x, outputs);
-          return inflatedBounds(e, floor, x, outputs);
+          if (family === "gamma") return gammaBounds(e, quotient, 0, x, outputs);
+          return inflatedBounds(e, quotient, floor, x, outputs);
         });
       },
     };

@@ -1,5 +1,6 @@
 /** exp, log, sigmoid, tanh, sine and cosine of the shaders against float64. */
 import assert from "node:assert/strict";
+import { digamma, lnGamma } from "../src/reference/gamma.ts";
 import { withoutAdapter } from "./webgpu_adapter.ts";
 import { type Bench, withBench } from "./webgpu_shader.ts";
 
@@ -105,6 +106,35 @@ test("sine and cosine of turns on a GPU are within 2^-22 of 1, and of themselves
   // cos 2πv = sin 2π(v - 1/4) with the signs turned; the difference is exact
   const near = points(1 / 4, 3 / 8);
   await within(bench, "cos_turn(x(i))", near, (v) => -Math.sin(turn * (v - 1 / 4)), 4);
+});
+
+// u = 2^-24, half an ulp of 1; ln is within 8 u here and within 4 where the bounds come from (wasm/gamma.ts)
+test("ln Γ and its derivative on a GPU are within their bounds", async (bench) => {
+  const u = 2 ** -24;
+  for (const [low, high] of [[1e-37, 1e-36], [1e-3, 0.1], [0.1, 4], [4, 5], [5, 100], [1e3, 1e7]]) {
+    const x = points(low, high, 2001);
+    const logs = await bench.floats("ln_gamma(x(i))", x.length, x);
+    const slopes = await bench.floats("digamma(x(i))", x.length, x);
+    x.forEach((value, i) => {
+      const small = value < 4, y = small ? value + 4 : value;
+      const four = small ? [0, 1, 2, 3].map((k) => value + k) : [];
+      const product = Math.abs(Math.log(four.reduce((p, x) => p * x, 1)));
+      const sum = four.reduce((s, x) => s + 1 / x, 0);
+      const logBound = u * (18 * y * Math.log(y) + 3 * y + 9 * product + 10) + 4e-9;
+      const log = Math.abs(logs[i] - lnGamma(value));
+      assert.ok(log <= logBound, `ln Γ(${value}) is off by ${log}, bound ${logBound}`);
+      const slopeBound = u * (12 * Math.log(y) + 16 * sum + 2) + 8e-9;
+      const slope = Math.abs(slopes[i] - digamma(value));
+      assert.ok(slope <= slopeBound, `ψ(${value}) is off by ${slope}, bound ${slopeBound}`);
+    });
+  }
+});
+
+// x / (x + 2), two roundings more, and what a series of it rounds; or 1 + x, rounded, and its logarithm
+test("ln(1 + x) on a GPU is within 6 ulp from 0 to 1", async (bench) => {
+  for (const [low, high] of [[1e-30, 1e-20], [0, 0.01], [0, 0.41], [0.4, 0.42], [0.41, 1]]) {
+    await within(bench, "log1p_within(x(i))", points(low, high), Math.log1p, 6);
+  }
 });
 
 test("NaN is seen by its bits, whatever its sign and payload", async (bench) => {

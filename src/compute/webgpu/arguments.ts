@@ -79,11 +79,19 @@ export function fieldNames(kernel: GpuKernel) {
   return { buffers: [...buffers.map((name) => name.replace("?", "")), ...copies], ints, floats };
 }
 
-/** The struct in WGSL. Its variable has the kernel's name: `encoder.T`, `encoder.h0_DE`. */
+/** Names of buffers that WGSL keeps for itself. */
+const RESERVED: ReadonlySet<string> = new Set(["external"]);
+
+/**
+ * The struct in WGSL. Its variable has the kernel's name: `encoder.T`, `encoder.h0_DE`; a name that WGSL
+ * reserves ends in `_`.
+ */
 export function argumentStruct(kernel: GpuKernel, binding: number): string {
   const { buffers, ints, floats } = fieldNames(kernel);
   const fields = [
-    ...[...buffers, ...ints, ...EXTRAS].map((name) => `  ${name}: u32,`),
+    ...[...buffers, ...ints, ...EXTRAS].map((name) =>
+      `  ${name}${RESERVED.has(name) ? "_" : ""}: u32,`
+    ),
     ...floats.map((name) => `  ${name}: f32,`),
   ];
   const type = `Arguments_${kernel}`;

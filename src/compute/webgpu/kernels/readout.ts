@@ -90,8 +90,8 @@ export const observation: Shader = {
     return { ...own, constants: { ...own.constants, ...familyConstants(n.family) } };
   },
   groups: (_, { B, S }) => B * S,
-  // a loss goes through its outputs three times, and through up to six shifts of ln Γ and of ψ
-  range: (n) => range(n, outputsOf(n.family), 1 + 3 * outputsOf(n.family) + 2 * 7),
+  // a loss goes through its outputs three times
+  range: (n) => range(n, outputsOf(n.family), 1 + 3 * outputsOf(n.family)),
   cost: ({ T, N, F, gradient, family }, { B, S }) => {
     const R = B * S, Q = outputsOf(family) * N, products = (gradient ? 2 : 1) * F * Q;
     return {
