@@ -26,6 +26,7 @@ const Parameters = z.strictObject({
   seed: z.int(),
   step: z.int(),
   hyperparameters: hyperparametersSchema,
+  heldOut: z.array(z.int()).optional().describe("neurons that the encoders never see"),
   parameters: z.record(z.string(), z.array(z.unknown())).describe("nested, [in][out]"),
 }).meta({ id: "Parameters" });
 

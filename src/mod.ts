@@ -114,6 +114,9 @@ export { readHead as readFileHead } from "./data/formats/kind.ts";
 export { type NpyArray, npyArray } from "./data/npy.ts";
 export { readNpz, writeNpz } from "./data/npz.ts";
 export { readSafetensors, type Tensor, tensor, writeSafetensors } from "./data/safetensors.ts";
+export { type ImportedModel, importModel, type ImportOptions } from "./data/import_model.ts";
+export { namesTable } from "./model/foreign/names.ts";
+export { RECONSTRUCTIONS, type Source, SOURCES } from "./model/foreign/options.ts";
 export {
   encodeParameters,
   PARAMETER_FORMATS,

@@ -10,7 +10,7 @@ export { type DeviceInfo, deviceWords } from "./compute/executor.ts";
 export { hyperparametersSchema } from "./model/hyperparameters.ts";
 export type { Dataset } from "./data/dataset.ts";
 export { writeFileAtomic } from "./data/files.ts";
-export { PARAMETER_FORMATS, type ParameterFormat } from "./data/parameters_file.ts";
+export type { ParameterFormat } from "./data/parameters_file.ts";
 export { FIXED_POINT_DEFAULTS } from "./analysis/fixed_point_defaults.ts";
 export type { FixedPoint, FixedPointResult } from "./analysis/fixed_points.ts";
 export { fixedPointView } from "./study/fixed_point_view.ts";

@@ -137,6 +137,7 @@ Deno.test("infer writes every array by its name and shape, and the averages agre
         input_mean: [8, 5, 1],
         input_logvar: [8, 5, 1],
         input_std: [8, 5, 1],
+        con_states: [8, 5, 2],
       });
       // Jensen: the log of an average is at least the average of the logs; 1e-12 for rounding
       arrays.rates.data.forEach((rate, i) =>

@@ -103,7 +103,7 @@ Deno.test("a model's metadata have the tensors that an answer has", async () => 
       shape: [-1, ...shape.slice(1)],
     })),
   );
-  assert.equal(metadata.outputs.length, 13);
+  assert.equal(metadata.outputs.length, 14);
 });
 
 Deno.test("JSON in, JSON out: the numbers that inference gives", async () => {
@@ -202,7 +202,7 @@ Deno.test("binary_data_output asks for all outputs as bytes, binary_data takes o
   const head = JSON.parse(
     new TextDecoder().decode(allBytes.subarray(0, Number(all.headers.get(OIP_HEADER_LENGTH)))),
   );
-  assert.equal(head.outputs.length, 13);
+  assert.equal(head.outputs.length, 14);
 });
 
 Deno.test("what is wrong with a request is a 4xx that tells field, wanted and found", async () => {

@@ -24,7 +24,7 @@ import { findH5py, refusal } from "./recordings.ts";
 import { DRIVEN, SMALL, testCounts, testModel } from "./serving_helpers.ts";
 
 const model = testModel(DRIVEN);
-const { T, N, U, G, F } = model.architecture.dims;
+const { T, N, C, U, G, F } = model.architecture.dims;
 const TRIALS = 5;
 
 function recording(more: Partial<Parameters<typeof datasetFromArrays>[0]> = {}): Dataset {
@@ -130,6 +130,7 @@ Deno.test("lfads-torch's file holds the data and its own names, by the split", a
     gen_states: [[T, G], posterior.gen_BTG],
     gen_init: [[G], posterior.g0_BG],
     gen_inputs: [[T, U], posterior.inputs_BTU],
+    con_states: [[T, C], posterior.con_BTC],
     rates_hz: [[T, N], posterior.rates_BTN.map((rate) => rate / 0.02)],
   } as const;
   await opened(bytes, (file) => {

@@ -55,9 +55,10 @@ Arrays in FILE.npz, trials first; B trials, T bins, N neurons, F factors, G gene
   factors [B, T, F]
   gen_states [B, T, G]     generator states after each bin
   gen_init [B, G]          sampled initial states, averaged
-  ic_mean, ic_logvar, ic_std [B, G]   posterior of the initial condition
-  gen_inputs [B, T, U]     inferred inputs; only with a controller, like the next three
+  ic_mean, ic_logvar, ic_std [B, I]   posterior of the initial condition, of I dimensions (G by default)
+  gen_inputs [B, T, U]     inferred inputs; only with a controller, like the next four
   input_mean, input_logvar, input_std [B, T, U]   their posterior
+  con_states [B, T, C]     states of the controller after each bin
 
 Deviations have the variances' floor, log-variances do not: std = sqrt(exp(logvar) + varMin).
 lfads-torch's names: output_params are rates, co_means and co_stds are input_mean and input_std; each array

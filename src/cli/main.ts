@@ -11,6 +11,7 @@ import { addDevices } from "./devices.ts";
 import { addFit } from "./fit.ts";
 import { addFixedPoints } from "./fixed_points.ts";
 import { addGenerate } from "./generate.ts";
+import { addImport } from "./import.ts";
 import { addInfer } from "./infer.ts";
 import { addInspect } from "./inspect.ts";
 import type { Context } from "./options.ts";
@@ -63,6 +64,7 @@ function program(context: Context): Command {
       addConvert,
       addFit,
       addInfer,
+      addImport,
       addFixedPoints,
       addGenerate,
       addParameters,

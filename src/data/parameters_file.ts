@@ -76,7 +76,10 @@ export function encodeParameters(
     );
   }
   const { architecture: { dims: { T, N } }, binWidth, seed, step, hyperparameters } = model;
-  const facts = { format: "latentd parameters 1", T, N, binWidth, seed, step, hyperparameters };
+  const facts = {
+    ...{ format: "latentd parameters 1", T, N, binWidth, seed, step, hyperparameters },
+    ...(model.heldOut ? { heldOut: model.heldOut } : {}),
+  };
   const parts = Object.entries(arrays).map(([name, { shape, data }]) =>
     `${JSON.stringify(name)}:${nestedJson(shape, data)}`
   );

@@ -75,6 +75,8 @@ export interface Posterior {
   readonly inputLogVar_BTU: Float64Array;
   /** their deviation, with the floor, at the averaged log-variance */
   readonly inputStd_BTU: Float64Array;
+  /** states of the controller after each bin; empty without one */
+  readonly con_BTC: Float64Array;
 }
 
 const DEFAULT_MAX_NUMBERS = 48e6;
@@ -117,7 +119,7 @@ export async function infer(
 ): Promise<Posterior> {
   const { samples, seed = 0 } = options;
   const { maxNumbers = executor.mostNumbers ?? DEFAULT_MAX_NUMBERS } = options;
-  const { T, N, U, I, G, F } = shapeOf(model.architecture);
+  const { T, N, C, U, I, G, F } = shapeOf(model.architecture);
   if (data.T !== T || data.N !== N) {
     throw new InputError(
       `Cannot infer: expected spikes of ${T} bins and ${N} neurons, as the model was fitted to, found ` +
@@ -151,6 +153,7 @@ export async function infer(
     inputMean_BTU: new Float64Array(total * T * U),
     inputLogVar_BTU: new Float64Array(total * T * U),
     inputStd_BTU: new Float64Array(total * T * U),
+    con_BTC: new Float64Array(U > 0 ? total * T * C : 0),
   };
   const program = await loadPosterior(executor, model, {
     ...{ B, S, trials, counts: elementOf(seen.data), gaps: seen.gaps },
@@ -222,4 +225,5 @@ const FIELDS = {
   input_mean: "inputMean_BTU",
   input_logvar: "inputLogVar_BTU",
   input_std: "inputStd_BTU",
+  con_states: "con_BTC",
 } as const satisfies Record<PosteriorName, keyof Posterior>;

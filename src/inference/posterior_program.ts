@@ -59,7 +59,7 @@ export interface PosteriorArray {
   readonly floor?: number;
 }
 
-/** The names of what is inferred, in the order in which files hold them; the last four need inputs. */
+/** The names of what is inferred, in the order in which files hold them; the last five need inputs. */
 export const POSTERIOR_NAMES = [
   "rates",
   "log_rates",
@@ -73,13 +73,14 @@ export const POSTERIOR_NAMES = [
   "input_mean",
   "input_logvar",
   "input_std",
+  "con_states",
 ] as const;
 
 export type PosteriorName = typeof POSTERIOR_NAMES[number];
 
 /** The names of the arrays that a model yields, in order. */
 export function posteriorNames({ U }: Pick<Dims, "U">): PosteriorName[] {
-  return POSTERIOR_NAMES.slice(0, U > 0 ? undefined : -4);
+  return POSTERIOR_NAMES.slice(0, U > 0 ? undefined : -5);
 }
 
 /**
@@ -88,7 +89,7 @@ export function posteriorNames({ U }: Pick<Dims, "U">): PosteriorName[] {
  * @param floor of variances, for the deviations
  */
 export function posteriorArrays(model: Architecture, floor: number): PosteriorArray[] {
-  const { T, N, U, I, G, F } = shapeOf(model);
+  const { T, N, C, U, I, G, F } = shapeOf(model);
   const bins = (name: PosteriorName, buffer: string, n: number) => ({
     ...{ name, buffer, n, width: n, slots: T, slot: 0, bins: T, skip: 0, perTrial: false },
   });
@@ -110,6 +111,7 @@ export function posteriorArrays(model: Architecture, floor: number): PosteriorAr
       { ...bins("input_mean", "mean_inputParams_TB2U", U), width: 2 * U },
       { ...bins("input_logvar", "mean_inputParams_TB2U", U), width: 2 * U, skip: U },
       { ...bins("input_std", "mean_inputParams_TB2U", U), width: 2 * U, skip: U, floor },
+      { ...bins("con_states", "mean_con_HBC", C), slots: T + 1, slot: 1 },
     ]),
   ];
 }
@@ -119,7 +121,7 @@ export function numbersPerTrial(model: Architecture, S: number): number {
   const { T, N, E, V, C, U, X, I, G, F, W } = shapeOf(model);
   const generator = model.cell === "gru" ? 5 * G : 2 * G;
   const encoders = 10 * E + (V > 0 ? 10 * V + N : 0);
-  const controller = U > 0 ? 2 * (V || E) + 3 * C + 3 * U : 0;
+  const controller = U > 0 ? 2 * (V || E) + 4 * C + 3 * U : 0;
   const external = X > 0 ? 2 * X + W : 0;
   // states have a slot more than bins
   const trial = (T + 1) * (3 * N + encoders + G + F + controller + external) + 4 * I + 2 * E;

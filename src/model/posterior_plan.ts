@@ -18,7 +18,8 @@ import { type Architecture, readoutNames } from "./layout.ts";
  * Buffers to write: `params_P`, `counts` (what the encoders read), `trials_B` and, where the model has
  * external inputs, `external` (trials × T × X). To read, all averaged over samples: `rates_TBN`
  * (of exp(logRate)), `logRates_TBN`, `mean_gen_HBG` (slot 0 is g0), `mean_factors_HBF` (slot 0 is 0),
- * `mean_inputs_TBU`, `mean_inputParams_TB2U`, and `ic_B2I` (the initial condition's mean, log-variance).
+ * `mean_inputs_TBU`, `mean_inputParams_TB2U`, `mean_con_HBC`, and `ic_B2I` (the initial condition's mean,
+ * log-variance).
  *
  * @example
  * ```ts
@@ -53,7 +54,7 @@ export function posteriorPlan(
 ): PlanBuilder {
   const plan = new PlanBuilder();
   const s = addStage(plan, model, options, sizes, false);
-  const { T, N, U, G, F } = model.dims;
+  const { T, N, C, U, G, F } = model.dims;
   const { B } = sizes;
   const { x } = s;
   const p = parameters(s);
@@ -63,6 +64,7 @@ export function posteriorPlan(
   const gen = plan.buffer("mean_gen_HBG", (T + 1) * B * G);
   const factors = plan.buffer("mean_factors_HBF", (T + 1) * B * F);
   const inputs = x.controller && plan.buffer("mean_inputs_TBU", T * B * U);
+  const con = x.controller && plan.buffer("mean_con_HBC", (T + 1) * B * C);
   const inputParams = x.controller && plan.buffer("mean_inputParams_TB2U", T * B * 2 * U);
 
   for (const name of ["sample", "mean"] as const) {
@@ -79,8 +81,9 @@ export function posteriorPlan(
     }
     r.dispatch("average_samples", { source: x.gen_HRG, mean: gen }, { T: T + 1, n: G });
     r.dispatch("average_samples", { source: x.factors_HRF, mean: factors }, { T: T + 1, n: F });
-    if (x.controller && inputs && inputParams) {
-      const { inputs_TRU, inputParams_TR2U } = x.controller;
+    if (x.controller && inputs && inputParams && con) {
+      const { inputs_TRU, inputParams_TR2U, con_HRC } = x.controller;
+      r.dispatch("average_samples", { source: con_HRC, mean: con }, { T: T + 1, n: C });
       r.dispatch("average_samples", { source: inputs_TRU, mean: inputs }, { T, n: U });
       r.dispatch("average_samples", { source: inputParams_TR2U, mean: inputParams }, {
         T,

@@ -131,7 +131,11 @@ export function wantedOutputs(model: ModelDescription, request: InferRequest): O
 }
 
 /** The shape of an array of `B` trials. */
-export function outputShape({ T, N, U, G, F }: Dims, name: OutputName, B: number): number[] {
+export function outputShape(
+  { T, N, C, U, G, I = G, F }: Dims,
+  name: OutputName,
+  B: number,
+): number[] {
   switch (name) {
     case "rates":
     case "rates_hz":
@@ -142,10 +146,13 @@ export function outputShape({ T, N, U, G, F }: Dims, name: OutputName, B: number
     case "gen_states":
       return [B, T, G];
     case "gen_init":
+      return [B, G];
     case "ic_mean":
     case "ic_logvar":
     case "ic_std":
-      return [B, G];
+      return [B, I];
+    case "con_states":
+      return [B, T, C];
     default:
       return [B, T, U];
   }

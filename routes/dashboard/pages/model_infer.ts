@@ -25,6 +25,7 @@ const INPUTS: typeof OUTPUTS = [
   ["input_mean", "their posterior mean"],
   ["input_logvar", "and log-variance"],
   ["input_std", "and deviation, with the variance's floor"],
+  ["con_states", "states of the controller"],
 ];
 
 export function inferView({ model, datasets }: Pick<ModelView, "model" | "datasets">): Child {

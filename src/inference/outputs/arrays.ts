@@ -46,12 +46,14 @@ export function outputArrays(
   { binWidth, wide = false }: ArrayOptions,
 ): Record<string, NpyArray> {
   const { B } = posterior;
-  const { T, N, U, I, G, F } = shapeOf(architecture);
+  const { T, N, C, U, I, G, F } = shapeOf(architecture);
+  const counts = (architecture.observation ?? "poisson") === "poisson";
   const array = (shape: number[], values: Float64Array) =>
     npyArray(shape, wide ? values : Float32Array.from(values));
   return {
     rates: array([B, T, N], posterior.rates_BTN),
-    ...(binWidth === null
+    // of counts; other data are what they are, per bin
+    ...(binWidth === null || !counts
       ? {}
       : { rates_hz: array([B, T, N], posterior.rates_BTN.map((rate) => rate / binWidth)) }),
     log_rates: array([B, T, N], posterior.logRates_BTN),
@@ -66,6 +68,7 @@ export function outputArrays(
       input_mean: array([B, T, U], posterior.inputMean_BTU),
       input_logvar: array([B, T, U], posterior.inputLogVar_BTU),
       input_std: array([B, T, U], posterior.inputStd_BTU),
+      con_states: array([B, T, C], posterior.con_BTC),
     }),
   };
 }

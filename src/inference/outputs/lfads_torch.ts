@@ -20,6 +20,7 @@ export const LFADS_TORCH_OUTPUTS: Readonly<Record<string, string>> = {
   gen_states: "gen_states",
   gen_init: "gen_init",
   gen_inputs: "gen_inputs",
+  con_states: "con_states",
 };
 
 /**

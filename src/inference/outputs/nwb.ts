@@ -23,6 +23,7 @@ const SERIES: Readonly<Record<string, Described>> = {
   log_rates: { unit: "ln(spikes per bin)", description: "averaged log-rate of each unit" },
   factors: { unit: "a.u.", description: "factors of LFADS" },
   gen_states: { unit: "a.u.", description: "states of the generator after each bin" },
+  con_states: { unit: "a.u.", description: "states of the controller after each bin" },
   gen_inputs: { unit: "a.u.", description: "inferred inputs of the generator" },
   input_mean: { unit: "a.u.", description: "posterior mean of the inferred inputs" },
   input_std: { unit: "a.u.", description: "posterior deviation of the inferred inputs" },
