@@ -6,12 +6,17 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import fc from "fast-check";
 import type { Executor } from "../src/compute/executor.ts";
+import { createReferenceExecutor } from "../src/compute/reference.ts";
+import { datasetFromArrays } from "../src/data/dataset.ts";
+import { loadH5wasm } from "../src/data/formats/hdf5/h5wasm.ts";
+import { Hdf5File } from "../src/data/formats/hdf5/library.ts";
 import { importModel, type ImportOptions } from "../src/data/import_model.ts";
 import { modelFromBytes } from "../src/data/model_file.ts";
 import { type NpyArray, npyArray } from "../src/data/npy.ts";
 import { readNpz, writeNpz } from "../src/data/npz.ts";
 import { tensor, writeSafetensors } from "../src/data/safetensors.ts";
 import { outputArrays } from "../src/inference/outputs/arrays.ts";
+import { outputEncoder } from "../src/inference/outputs/encode.ts";
 import { infer } from "../src/inference/posterior.ts";
 import { NAMES, namesTable } from "../src/model/foreign/names.ts";
 import { type Source, SOURCES } from "../src/model/foreign/options.ts";
@@ -106,6 +111,34 @@ for (const kind of ["reference", "wasm"] as const satisfies readonly ExecutorKin
       }
     }, [kind]));
 }
+
+Deno.test("an imported model's HDF5 file holds what lfads-torch's does", async () => {
+  const options = CASES.lfads_torch_driven;
+  const { model } = importModel(await file("lfads_torch_driven.npz"), "it", options);
+  const outputs = readNpz(await file("lfads_torch_driven_outputs.npz"));
+  const { T, N } = model.architecture.dims;
+  const [trials, bins, neurons] = outputs.encod_data.shape;
+  const spikes = npyArray([trials, T, N], new Uint8Array(trials * T * N));
+  outputs.encod_data.data.forEach((count, i) => {
+    const [b, t] = [Math.floor(i / (bins * neurons)), Math.floor(i / neurons) % bins];
+    spikes.data[(b * T + t) * N + i % neurons] = count;
+  });
+  const data = datasetFromArrays({ name: "driven", spikes, external: outputs.ext_input });
+  const posterior = await infer(createReferenceExecutor(), model, data, { samples: 0 });
+  const bytes = await (await outputEncoder(model, data, "lfads-torch", { wide: true }))(posterior);
+  const { module } = await loadH5wasm();
+  const hdf5 = Hdf5File.open(module, { bytes }, '"it"');
+  // deviations of inputs have a floor here, and output_params are rates there, too
+  for (const name of ["factors", "ic_mean", "ic_std", "co_means", "gen_states", "gen_inputs"]) {
+    const { shape, data } = hdf5.read(`valid_${name}`);
+    assert.deepEqual(shape, outputs[name].shape, name);
+    near(data, outputs[name].data, TOLERANCES.reference, name);
+  }
+  const rates = hdf5.read("valid_output_params");
+  near(rates.data, Array.from(outputs.output_params.data, Math.exp), TOLERANCES.reference, "rates");
+  near(hdf5.read("valid_con_states").data, outputs.con_states.data, TOLERANCES.reference, "con");
+  hdf5.close();
+});
 
 Deno.test("safetensors, wrapped names and slashes hold the same model", async () => {
   const options = CASES.lfads_torch_driven;

@@ -88,7 +88,8 @@ export async function outputEncoder(
     }
     case "lfads-torch": {
       const { lfadsTorchOutputs } = await import("./lfads_torch.ts");
-      const tree = lfadsTorchOutputs(known, split);
+      const driven = (model.architecture.dims.X ?? 0) > 0;
+      const tree = lfadsTorchOutputs(known, split, driven && data.external_BTX || null);
       return async (posterior) => await written(tree(arrays(posterior)), data.name);
     }
     case "nwb": {

@@ -5,8 +5,9 @@
 import type { Dataset } from "../../data/dataset.ts";
 import type { Hdf5Tree } from "../../data/formats/hdf5/tree.ts";
 import { lfadsTorchTree, rowsOfSplit } from "../../data/formats/to_hdf5.ts";
-import type { NpyArray } from "../../data/npy.ts";
+import { type NpyArray, npyArray } from "../../data/npy.ts";
 import type { GivenSplit } from "../../data/parts.ts";
+import type { ShapedArray } from "../../data/validate.ts";
 
 /** lfads-torch's names, and ours. `rates_hz` has no name there and keeps its own. */
 export const LFADS_TORCH_OUTPUTS: Readonly<Record<string, string>> = {
@@ -28,11 +29,13 @@ export const LFADS_TORCH_OUTPUTS: Readonly<Record<string, string>> = {
  *
  * @param split which trials the model was trained on and which not; null where that is not known: then
  * none of them is in `train`
+ * @param external inputs that the model takes: they stand behind the inferred ones in `gen_inputs`
  * @throws {InputError} where a trial is in neither part
  */
 export function lfadsTorchOutputs(
   data: Dataset,
   split: GivenSplit | null,
+  external: ShapedArray | null,
 ): (outputs: Readonly<Record<string, NpyArray>>) => Hdf5Tree {
   const parts = split ?? {
     train: new Uint32Array(0),
@@ -40,10 +43,13 @@ export function lfadsTorchOutputs(
   };
   const { groups, datasets } = lfadsTorchTree(data, parts);
   return (outputs) => {
-    const rows = Object.entries(LFADS_TORCH_OUTPUTS).flatMap(([theirs, ours]) =>
-      Object.hasOwn(outputs, ours) ? [[theirs, outputs[ours]] as const] : []
+    const rows: Record<string, ShapedArray> = Object.fromEntries(
+      Object.entries(LFADS_TORCH_OUTPUTS).flatMap(([theirs, ours]) =>
+        Object.hasOwn(outputs, ours) ? [[theirs, outputs[ours]]] : []
+      ),
     );
-    const arrays = rowsOfSplit(Object.fromEntries(rows), parts);
+    if (external) rows.gen_inputs = behind(rows.gen_inputs, external, outputs.factors.shape[1]);
+    const arrays = rowsOfSplit(rows, parts);
     return {
       groups,
       datasets: [
@@ -52,4 +58,22 @@ export function lfadsTorchOutputs(
       ],
     };
   };
+}
+
+/** Inferred inputs, where there are any, and behind them external ones, of the first `T` bins. */
+function behind(
+  inferred: ShapedArray | undefined,
+  { shape: [trials, bins, X], data }: ShapedArray,
+  T: number,
+): ShapedArray {
+  const U = inferred?.shape[2] ?? 0;
+  const out = new Float64Array(trials * T * (U + X));
+  for (let b = 0; b < trials; b++) {
+    for (let t = 0; t < T; t++) {
+      const to = (b * T + t) * (U + X);
+      for (let u = 0; u < U; u++) out[to + u] = inferred!.data[(b * T + t) * U + u];
+      for (let x = 0; x < X; x++) out[to + U + x] = data[(b * bins + t) * X + x];
+    }
+  }
+  return npyArray([trials, T, U + X], out);
 }
