@@ -243,7 +243,8 @@ const losses = (nll: number): Dashboard.Losses => ({
   klInputs: 0,
   l2: 0,
   gradNorm: 1,
-  klScale: 1,
+  klIcScale: 1,
+  klInputsScale: 1,
   learningRate: 0.01,
 });
 

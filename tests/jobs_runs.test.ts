@@ -55,7 +55,8 @@ async function events(jobs: Jobs, run: string, after = 0): Promise<RunEvent[]> {
 }
 
 const NO_LOSSES = {
-  ...{ total: 0, nll: 0, klIc: 0, klInputs: 0, l2: 0, gradNorm: 0, klScale: 1, learningRate: 0 },
+  ...{ total: 0, nll: 0, klIc: 0, klInputs: 0, l2: 0, gradNorm: 0, klIcScale: 1 },
+  ...{ klInputsScale: 1, learningRate: 0 },
 };
 
 const states = (events: readonly RunEvent[]) =>
@@ -353,7 +354,7 @@ Deno.test("a run that goes back and stops early tells both, and its record has t
 Deno.test("a journal leaves out what its run has told, and hears what became void again", () => {
   const entry = (step: number) => ({
     kind: "evaluation" as const,
-    entry: { step, train: NO_LOSSES, evaluation: NO_LOSSES, seconds: 0 },
+    entry: { step, train: NO_LOSSES, evaluation: NO_LOSSES, hidden: null, seconds: 0 },
     best: false,
   });
   const recovered = (to: number) => ({

@@ -21,7 +21,8 @@ const nothing = {
   klInputs: 0,
   l2: 0,
   gradNorm: 0,
-  klScale: 1,
+  klIcScale: 1,
+  klInputsScale: 1,
   learningRate: 0,
 };
 

@@ -215,7 +215,8 @@ function exampleHistory(steps: number, U: number): HistoryEntry[] {
       step: i + 1,
       train: {
         ...train,
-        klScale,
+        klIcScale: klScale,
+        klInputsScale: klScale,
         gradNorm: 300 * Math.exp(-i / 300) + 20 * Math.exp(noise[i]),
         learningRate: 0.01 * 0.9998 ** i,
       },

@@ -36,7 +36,8 @@ export interface Losses {
   readonly klInputs: number;
   readonly l2: number;
   readonly gradNorm: number;
-  readonly klScale: number;
+  readonly klIcScale: number;
+  readonly klInputsScale: number;
   readonly learningRate: number;
 }
 
@@ -44,6 +45,7 @@ export interface HistoryEntry {
   readonly step: number;
   readonly train: Losses;
   readonly evaluation: Losses;
+  readonly hidden: number | null;
   readonly seconds: number;
 }
 

@@ -74,11 +74,12 @@ function lines(output: Output): Display {
       if (progress.kind === "failed") output.note(failed(progress));
       if (progress.kind === "recovered") output.note(recovered(progress));
       if (progress.kind !== "evaluation" || !last) return;
-      const { step, train } = progress.entry;
+      const { step, train, hidden } = progress.entry;
+      const beside = hidden === null ? "" : `, hidden samples ${number(hidden)}`;
       output.note(
         `Step ${step} of ${last.of}: training loss ${number(train.total)}, held-out loss ${
           heldOut(progress)
-        }; ${number(last.stepsPerSecond, 3)} steps/s, ${duration(last.secondsLeft)} left.`,
+        }${beside}; ${number(last.stepsPerSecond, 3)} steps/s, ${duration(last.secondsLeft)} left.`,
       );
     },
     end: () => {},

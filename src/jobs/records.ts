@@ -63,7 +63,8 @@ const lossesSchema = z.strictObject({
   klInputs: z.number(),
   l2: z.number(),
   gradNorm: z.number().describe("before clipping; 0 in an evaluation"),
-  klScale: z.number(),
+  klIcScale: z.number().describe("what multiplies klIc in the total"),
+  klInputsScale: z.number().describe("what multiplies klInputs in the total"),
   learningRate: z.number().describe("0 in an evaluation"),
 }).describe("loss terms in nats, averaged per trial");
 
@@ -80,6 +81,10 @@ const historyEntrySchema = z.strictObject({
   step: count,
   train: lossesSchema,
   evaluation: lossesSchema,
+  hidden: z.number().nullable()
+    .describe(
+      "nll of the evaluation trials' samples that sampleValidation hides; null without any",
+    ),
   seconds: z.number().min(0),
 });
 

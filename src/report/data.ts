@@ -69,13 +69,16 @@ export interface LossTerms {
 /** One line of the training history. */
 export interface HistoryEntry {
   readonly step: number;
-  /** `gradNorm` is the global norm before clipping, `klScale` the weight of the KL terms in the total. */
+  /** `gradNorm` is the global norm before clipping, the scales multiply the KL terms in the total. */
   readonly train: LossTerms & {
     readonly gradNorm: number;
-    readonly klScale: number;
+    readonly klIcScale: number;
+    readonly klInputsScale: number;
     readonly learningRate: number;
   };
   readonly evaluation: LossTerms | null;
+  /** The negative log-likelihood of hidden samples, where there are some. */
+  readonly hidden?: number | null;
 }
 
 /** At `step` the loss term was not finite: training went on from step `to` with `factor` of its rate. */

@@ -56,9 +56,19 @@ export function lossesSection(data: ReportData): Section {
         : "scaled, as it enters the total",
       color: COLORS[3],
       dashed: true,
-      points: train((entry) => entry.klScale * (entry.klIc + (inputs ? entry.klInputs : 0))),
+      points: train((entry) =>
+        entry.klIcScale * entry.klIc + (inputs ? entry.klInputsScale * entry.klInputs : 0)
+      ),
     },
   ];
+  const hidden: Curve[] = [{
+    label: "hidden samples",
+    color: COLORS[6],
+    points: thin(
+      history.flatMap(({ step, hidden }) => hidden == null ? [] : [{ step, value: hidden }]),
+      mean,
+    ),
+  }];
   const l2: Curve[] = [
     { label: "L2 penalty", color: COLORS[4], points: train((entry) => entry.l2) },
   ];
@@ -81,6 +91,14 @@ export function lossesSection(data: ReportData): Section {
         [quarter, last],
         "nats per trial",
         "Negative log-likelihood of the spikes, without the first quarter of the steps.",
+      )
+      : null,
+    hidden[0].points.length > 0
+      ? curves(
+        hidden,
+        [first, last],
+        "nats per trial",
+        `Negative log-likelihood of the evaluation trials’ hidden samples, which neither the encoder nor the loss sees: where it rises while the training loss falls, the fit overfits.${note}`,
       )
       : null,
     curves(

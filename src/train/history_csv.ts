@@ -7,6 +7,7 @@ const COLUMNS = [
   "seconds",
   ...TERMS.map((term) => `train_${term}`),
   ...EVALUATION_TERMS.map((term) => `evaluation_${term}`),
+  "hidden_nll",
 ];
 
 type Line = readonly (string | number)[];
@@ -17,12 +18,13 @@ interface Told {
   readonly recoveries: readonly Recovery[];
 }
 
-function cells({ step, seconds, train, evaluation }: HistoryEntry): Line {
+function cells({ step, seconds, train, evaluation, hidden }: HistoryEntry): Line {
   return [
     step,
     seconds,
     ...TERMS.map((term) => train[term]),
     ...EVALUATION_TERMS.map((term) => evaluation[term]),
+    hidden ?? "",
   ];
 }
 
@@ -47,7 +49,7 @@ function csv(lines: readonly Line[]): string {
 
 /**
  * One line per evaluation, in nats per trial: `train_…` are means over the steps since the line before.
- * Where the start went back, a line of the step that it went back to says so in `event`.
+ * `hidden_nll` is of samples that `sampleValidation` hides. Where the start went back, a line of the step that it went back to says so in `event`.
  */
 export function historyToCsv(start: Told): string {
   return csv([[...COLUMNS, "event"], ...lines(start)]);

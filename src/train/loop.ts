@@ -201,9 +201,9 @@ export async function* train(
       const outcomes = await trainer.evaluate(step);
       const now = seconds();
       await Promise.all(
-        outcomes.flatMap(({ losses }, fit) =>
+        outcomes.flatMap(({ losses, hidden }, fit) =>
           losses.map((evaluation) =>
-            group[fit].evaluated(evaluation, now, () => trainer.parameters(fit))
+            group[fit].evaluated(evaluation, hidden, now, () => trainer.parameters(fit))
           )
         ),
       );

@@ -11,7 +11,9 @@ export interface Losses {
   readonly l2: number;
   /** before clipping; 0 in an evaluation */
   readonly gradNorm: number;
-  readonly klScale: number;
+  /** what multiplies each KL in the total */
+  readonly klIcScale: number;
+  readonly klInputsScale: number;
   /** 0 in an evaluation */
   readonly learningRate: number;
 }
@@ -24,14 +26,13 @@ export const TERMS = [
   "klInputs",
   "l2",
   "gradNorm",
-  "klScale",
+  "klIcScale",
+  "klInputsScale",
   "learningRate",
 ] as const;
 
 /** The terms that an evaluation has of its own: no gradient, no step, and the scales of its step. */
-export const EVALUATION_TERMS = TERMS.filter((term) =>
-  term !== "gradNorm" && term !== "klScale" && term !== "learningRate"
-);
+export const EVALUATION_TERMS = ["total", "nll", "klIc", "klInputs", "l2"] as const;
 
 /** Losses as numbers, in the order of `TERMS`. */
 export function termsOf(losses: Losses): number[] {
@@ -40,14 +41,18 @@ export function termsOf(losses: Losses): number[] {
 
 /** Losses from numbers in the order of `TERMS`. */
 export function lossesFrom(numbers: ArrayLike<number>): Losses {
-  const [total, nll, klIc, klInputs, l2, gradNorm, klScale, learningRate] = Array.from(numbers);
-  return { total, nll, klIc, klInputs, l2, gradNorm, klScale, learningRate };
+  const [total, nll, klIc, klInputs, l2, gradNorm, klIcScale, klInputsScale, learningRate] = Array
+    .from(numbers);
+  return { total, nll, klIc, klInputs, l2, gradNorm, klIcScale, klInputsScale, learningRate };
 }
 
 /** Losses from a device's `losses` buffer, and what was in force when they were made. */
 export function lossesOf(
   buffer: ArrayLike<number>,
-  { klScale, learningRate }: Pick<Losses, "klScale" | "learningRate">,
+  { klIcScale, klInputsScale, learningRate }: Pick<
+    Losses,
+    "klIcScale" | "klInputsScale" | "learningRate"
+  >,
 ): Losses {
   const at = (name: typeof LOSSES[number]) => buffer[LOSSES.indexOf(name)];
   return {
@@ -57,7 +62,8 @@ export function lossesOf(
     klInputs: at("klInputs"),
     l2: at("l2"),
     gradNorm: at("gradNorm"),
-    klScale,
+    klIcScale,
+    klInputsScale,
     learningRate,
   };
 }

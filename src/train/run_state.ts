@@ -11,6 +11,8 @@ export interface HistoryEntry {
   /** means over the steps since the entry before */
   readonly train: Losses;
   readonly evaluation: Losses;
+  /** nll of the evaluation trials' samples that `sampleValidation` hides; null without any */
+  readonly hidden: number | null;
   /** training seconds so far, of all sessions of the run */
   readonly seconds: number;
 }
@@ -197,7 +199,7 @@ const ARRAYS = ["params_P", "m_P", "v_P", "best_P"] as const;
 const GOOD_ARRAYS = ARRAYS.map((name) => `good_${name}`);
 /** Histories are numbers, one line per entry, all starts' one after the other: first those that go on. */
 const HISTORY = "history";
-const COLUMNS = 2 + 2 * TERMS.length;
+const COLUMNS = 3 + 2 * TERMS.length;
 
 /**
  * The bytes of a checkpoint. Numbers are kept as wide as the executor computes, so that resuming is
@@ -433,15 +435,16 @@ class Lines {
   }
 }
 
-function numbersOf({ step, seconds, train, evaluation }: HistoryEntry): number[] {
-  return [step, seconds, ...termsOf(train), ...termsOf(evaluation)];
+function numbersOf({ step, seconds, hidden, train, evaluation }: HistoryEntry): number[] {
+  return [step, seconds, hidden ?? NaN, ...termsOf(train), ...termsOf(evaluation)];
 }
 
-function entryFrom([step, seconds, ...terms]: Float64Array): HistoryEntry {
+function entryFrom([step, seconds, hidden, ...terms]: Float64Array): HistoryEntry {
   return {
     step,
     train: lossesFrom(terms.slice(0, TERMS.length)),
     evaluation: lossesFrom(terms.slice(TERMS.length)),
+    hidden: Number.isNaN(hidden) ? null : hidden,
     seconds,
   };
 }

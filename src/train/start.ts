@@ -86,14 +86,16 @@ export class Start {
   /**
    * An evaluation was made.
    *
+   * @param hidden the nll of hidden samples; null without any
    * @param parameters reads them, where they are the best so far
    */
   async evaluated(
     evaluation: Losses,
+    hidden: number | null,
     seconds: number,
     parameters: () => Promise<Float64Array>,
   ): Promise<void> {
-    const entry = { step: this.#step, train: this.#window.take(), evaluation, seconds };
+    const entry = { step: this.#step, train: this.#window.take(), evaluation, hidden, seconds };
     this.#history.push(entry);
     this.#patience = patienceAfter(this.#h, this.#patience, entry);
     const score = scoreOf(evaluation);

@@ -1,6 +1,8 @@
 /** Fits of one shape on one device: a loaded plan, and the step, the evaluation and the state on it. */
 import { type Executor, type Program, type Run, scalars } from "../compute/executor.ts";
 import { LOSSES, type Scalars } from "../compute/kernels.ts";
+import type { Plan } from "../compute/recording.ts";
+import { InputError } from "../errors.ts";
 import type { DataArray } from "../data/arrange.ts";
 import { trainingPlan } from "../model/training_plan.ts";
 import { type Hyperparameters, stepOptions } from "../model/hyperparameters.ts";
@@ -97,6 +99,8 @@ export interface Weights {
 /** What one fit made of what was asked: losses up to the first that is not finite. */
 export interface Outcome {
   readonly losses: readonly Losses[];
+  /** of an evaluation: the nll of hidden samples, where there are some */
+  readonly hidden: number | null;
   readonly failure: NonFiniteError | null;
 }
 
@@ -116,6 +120,45 @@ export function initialWeights(
     const zeros = () => new Float64Array(params_P.length);
     return { params_P, m_P: zeros(), v_P: zeros() };
   });
+}
+
+/** How many trials of a step run at once. */
+function partSize({ microBatch, batchSize }: Hyperparameters): number {
+  return microBatch === 0 ? batchSize : Math.min(microBatch, batchSize);
+}
+
+/** @param B trials that run at once */
+function planOf({ model, hyperparameters: h, data, trials }: Problem, B: number): Plan {
+  return trainingPlan(model, stepOptions(h), {
+    B,
+    S: 1,
+    trials,
+    counts: data.element,
+    density: data.element === "real" ? 1 : density(data.encoded ?? data.targets),
+    gaps: data.gaps,
+    encoded: data.encoded !== null,
+    validation: data.validation !== null,
+    inputScale: 1 / (1 - h.sampleValidation),
+    accumulate: B < h.batchSize,
+  });
+}
+
+/** How many trials at once the device has memory for: half as many, a quarter, …; null where not one. */
+async function largestPart(
+  executor: Executor,
+  problem: Problem,
+  B: number,
+  fits: number,
+): Promise<number | null> {
+  for (let part = Math.floor(B / 2); part >= 1; part = Math.floor(part / 2)) {
+    try {
+      (await executor.load(planOf(problem, part), fits)).free();
+      return part;
+    } catch {
+      // still too many
+    }
+  }
+  return null;
 }
 
 /** Fits that train side by side, one for each seed; each computes the bits that it computes alone. */
@@ -146,27 +189,41 @@ export class Trainer {
     return this.problem.hyperparameters;
   }
 
-  /** Loads the training plan, for a fit of each seed. */
+  /** most trials that run at once */
+  get #part(): number {
+    return partSize(this.h);
+  }
+
+  get #accumulates(): boolean {
+    return this.#part < this.h.batchSize;
+  }
+
+  /**
+   * Loads the training plan, for a fit of each seed.
+   *
+   * @throws {InputError} where a whole batch does not fit on the device, but a part of it would
+   */
   static async load(
     executor: Executor,
     problem: Problem,
     seeds: readonly number[],
     split: Split,
   ): Promise<Trainer> {
-    const { model, hyperparameters: h, data, trials } = problem;
-    const plan = trainingPlan(model, stepOptions(h), {
-      B: h.batchSize,
-      S: 1,
-      trials,
-      counts: data.element,
-      density: data.element === "real" ? 1 : density(data.encoded ?? data.targets),
-      gaps: data.gaps,
-      encoded: data.encoded !== null,
-      validation: data.validation !== null,
-      inputScale: 1 / (1 - h.sampleValidation),
-    });
-    const program = await executor.load(plan, seeds.length);
-    return new Trainer(program, executor.runsAtOnce, problem, seeds, split);
+    const { batchSize } = problem.hyperparameters;
+    const B = partSize(problem.hyperparameters);
+    try {
+      const program = await executor.load(planOf(problem, B), seeds.length);
+      return new Trainer(program, executor.runsAtOnce, problem, seeds, split);
+    } catch (error) {
+      const smaller = await largestPart(executor, problem, B, seeds.length);
+      if (smaller === null) throw error;
+      throw new InputError(
+        `Cannot fit ${batchSize} trials a step, ${B} at once: expected as many as the device has ` +
+          `memory for, found too many (${error instanceof Error ? error.message : error}). ` +
+          `With microBatch ${smaller} they fit: a step is then made in parts, and comes to the same.`,
+        { cause: error },
+      );
+    }
   }
 
   write(fit: number, { params_P, m_P, v_P }: Weights): void {
@@ -214,77 +271,136 @@ export class Trainer {
     rates: readonly Rate[],
   ): Promise<Outcome[]> {
     const steps = Array.from({ length: count }, (_, i) => first + i);
-    const scales = steps.map((step) => klScale(this.h, step));
-    const collected = await this.#sequence(
-      recording,
-      steps.map((step, i) => ({
-        writes: {
-          trials_B: this.#seeds.map((seed) =>
-            drawMinibatch(
-              { ...seed, step, stream: STREAMS.minibatch },
-              this.split.train,
-              new Uint32Array(this.h.batchSize),
-            )
-          ),
-        },
-        scalars: this.#scalars((fit) => ({
-          B: this.h.batchSize,
-          step,
-          purpose: PURPOSES.train,
-          count: step + 1,
-          klIcScale: scales[i] * this.h.klIcScale,
-          klInputsScale: scales[i] * this.h.klInputsScale,
-          l2Scale: l2Scale(this.h, step),
-          learningRate: rates[fit](step),
+    const collected = this.#accumulates
+      ? await this.#inParts(recording, steps, rates)
+      : await this.#sequence(
+        recording,
+        steps.map((step) => ({
+          writes: { trials_B: this.#minibatches(step) },
+          scalars: this.#scalars((fit) => this.#ofStep(step, rates[fit])),
         })),
-      })),
-    );
+      );
     return Promise.all(this.seeds.map(async (_, fit) => {
       const losses = collected.map((values, i) =>
-        lossesOf(values[fit], { klScale: scales[i], learningRate: rates[fit](steps[i]) })
+        lossesOf(values[fit], { ...this.#scales(steps[i]), learningRate: rates[fit](steps[i]) })
       );
       const end = losses.findIndex((one) => brokenTerm(one) !== null);
-      if (end < 0) return { losses, failure: null };
+      if (end < 0) return { losses, hidden: null, failure: null };
       const failure = await this.#explain(losses[end], steps[end], fit, end === count - 1);
-      return { losses: losses.slice(0, end), failure };
+      return { losses: losses.slice(0, end), hidden: null, failure };
     }));
+  }
+
+  /**
+   * Makes steps whose gradients are the sums of those of their minibatches' parts, each weighted with
+   * its share of the trials; noise and masks are those of the whole minibatch.
+   */
+  async #inParts(
+    recording: "step" | "gradient",
+    steps: readonly number[],
+    rates: readonly Rate[],
+  ): Promise<Float64Array[][]> {
+    const { batchSize } = this.h;
+    const collected: Float64Array[][] = [];
+    for (const step of steps) {
+      const batches = this.#minibatches(step);
+      const parts: Run[] = [];
+      for (let from = 0; from < batchSize; from += this.#part) {
+        const B = Math.min(this.#part, batchSize - from);
+        parts.push({
+          writes: { trials_B: batches.map((trials_B) => trials_B.subarray(from, from + B)) },
+          scalars: this.#scalars((fit) => ({
+            ...this.#ofStep(step, rates[fit]),
+            B,
+            firstTrial: from,
+            share: B / batchSize,
+            accumulated: parts.length,
+          })),
+        });
+      }
+      collected.push((await this.#sequence("accumulate", parts, "sums")).at(-1)!);
+      if (recording === "gradient") continue;
+      await this.program.run("update", this.#scalars((fit) => this.#ofStep(step, rates[fit])));
+    }
+    return collected;
+  }
+
+  /** Each fit's trials of a step. */
+  #minibatches(step: number): Uint32Array[] {
+    return this.#seeds.map((seed) =>
+      drawMinibatch(
+        { ...seed, step, stream: STREAMS.minibatch },
+        this.split.train,
+        new Uint32Array(this.h.batchSize),
+      )
+    );
+  }
+
+  #ofStep(step: number, rate: Rate): Partial<Scalars> {
+    return {
+      B: this.h.batchSize,
+      step,
+      purpose: PURPOSES.train,
+      count: step + 1,
+      ...this.#scales(step),
+      l2Scale: l2Scale(this.h, step),
+      learningRate: rate(step),
+    };
+  }
+
+  /** What multiplies each KL at a step. */
+  #scales(step: number): { readonly klIcScale: number; readonly klInputsScale: number } {
+    const scale = klScale(this.h, step);
+    return {
+      klIcScale: scale * this.h.klIcScale,
+      klInputsScale: scale * this.h.klInputsScale,
+    };
   }
 
   /** Losses of all evaluation trials, once each, without dropout; the same noise every time. */
   async evaluate(step: number): Promise<Outcome[]> {
+    const means = await this.#evaluations("evaluate", step);
+    const hidden = this.problem.data.validation ? await this.#evaluations("validate", step) : null;
+    return Promise.all(this.seeds.map(async (_, fit) => {
+      const losses = lossesOf(means[fit], { ...this.#scales(step), learningRate: 0 });
+      const failure = await this.#explain(losses, step, fit, true);
+      const nll = hidden?.[fit][LOSSES.indexOf("nll")] ?? null;
+      return {
+        losses: failure ? [] : [losses],
+        hidden: nll !== null && Number.isFinite(nll) ? nll : null,
+        failure,
+      };
+    }));
+  }
+
+  /** Each fit's losses by a recording, as means over the evaluation trials. */
+  async #evaluations(recording: "evaluate" | "validate", step: number): Promise<Float64Array[]> {
     const { evaluation } = this.split;
-    const scale = klScale(this.h, step);
     const batches: Uint32Array[] = [];
-    for (let first = 0; first < evaluation.length; first += this.h.batchSize) {
-      batches.push(evaluation.subarray(first, first + this.h.batchSize));
+    for (let first = 0; first < evaluation.length; first += this.#part) {
+      batches.push(evaluation.subarray(first, first + this.#part));
     }
     const collected = await this.#sequence(
-      "evaluate",
+      recording,
       batches.map((trials_B, i) => ({
         writes: { trials_B },
         scalars: this.#scalars(() => ({
           B: trials_B.length,
           purpose: PURPOSES.evaluate,
-          firstTrial: i * this.h.batchSize,
-          klIcScale: scale * this.h.klIcScale,
-          klInputsScale: scale * this.h.klInputsScale,
+          firstTrial: i * this.#part,
+          ...this.#scales(step),
           l2Scale: l2Scale(this.h, step),
         })),
       })),
     );
-    return Promise.all(this.seeds.map(async (_, fit) => {
+    return this.seeds.map((_, fit) => {
       const sums = new Float64Array(LOSSES.length);
       collected.forEach((values, batch) => {
         const { length } = batches[batch];
         for (let i = 0; i < sums.length; i++) sums[i] += values[fit][i] * length;
       });
-      const losses = lossesOf(sums.map((sum) => sum / evaluation.length), {
-        klScale: scale,
-        learningRate: 0,
-      });
-      const failure = await this.#explain(losses, step, fit, true);
-      return { losses: failure ? [] : [losses], failure };
-    }));
+      return sums.map((sum) => sum / evaluation.length);
+    });
   }
 
   /** Each fit's scalars: its own seed, and what is given for it. */
@@ -293,11 +409,15 @@ export class Trainer {
   }
 
   /** Runs a recording in as few sequences as the device takes; `[run][fit]`: the losses. */
-  async #sequence(recording: string, runs: readonly Run[]): Promise<Float64Array[][]> {
+  async #sequence(
+    recording: string,
+    runs: readonly Run[],
+    collect = "losses",
+  ): Promise<Float64Array[][]> {
     const collected: Float64Array[][] = [];
     for (let from = 0; from < runs.length; from += this.runsAtOnce) {
       const some = runs.slice(from, from + this.runsAtOnce);
-      collected.push(...await this.program.sequence(recording, some, "losses"));
+      collected.push(...await this.program.sequence(recording, some, collect));
     }
     return collected;
   }
@@ -312,7 +432,8 @@ export class Trainer {
     const term = brokenTerm(losses);
     if (term === null) return null;
     if (!last) return new NonFiniteError(step, term, null);
-    const grads_P = await this.program.read("grads_P", 0, undefined, fit);
+    const grads = this.#accumulates ? "sum_P" : "grads_P";
+    const grads_P = await this.program.read(grads, 0, undefined, fit);
     // Where only the norm overflows, every gradient is finite: the largest is to blame.
     const broken = grads_P.findIndex((g) => !Number.isFinite(g));
     const largest = grads_P.reduce((at, g, i) => Math.abs(g) > Math.abs(grads_P[at]) ? i : at, 0);

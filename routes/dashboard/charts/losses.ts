@@ -68,11 +68,15 @@ export function lossCharts(hyperparameters: Hyperparameters, signal: AbortSignal
         lines: [
           { name: "learning rate", color: TRAIN },
           { name: "KL scale", color: EVALUATION, right: true },
+          ...(inputs ? [{ name: "of the inputs", color: THIRD, right: true }] : []),
         ],
       }),
       columns: [
         { of: "train", value: ({ learningRate }) => learningRate },
-        { of: "train", value: ({ klScale }) => klScale },
+        { of: "train", value: ({ klIcScale }) => klIcScale },
+        ...(inputs
+          ? [{ of: "train", value: ({ klInputsScale }: Losses) => klInputsScale } as const]
+          : []),
       ],
     },
     {

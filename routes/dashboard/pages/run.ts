@@ -210,7 +210,7 @@ function evaluations({ history }: Progress): HTMLElement {
       number(evaluation.nll),
       number(evaluation.klIc),
       number(evaluation.klInputs),
-      number(train.klScale, 3),
+      number(train.klIcScale, 3),
       number(train.gradNorm),
     ]),
   );
