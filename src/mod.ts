@@ -253,6 +253,8 @@ export {
 export { smoothTrials } from "./analysis/smoothing.ts";
 
 // studies and reports
+export { evaluate, type EvaluateOptions, type Evaluation } from "./study/evaluation/evaluate.ts";
+export { type Inferred, type ScoreRow, type Seen } from "./study/evaluation/scored.ts";
 export { generatorCell, modelFixedPoints, visitedStates } from "./study/dynamics.ts";
 export {
   generate,

@@ -14,7 +14,7 @@ import type { HistoryEntry, Recovery } from "../train/run_state.ts";
 import type { Split } from "../train/trainer.ts";
 import { generatorCell } from "./dynamics.ts";
 import { fixedPointView } from "./fixed_point_view.ts";
-import { type Scores, takeTrials } from "./scores.ts";
+import type { Scores } from "./scores.ts";
 
 /** A fit and everything that was made from it. */
 export interface Study {

@@ -1,5 +1,6 @@
 /** How well a model explains held-out trials, between the null model and (if known) the oracle. */
 import { bitsPerSpike, explained, poissonNll, repeatRates, rSquared } from "../analysis/metrics.ts";
+import { takeTrials } from "../analysis/take.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { roomForMissing } from "../data/arrange.ts";
 import { momentsOf } from "../train/moments.ts";
@@ -15,19 +16,6 @@ export interface Scores {
   readonly explained: number | null;
   /** R² of the inferred to the true rates; null without known rates */
   readonly rateR2: number | null;
-}
-
-/** Rows `trials` of an array of `size` numbers a trial. */
-export function takeTrials(
-  values: ArrayLike<number>,
-  trials: ArrayLike<number>,
-  size: number,
-): Float64Array {
-  const out = new Float64Array(trials.length * size);
-  for (let b = 0; b < trials.length; b++) {
-    for (let i = 0; i < size; i++) out[b * size + i] = values[trials[b] * size + i];
-  }
-  return out;
 }
 
 /**

@@ -1,5 +1,6 @@
 /** What one does after a fit: infer every trial, score the held-out ones, find the fixed points. */
 import type { FixedPointOptions } from "../analysis/fixed_points.ts";
+import { takeTrials } from "../analysis/take.ts";
 import type { Executor } from "../compute/executor.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { infer } from "../inference/posterior.ts";
@@ -9,7 +10,7 @@ import type { HistoryEntry, Recovery } from "../train/run_state.ts";
 import type { Split } from "../train/trainer.ts";
 import { modelFixedPoints } from "./dynamics.ts";
 import type { Study } from "./report.ts";
-import { score, takeTrials } from "./scores.ts";
+import { score } from "./scores.ts";
 
 export interface StudyOptions {
   /** posterior samples of each trial: 64 */

@@ -58,7 +58,7 @@ export function pcaPoissonRates(
   heldOut: readonly number[],
 ): PcaPoissonRates {
   requireTrials("smoothed PCA and Poisson regression", task);
-  const { counts_BTN, T, N, train, evaluation } = task;
+  const { T, N, train, evaluation } = task;
   const seen = otherColumns(N, heldOut);
   if (heldOut.length === 0 || seen.length === 0) {
     throw new InputError(
@@ -66,17 +66,7 @@ export function pcaPoissonRates(
         `that are held out, found ${seen.length} and ${heldOut.length}.`,
     );
   }
-  const of = (trials: ArrayLike<number>): Trials => {
-    const all = takeTrials(counts_BTN, trials, T * N);
-    return {
-      seen_BTS: takeColumns(all, N, seen),
-      targets_BTM: takeColumns(all, N, heldOut),
-      T,
-      S: seen.length,
-      M: heldOut.length,
-    };
-  };
-  const all = of(train);
+  const all = trialsOf(task, heldOut, train);
   const folds = interleavedFolds(train.length, BASELINE_FOLDS);
   /** Cost of each of some penalties, with so many components, over all folds. */
   const costs = (
@@ -110,11 +100,52 @@ export function pcaPoissonRates(
   });
   const { choice } = best(candidates, ({ cost }) => cost);
   const [rates_BTM] = regress(
-    featuresFrom(all, of(evaluation), sigma),
+    featuresFrom(all, trialsOf(task, heldOut, evaluation), sigma),
     choice.components,
     [choice.l2],
   );
   return { rates_BTM, choice };
+}
+
+/**
+ * The components themselves, scaled as the regression sees them: `[trials, bins, K]` of the training and
+ * of the evaluation trials.
+ *
+ * @param choice the smoothing and the number of components
+ */
+export function pcaFactors(
+  task: BaselineTask,
+  heldOut: readonly number[],
+  { sigma, components }: Pick<PcaPoissonChoice, "sigma" | "components">,
+): { train_BTK: Float64Array; evaluation_BTK: Float64Array; K: number } {
+  const { train, evaluation } = task;
+  const features = featuresFrom(
+    trialsOf(task, heldOut, train),
+    trialsOf(task, heldOut, evaluation),
+    sigma,
+  );
+  const K = Math.min(components, features.K);
+  const first = Array.from({ length: K }, (_, k) => k);
+  return {
+    train_BTK: takeColumns(features.train_XK, features.K, first),
+    evaluation_BTK: takeColumns(features.other_XK, features.K, first),
+    K,
+  };
+}
+
+function trialsOf(
+  { counts_BTN, T, N }: BaselineTask,
+  heldOut: readonly number[],
+  trials: ArrayLike<number>,
+): Trials {
+  const all = takeTrials(counts_BTN, trials, T * N), seen = otherColumns(N, heldOut);
+  return {
+    seen_BTS: takeColumns(all, N, seen),
+    targets_BTM: takeColumns(all, N, heldOut),
+    T,
+    S: seen.length,
+    M: heldOut.length,
+  };
 }
 
 /** Counts of some trials: S neurons that are seen, M that are to be predicted. */

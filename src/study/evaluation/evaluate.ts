@@ -1,0 +1,99 @@
+/** Every score of a model on trials held out, each beside its null and the simple baselines. */
+import { averageRates } from "../../analysis/baselines/averages.ts";
+import { type PcaPoissonChoice, pcaPoissonRates } from "../../analysis/baselines/pca_poisson.ts";
+import type { Dataset } from "../../data/dataset.ts";
+import { InputError } from "../../errors.ts";
+import { behaviourRows } from "./behaviour.ts";
+import { psthRow, truthRow } from "./rates.ts";
+import { countsWithGaps, type Inferred, type Scored, type ScoreRow, type Seen } from "./scored.ts";
+import { coSmoothingRow, fewShotRow, forwardRow, seenRow, seenTask } from "./spikes.ts";
+
+/** Scores, and what could not be scored. */
+export interface Evaluation {
+  readonly rows: readonly ScoreRow[];
+  /** why rows are missing: sentences */
+  readonly left: readonly string[];
+  /** what cross-validation chose for smoothed PCA and Poisson regression; null without held-out neurons */
+  readonly pcaPoisson: PcaPoissonChoice | null;
+}
+
+/** Options of {@link evaluate}. */
+export interface EvaluateOptions {
+  /** trials that few-shot regressions see; 16, or half of the training trials, by default */
+  readonly shots?: number;
+  /** only spikes and behaviour: what several splits are compared by */
+  readonly brief?: boolean;
+}
+
+const SHOTS = 16;
+
+/**
+ * Scores what a model inferred on the evaluation trials, with the Neural Latents Benchmark's metrics,
+ * and beside each its null, the oracle (true rates) where known, and the simple baselines on the same
+ * split. Baselines choose what they have to choose among the training trials.
+ *
+ * Bits per spike are over each neuron's mean rate in the evaluation trials.
+ *
+ * @param inferred for every trial of `data`, in its order
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { evaluate, simulateRotation, splitTrials } from "latentd";
+ *
+ * const data = simulateRotation({ trials: 20, T: 10, N: 8 });
+ * const seen = { ...splitTrials(20, 0.2, 0), heldOut: [1, 4], encodedBins: 8 };
+ * const { rates_BTN, latents_BTL } = data.truth!;
+ * const { rows } = evaluate(data, seen, { rates_BTN, factors_BTF: latents_BTL });
+ * const metrics = rows.map(({ metric }) => metric);
+ * assert.deepEqual(metrics.slice(0, 3), ["bits per spike", "co-bps", "fp-bps"]);
+ * assert(rows.slice(0, 3).every(({ model, oracle }) => model === oracle)); // it is the truth
+ * ```
+ */
+export function evaluate(
+  data: Dataset,
+  seen: Seen,
+  inferred: Inferred,
+  options: EvaluateOptions = {},
+): Evaluation {
+  const { brief = false } = options;
+  const rows: ScoreRow[] = [], left: string[] = [];
+  const F = inferred.factors_BTF.length / (data.trials * data.T);
+  const scored: Scored = { data, counts_BTN: countsWithGaps(data), seen, inferred, F };
+  const task = { ...scored.data, counts_BTN: scored.counts_BTN, ...seen, condition: null };
+  const averages = {
+    average: averageRates(task),
+    perCondition: data.condition && averageRates({ ...task, condition: data.condition }),
+  };
+  /** A row whose data cannot be used is left out with its reason. */
+  const add = (what: string, make: () => ScoreRow | readonly ScoreRow[] | null) => {
+    try {
+      const made = make();
+      if (made) rows.push(...[made].flat());
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      left.push(`${what}: ${error.message}`);
+    }
+  };
+  add("bits per spike", () => seenRow(scored, averages));
+  let choice: PcaPoissonChoice | null = null;
+  if (seen.heldOut.length > 0) {
+    add("co-bps", () => {
+      const baseline = pcaPoissonRates(seenTask(scored), seen.heldOut);
+      choice = baseline.choice;
+      return coSmoothingRow(scored, averages, baseline);
+    });
+  } else left.push("co-bps, few-shot co-bps: no neurons are held out (heldOutNeurons).");
+  if (seen.encodedBins < data.T) add("fp-bps", () => forwardRow(scored, averages));
+  else left.push("fp-bps: the model sees every bin (encodedBins).");
+  if (!brief) {
+    const { shots = Math.min(SHOTS, seen.train.length >> 1) } = options;
+    if (choice) add("few-shot co-bps", () => fewShotRow(scored, shots, choice!));
+    add("PSTH R²", () => psthRow(scored, averages));
+    add("R² to the truth", () => truthRow(scored, averages));
+  }
+  for (const [name, behaviour] of Object.entries(data.behaviour_BTD ?? {})) {
+    add(`behaviour R² of ${name}`, () => behaviourRows(scored, name, behaviour));
+  }
+  return { rows, left, pcaPoisson: choice };
+}
