@@ -254,6 +254,7 @@ export { smoothTrials } from "./analysis/smoothing.ts";
 
 // studies and reports
 export { evaluate, type EvaluateOptions, type Evaluation } from "./study/evaluation/evaluate.ts";
+export { type TestSplit, testSplit } from "./study/evaluation/splits.ts";
 export { type Inferred, type ScoreRow, type Seen } from "./study/evaluation/scored.ts";
 export { generatorCell, modelFixedPoints, visitedStates } from "./study/dynamics.ts";
 export {

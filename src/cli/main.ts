@@ -18,6 +18,7 @@ import type { Context } from "./options.ts";
 import { Output, processStreams, type Streams } from "./output.ts";
 import { addParameters } from "./parameters.ts";
 import { addReport } from "./report.ts";
+import { addScore } from "./score.ts";
 import { addTrace } from "./trace.ts";
 
 /**
@@ -69,6 +70,7 @@ function program(context: Context): Command {
       addGenerate,
       addParameters,
       addReport,
+      addScore,
       addCheck,
       addDevices,
       addTrace,

@@ -4,6 +4,7 @@ import { step } from "../analysis/cell.ts";
 import { magnitude } from "../analysis/complex.ts";
 import { eigen } from "../analysis/eigen.ts";
 import type { FixedPointResult } from "../analysis/fixed_points.ts";
+import { takeTrials } from "../analysis/take.ts";
 import type { DeviceInfo } from "../compute/executor.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { Posterior } from "../inference/posterior.ts";

@@ -6,7 +6,14 @@ import { InputError } from "../../errors.ts";
 import { behaviourRows } from "./behaviour.ts";
 import { psthRow, truthRow } from "./rates.ts";
 import { countsWithGaps, type Inferred, type Scored, type ScoreRow, type Seen } from "./scored.ts";
-import { coSmoothingRow, fewShotRow, forwardRow, seenRow, seenTask } from "./spikes.ts";
+import {
+  type Averages,
+  coSmoothingRow,
+  fewShotRow,
+  forwardRow,
+  seenRow,
+  seenTask,
+} from "./spikes.ts";
 
 /** Scores, and what could not be scored. */
 export interface Evaluation {
@@ -60,11 +67,10 @@ export function evaluate(
   const rows: ScoreRow[] = [], left: string[] = [];
   const F = inferred.factors_BTF.length / (data.trials * data.T);
   const scored: Scored = { data, counts_BTN: countsWithGaps(data), seen, inferred, F };
-  const task = { ...scored.data, counts_BTN: scored.counts_BTN, ...seen, condition: null };
-  const averages = {
-    average: averageRates(task),
-    perCondition: data.condition && averageRates({ ...task, condition: data.condition }),
-  };
+  const counted = scored.counts_BTN.every((x) =>
+    Number.isNaN(x) || (Number.isInteger(x) && x >= 0)
+  );
+  const averages = counted ? averagesOf(scored) : null;
   /** A row whose data cannot be used is left out with its reason. */
   const add = (what: string, make: () => ScoreRow | readonly ScoreRow[] | null) => {
     try {
@@ -75,17 +81,19 @@ export function evaluate(
       left.push(`${what}: ${error.message}`);
     }
   };
-  add("bits per spike", () => seenRow(scored, averages));
   let choice: PcaPoissonChoice | null = null;
-  if (seen.heldOut.length > 0) {
-    add("co-bps", () => {
-      const baseline = pcaPoissonRates(seenTask(scored), seen.heldOut);
-      choice = baseline.choice;
-      return coSmoothingRow(scored, averages, baseline);
-    });
-  } else left.push("co-bps, few-shot co-bps: no neurons are held out (heldOutNeurons).");
-  if (seen.encodedBins < data.T) add("fp-bps", () => forwardRow(scored, averages));
-  else left.push("fp-bps: the model sees every bin (encodedBins).");
+  if (averages) {
+    add("bits per spike", () => seenRow(scored, averages));
+    if (seen.heldOut.length > 0) {
+      add("co-bps", () => {
+        const baseline = pcaPoissonRates(seenTask(scored), seen.heldOut);
+        choice = baseline.choice;
+        return coSmoothingRow(scored, averages, baseline);
+      });
+    } else left.push("co-bps, few-shot co-bps: no neurons are held out (heldOutNeurons).");
+    if (seen.encodedBins < data.T) add("fp-bps", () => forwardRow(scored, averages));
+    else left.push("fp-bps: the model sees every bin (encodedBins).");
+  } else left.push("spikes: the data are other numbers, and bits per spike are of whole counts.");
   if (!brief) {
     const { shots = Math.min(SHOTS, seen.train.length >> 1) } = options;
     if (choice) add("few-shot co-bps", () => fewShotRow(scored, shots, choice!));
@@ -96,4 +104,13 @@ export function evaluate(
     add(`behaviour R² of ${name}`, () => behaviourRows(scored, name, behaviour));
   }
   return { rows, left, pcaPoisson: choice };
+}
+
+function averagesOf({ data, counts_BTN, seen: { train, evaluation } }: Scored): Averages {
+  const { T, N, condition } = data;
+  const task = { counts_BTN, T, N, train, evaluation };
+  return {
+    average: averageRates(task),
+    perCondition: condition && averageRates({ ...task, condition }),
+  };
 }

@@ -4,7 +4,7 @@ import { psthRSquared } from "../../analysis/psth.ts";
 import { smoothTrials } from "../../analysis/smoothing.ts";
 import { takeTrials } from "../../analysis/take.ts";
 import type { Scored, ScoreRow } from "./scored.ts";
-import type { Averages } from "./spikes.ts";
+import { type Averages, scoreAverages } from "./spikes.ts";
 
 /** What the Neural Latents Benchmark smooths spikes with before it averages them, in seconds. */
 const PSTH_SIGMA = 0.07;
@@ -15,7 +15,7 @@ const PSTH_BINS = 2;
  * Averages of the inferred rates over the evaluation trials of each condition, against averages of the
  * smoothed counts over all trials of it. null where conditions are not known, or counts are missing.
  */
-export function psthRow(scored: Scored, averages: Averages): ScoreRow | null {
+export function psthRow(scored: Scored, averages: Averages | null): ScoreRow | null {
   const { data, counts_BTN, seen: { evaluation }, inferred } = scored;
   const { T, N, condition, binWidth, trials } = data;
   if (!condition || counts_BTN.some(Number.isNaN)) return null;
@@ -42,15 +42,17 @@ export function psthRow(scored: Scored, averages: Averages): ScoreRow | null {
     model: r2(takeTrials(inferred.rates_BTN, evaluation, size)),
     oracle: data.truth && r2(takeTrials(data.truth.rates_BTN, evaluation, size)),
     baselines: {
-      "average": r2(averages.average.rates_BTN),
-      ...(averages.perCondition ? { "per condition": r2(averages.perCondition.rates_BTN) } : {}),
+      ...scoreAverages(averages, r2),
       "smoothed counts": r2(takeTrials(smooth_BTN, evaluation, size)),
     },
   };
 }
 
 /** R² of the rates to the true ones on the evaluation trials; null where those are not known. */
-export function truthRow({ data, seen, inferred }: Scored, averages: Averages): ScoreRow | null {
+export function truthRow(
+  { data, seen, inferred }: Scored,
+  averages: Averages | null,
+): ScoreRow | null {
   if (!data.truth) return null;
   const { T, N } = data;
   const truth_BTN = takeTrials(data.truth.rates_BTN, seen.evaluation, T * N);
@@ -61,9 +63,6 @@ export function truthRow({ data, seen, inferred }: Scored, averages: Averages): 
     null: 0,
     model: r2(takeTrials(inferred.rates_BTN, seen.evaluation, T * N)),
     oracle: 1,
-    baselines: {
-      "average": r2(averages.average.rates_BTN),
-      ...(averages.perCondition ? { "per condition": r2(averages.perCondition.rates_BTN) } : {}),
-    },
+    baselines: scoreAverages(averages, r2),
   };
 }

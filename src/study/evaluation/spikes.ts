@@ -24,6 +24,19 @@ export interface Averages {
   readonly perCondition: AverageRates | null;
 }
 
+/** How each of the averages scores. */
+export function scoreAverages(
+  averages: Averages | null,
+  score: (rates_BTN: Float64Array) => number,
+): Record<string, number> {
+  if (!averages) return {};
+  const { average, perCondition } = averages;
+  return {
+    "average": score(average.rates_BTN),
+    ...(perCondition ? { "per condition": score(perCondition.rates_BTN) } : {}),
+  };
+}
+
 /** The rows of the model, the truth and the averages, of some bins and neurons. */
 function spikeRow(
   metric: ScoreRow["metric"],
@@ -37,7 +50,6 @@ function spikeRow(
   const M = cut.neurons.length;
   const counts = cutEvaluation(scored, counts_BTN, cut);
   const bits = (rates: Float64Array) => bitsOf(rates, counts, M);
-  const average = ({ rates_BTN }: AverageRates) => bits(cutOut(rates_BTN, data, cut));
   return {
     metric,
     of,
@@ -45,8 +57,7 @@ function spikeRow(
     model: bits(cutEvaluation(scored, inferred.rates_BTN, cut)),
     oracle: data.truth && bits(cutEvaluation(scored, data.truth.rates_BTN, cut)),
     baselines: {
-      "average": average(averages.average),
-      ...(averages.perCondition ? { "per condition": average(averages.perCondition) } : {}),
+      ...scoreAverages(averages, (rates_BTN) => bits(cutOut(rates_BTN, data, cut))),
       ...Object.fromEntries(Object.entries(more).map(([name, rates]) => [name, bits(rates)])),
     },
   };

@@ -1,0 +1,283 @@
+/** `latentd score` and what it is made of. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import fc from "fast-check";
+import { contests, splitLine, wins } from "../src/cli/score_print.ts";
+import {
+  bitsPerSpike,
+  type Dataset,
+  datasetFromArrays,
+  evaluate,
+  type Evaluation,
+  heldOutNeurons,
+  nullRates,
+  repeatRates,
+  type ScoreRow,
+  simulateRotation,
+  splitTrials,
+  testSplit,
+  writeDataset,
+} from "../src/mod.ts";
+import { assertRefused, lastJson, latentd, TINY } from "./cli_helpers.ts";
+import { inFolder } from "./folders.ts";
+
+const T = 12, N = 8, TRIALS = 20;
+
+/** A rotation with conditions, and behaviour that is where its point stands. */
+function recording(): Dataset {
+  const { counts_BTN, truth, binWidth } = simulateRotation({ trials: TRIALS, T, N, seed: 4 });
+  const { latents_BTL, rates_BTN, L } = truth!;
+  return datasetFromArrays({
+    name: "rotation",
+    spikes: { shape: [TRIALS, T, N], data: counts_BTN },
+    binWidth,
+    condition: { shape: [TRIALS], data: Int32Array.from({ length: TRIALS }, (_, b) => b % 2) },
+    rates: { shape: [TRIALS, T, N], data: rates_BTN },
+    latents: { shape: [TRIALS, T, L], data: latents_BTL },
+    behaviour: { point: { shape: [TRIALS, T, L], data: latents_BTL } },
+  });
+}
+
+const data = recording();
+const heldOut = [1, 5], encodedBins = 9;
+const seen = { ...splitTrials(TRIALS, 0.25, 0), heldOut, encodedBins };
+const factors_BTF = data.truth!.latents_BTL;
+
+function rowOf({ rows }: Evaluation, metric: ScoreRow["metric"], of = ""): ScoreRow {
+  const row = rows.find((one) => one.metric === metric && one.of.includes(of));
+  assert(row, `no ${metric} among ${rows.map(({ metric }) => metric)}`);
+  return row;
+}
+
+/** Counts and rates of the evaluation trials in some bins, of some neurons. */
+function part(values_BTN: ArrayLike<number>, bins: readonly number[], neurons: readonly number[]) {
+  return Float64Array.from(
+    [...seen.evaluation].flatMap((b) =>
+      bins.flatMap((t) => neurons.map((n) => values_BTN[(b * T + t) * N + n]))
+    ),
+  );
+}
+const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
+
+Deno.test("each score of spikes looks at its own neurons and bins", () => {
+  // rates as unlike in each part as can be told apart
+  const rates_BTN = data.truth!.rates_BTN.map((rate, i) =>
+    rate *
+    (1 + (heldOut.includes(i % N) ? 0.5 : 0) + (Math.floor(i / N) % T >= encodedBins ? 0.25 : 0))
+  );
+  const found = evaluate(data, seen, { rates_BTN, factors_BTF }, { shots: 4 });
+  const others = range(0, N).filter((n) => !heldOut.includes(n));
+  const cases = [
+    ["bits per spike", range(0, encodedBins), others],
+    ["co-bps", range(0, encodedBins), heldOut],
+    ["fp-bps", range(encodedBins, T), range(0, N)],
+  ] as const;
+  for (const [metric, bins, neurons] of cases) {
+    const row = rowOf(found, metric);
+    const bits = (rates: ArrayLike<number>) =>
+      bitsPerSpike(
+        part(rates, bins, neurons),
+        part(data.counts_BTN, bins, neurons),
+        neurons.length,
+      );
+    assert.equal(row.model, bits(rates_BTN), metric);
+    assert.equal(row.oracle, bits(data.truth!.rates_BTN), metric);
+    assert(Number.isFinite(row.baselines.average), metric);
+  }
+  assert.equal(new Set(cases.map(([metric]) => rowOf(found, metric).model)).size, 3);
+  assert.deepEqual(found.left, []);
+});
+
+Deno.test("the truth scores what the oracle does, everywhere", () => {
+  const { rows } = evaluate(data, seen, { rates_BTN: data.truth!.rates_BTN, factors_BTF }, {
+    shots: 4,
+  });
+  assert.deepEqual(
+    new Set(rows.map(({ metric }) => metric)),
+    new Set([
+      ...["bits per spike", "co-bps", "fp-bps", "few-shot co-bps"],
+      ...["PSTH R²", "R² to the truth", "behaviour R²"],
+    ]),
+  );
+  for (const { metric, model, oracle } of rows) {
+    if (metric !== "few-shot co-bps") assert.equal(model, oracle, metric);
+  }
+  assert.equal(rowOf({ rows, left: [], pcaPoisson: null }, "R² to the truth").model, 1);
+});
+
+Deno.test("what knows no more than the mean scores 0", () => {
+  const all = { ...seen, encodedBins: T };
+  // null rates of the evaluation trials, as the benchmark has them
+  const null_N = nullRates(part(data.counts_BTN, range(0, T), range(0, N)), N);
+  const rates_BTN = repeatRates(null_N, TRIALS * T);
+  const found = evaluate(data, all, { rates_BTN, factors_BTF }, { brief: true });
+  assert.equal(rowOf(found, "bits per spike").model, 0);
+  assert.equal(rowOf(found, "co-bps").model, 0);
+  // a decoder of rates that never change predicts the training mean
+  for (const penalties of ["benchmark's", "any"]) {
+    assert(rowOf(found, "behaviour R²", penalties).model <= 0);
+  }
+  assert(found.left.some((why) => why.startsWith("fp-bps")));
+});
+
+Deno.test("behaviour that the rates hold is decoded, in the bins that the model sees", () => {
+  const { data: points } = data.behaviour_BTD!.point;
+  const rates_BTN = Float64Array.from({ length: TRIALS * T * N }, (_, i) => {
+    const row = Math.floor(i / N);
+    // nothing is to be found in the bins to come
+    return row % T < encodedBins ? 3 + points[row * 2 + i % 2] : 0;
+  });
+  const found = evaluate(data, seen, { rates_BTN, factors_BTF }, { brief: true });
+  const row = rowOf(found, "behaviour R²", "benchmark's");
+  assert(row.model > 0.99999 && row.model <= 1, `${row.model}`);
+  assert(row.baselines["smoothed counts"] < row.model);
+  assert(row.baselines.average < row.model);
+});
+
+Deno.test("counts that are missing count for nothing", () => {
+  const missing_BTN = new Uint8Array(TRIALS * T * N);
+  const [first, second] = seen.evaluation;
+  missing_BTN.fill(1, first * T * N, first * T * N + N); // its first bin
+  const counts_BTN = data.counts_BTN.slice();
+  for (let i = 0; i < N; i++) counts_BTN[first * T * N + i] = 0;
+  const gaps: Dataset = {
+    ...data,
+    counts_BTN,
+    missing_BTN,
+    lengths_B: Int32Array.from({ length: TRIALS }, (_, b) => b === second ? 5 : T),
+  };
+  const rates_BTN = data.truth!.rates_BTN;
+  const found = evaluate(gaps, seen, { rates_BTN, factors_BTF });
+  const marked = Float64Array.from(counts_BTN);
+  marked.fill(NaN, first * T * N, first * T * N + N);
+  marked.fill(NaN, (second * T + 5) * N, (second + 1) * T * N);
+  const bins = range(0, encodedBins);
+  const expected = bitsPerSpike(part(rates_BTN, bins, heldOut), part(marked, bins, heldOut), 2);
+  assert.equal(rowOf(found, "co-bps").model, expected);
+  assert.notEqual(
+    expected,
+    rowOf(evaluate(data, seen, { rates_BTN, factors_BTF }), "co-bps").model,
+  );
+});
+
+Deno.test("numbers that are no counts have no bits per spike, but behaviour and truth", () => {
+  const counts_BTN = Float32Array.from(data.counts_BTN, (count) => count - 0.5);
+  const real = { ...data, counts_BTN } as unknown as Dataset;
+  const found = evaluate(real, seen, { rates_BTN: data.truth!.rates_BTN, factors_BTF });
+  const metrics = found.rows.map(({ metric }) => metric);
+  assert.deepEqual([...new Set(metrics)], ["PSTH R²", "R² to the truth", "behaviour R²"]);
+  assert.match(found.left.join(), /bits per spike are of whole counts/);
+});
+
+Deno.test("a split for a fit and a test shares no trial, and keeps none back", () => {
+  const cases = fc.record({
+    trials: fc.integer({ min: 6, max: 200 }),
+    share: fc.double({ min: 0.05, max: 0.6, noNaN: true }),
+    fraction: fc.double({ min: 0.05, max: 0.6, noNaN: true }),
+    seed: fc.maxSafeNat(),
+  });
+  fc.assert(fc.property(cases, ({ trials, share, fraction, seed }) => {
+    const { fit, test } = testSplit(trials, share, fraction, seed);
+    const all = [...fit.train, ...fit.evaluation, ...test].sort((a, b) => a - b);
+    assert.deepEqual(all, range(0, trials));
+    assert.deepEqual(test, splitTrials(trials, share, seed).evaluation);
+    assert(fit.train.length > 0 && fit.evaluation.length > 0);
+  }));
+});
+
+Deno.test("splits are compared by what has a baseline from counts, and wins are counted", () => {
+  const row = (metric: ScoreRow["metric"], model: number, baselines: Record<string, number>) => ({
+    ...{ metric, of: "x", null: 0, model, oracle: null, baselines },
+  });
+  const split = (ours: number) =>
+    contests([
+      row("bits per spike", 1, { average: 0 }),
+      row("co-bps", ours, { average: 2, "smoothed PCA + Poisson": 0.3 }),
+      row("PSTH R²", 1, { "smoothed counts": 0 }),
+      row("behaviour R²", 0.5, { "smoothed counts": 0.75 }),
+    ]);
+  const [first, second] = [split(0.4), split(0.3)];
+  assert.equal(
+    splitLine(7, first, "2 s"),
+    "Split 7: co-bps 0.4000 / 0.3000 +; R² of x 0.5000 / 0.7500 -; 2 s",
+  );
+  const [co, behaviour] = wins([first, second]);
+  // as good as is not above
+  assert.deepEqual([co.wins, co.splits, co.theirs], [1, 2, 0.3]);
+  assert.deepEqual([behaviour.name, behaviour.wins, behaviour.ours], ["R² of x", 0, 0.5]);
+});
+
+Deno.test("latentd score RUN: a table, and the same in JSON", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "data.npz"), run = join(folder, "run");
+    await writeDataset(path, data);
+    const model = ["--held-out-neurons", "0.25", "--encoded-bins", "9", "--eval-fraction", "0.25"];
+    const fit = await latentd("fit", path, "--out", run, ...TINY, "--steps", "2", ...model);
+    assert.equal(fit.code, 0, fit.stderr);
+    const device = ["--device", "reference", "--samples", "2", "--shots", "4"];
+    const shown = await latentd("score", run, ...device);
+    assert.equal(shown.code, 0, shown.stderr);
+    const lines = shown.stdout.split("\n");
+    assert.match(lines[0], /on 5 trials held out, after 15 that trained:$/);
+    assert.match(lines[1], /^score +of +model +average +per condition +from counts +oracle$/);
+    assert.match(shown.stdout, /^co-bps +2 neurons held out .*smoothed PCA \+ Poisson$/m);
+    assert.match(shown.stdout, /^fp-bps +3 bins to come /m);
+    const json = lastJson(await latentd("score", run, ...device, "--json"));
+    const rows = json.rows as ScoreRow[];
+    const co = rows.find(({ metric }) => metric === "co-bps")!;
+    assert(Number.isFinite(co.model) && Number.isFinite(co.baselines["smoothed PCA + Poisson"]));
+    assert.equal(json.step, 2);
+    const misplaced = await latentd("score", run, "--splits", "2", "--steps", "3", ...device);
+    assertRefused(misplaced, /expected splits, steps only with --fit/);
+  }));
+
+Deno.test("latentd score DATA --fit: a line for each split, on trials that the fit never saw", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "data.npz");
+    await writeDataset(path, data);
+    const options = [
+      ...TINY.filter((flag) => flag !== "--no-report"),
+      ...["--steps", "2", "--held-out-neurons", "0.25", "--samples", "2"],
+    ];
+    const args = ["score", path, "--fit", "--splits", "2", "--seed", "3", ...options];
+    const shown = await latentd(...args);
+    assert.equal(shown.code, 0, shown.stderr);
+    const number = "-?[\\d.e-]+";
+    assert.match(
+      shown.stdout,
+      new RegExp(`^Split 3: co-bps ${number} / ${number} [+-]; R² of point`),
+    );
+    assert.match(shown.stdout, /^Split 4: /m);
+    assert.match(shown.stdout, /^co-bps .* of 2 splits {2}smoothed PCA \+ Poisson$/m);
+    const json = lastJson(await latentd(...args, "--json"));
+    const splits = json.splits as (Evaluation & { seed: number })[];
+    assert.deepEqual(splits.map(({ seed }) => seed), [3, 4]);
+    // the baseline is that of the split that the README's numbers are of
+    const [{ rows }] = splits;
+    const { train, evaluation } = splitTrials(TRIALS, 0.2, 3);
+    const expected = evaluate(
+      data,
+      {
+        train,
+        evaluation,
+        heldOut: heldOutNeurons(N, 0.25, 3),
+        encodedBins: T,
+      },
+      { rates_BTN: data.truth!.rates_BTN, factors_BTF },
+      { brief: true },
+    );
+    const baselines = (all: readonly ScoreRow[]) =>
+      all.map(({ metric, baselines }) => [metric, baselines]);
+    assert.deepEqual(baselines(rows), baselines(expected.rows));
+  }));
+
+Deno.test("latentd score refuses what it cannot score", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "data.npz");
+    await writeDataset(path, data);
+    assertRefused(await latentd("score", path), /together with --fit, found neither/);
+    assertRefused(await latentd("score", path, path, "--fit"), /found two paths/);
+    const { code, stderr } = await latentd("score", path, "--fit", "--held-out-trials", "1");
+    assert.equal(code, 2);
+    assert.match(stderr, /Expected a number between 0 and 1/);
+  }));
