@@ -1,22 +1,5 @@
-/** What the launcher tells the server's process. */
-import { z } from "zod";
-import { settingsSchema } from "./settings.ts";
-
-export const orderSchema = z.strictObject({
-  host: z.string(),
-  port: z.int().min(0).max(65_535),
-  /** whether the host is this machine only */
-  loopback: z.boolean(),
-  folder: z.string(),
-  device: z.string().optional(),
-  threads: z.int().min(1).optional(),
-  reproducible: z.boolean().optional(),
-  hosts: z.array(z.string()),
-  logLevel: z.enum(["fatal", "error", "warn", "info", "debug", "silent"]),
-  settings: settingsSchema,
-});
-
-export type Order = Readonly<z.infer<typeof orderSchema>>;
+/** What the launcher and the server's process tell each other. */
+export type { Order } from "./order_schema.ts";
 
 /**
  * Before the last line of a server's process, which says what it exits with: some drivers crash while a

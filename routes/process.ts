@@ -4,7 +4,8 @@
  */
 import { deviceWords, InputError, StorageError } from "../src/server.ts";
 import { openBackend } from "./backend.ts";
-import { LAST_WORD, type Order, orderSchema, OUTCOMES } from "./order.ts";
+import { LAST_WORD, type Order, OUTCOMES } from "./order.ts";
+import { orderSchema } from "./order_schema.ts";
 import type { App } from "./server.ts";
 
 const lines = Deno.stdin.readable.pipeThrough(new TextDecoderStream())[Symbol.asyncIterator]();

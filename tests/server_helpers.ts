@@ -2,7 +2,8 @@
 import { fileURLToPath } from "node:url";
 import { createLogger } from "../routes/logs.ts";
 import { type App, openApp, type ServerOptions } from "../routes/server.ts";
-import { type Settings, settingsSchema } from "../routes/settings.ts";
+import type { Settings } from "../routes/settings.ts";
+import { settingsSchema } from "../routes/settings_schema.ts";
 import { inFolder } from "./folders.ts";
 
 export interface TestServer {
