@@ -8,6 +8,17 @@ import {
   UnsupportedTypeError,
 } from "../../src/edge.ts";
 
+/** What is read of a body: every stream of bytes has it. */
+export interface BodyReader {
+  read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array<ArrayBuffer> }>;
+  cancel(reason?: unknown): Promise<void>;
+}
+
+/** A body: a stream, or what reads as one. */
+export interface BodySource {
+  getReader(): BodyReader;
+}
+
 /**
  * Reads a body of at most `most` bytes. What is declared larger is refused before a byte is read, what
  * turns out larger as soon as it does.
@@ -15,7 +26,10 @@ import {
  * @throws {TooLargeError} for more than that
  * @throws {InputError} for fewer bytes than declared, or a compressed body
  */
-export async function readBody(request: Request, most: number): Promise<Uint8Array<ArrayBuffer>> {
+export async function readBody(
+  request: { readonly headers: Headers; readonly body: BodySource | null },
+  most: number,
+): Promise<Uint8Array<ArrayBuffer>> {
   const encoding = request.headers.get("content-encoding");
   if (encoding !== null && encoding.trim().toLowerCase() !== "identity") {
     throw new UnsupportedTypeError(
@@ -49,7 +63,7 @@ export async function readBody(request: Request, most: number): Promise<Uint8Arr
           { cause },
         );
       }
-      if (next.done) break;
+      if (next.done || !next.value) break;
       const at = length;
       length += next.value.length;
       if (length > most) {

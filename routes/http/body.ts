@@ -1,6 +1,6 @@
 /** Bodies that arrive in bounded time and bounded memory. */
 import { parseMediaType } from "../../src/server.ts";
-import { readBody } from "../formats/http.ts";
+import { type BodyReader, type BodySource, readBody } from "../formats/http.ts";
 import { refusal, RequestProblem } from "./problems.ts";
 
 const ACTION = "Cannot read the body";
@@ -59,47 +59,87 @@ export function guardBody(
   limits: BodyLimits,
 ): GuardedRequest {
   if (!request.body) return { request, problem: null, release: () => {} };
-  const { idleMs, bodyTimeoutMs } = limits;
-  const reader = request.body.getReader();
-  const until = performance.now() + bodyTimeoutMs;
-  let held = 0;
-  let problem: RequestProblem | null = null;
-  const body = new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      const left = Math.min(idleMs, until - performance.now());
-      const slow = Promise.withResolvers<never>();
-      const timer = setTimeout(
-        () => slow.reject(tooSlow(left < idleMs, limits)),
-        Math.max(0, left),
-      );
-      try {
-        const { done, value } = await Promise.race([reader.read(), slow.promise]);
-        if (done) return controller.close();
-        memory.take(value.length);
-        held += value.length;
-        controller.enqueue(value);
-      } catch (error) {
-        controller.error(error);
-        if (!(error instanceof RequestProblem)) return;
-        problem = error;
-        reader.cancel(error).catch(() => {});
-      } finally {
-        clearTimeout(timer);
-      }
-    },
-    cancel: (reason) => reader.cancel(reason),
-  }, { highWaterMark: 0 });
-  const { method, headers, signal } = request;
+  const body = new GuardedBody(request.body, memory, limits);
   return {
-    request: new Request(request.url, { method, headers, signal, body }),
+    // what `readBody` and Hono use of a request: a Request and a stream of their own cost every answer
+    request: new WithBody(request, body) as unknown as Request,
     get problem() {
-      return problem;
+      return body.problem;
     },
-    release() {
-      memory.give(held);
-      held = 0;
-    },
+    release: () => body.release(),
   };
+}
+
+/** A request with another body. */
+class WithBody implements Pick<Request, "method" | "url" | "headers" | "signal"> {
+  constructor(private readonly request: Request, readonly body: BodySource) {}
+  get method() {
+    return this.request.method;
+  }
+  get url() {
+    return this.request.url;
+  }
+  get headers() {
+    return this.request.headers;
+  }
+  get signal() {
+    return this.request.signal;
+  }
+}
+
+/** A body that is read in bounded time and bounded memory. */
+class GuardedBody implements BodySource {
+  problem: RequestProblem | null = null;
+  readonly #until: number;
+  #held = 0;
+
+  constructor(
+    private readonly body: ReadableStream<Uint8Array<ArrayBuffer>>,
+    private readonly memory: BodyMemory,
+    private readonly limits: BodyLimits,
+  ) {
+    this.#until = performance.now() + limits.bodyTimeoutMs;
+  }
+
+  getReader(): BodyReader {
+    const reader = this.body.getReader();
+    return {
+      read: () => this.#read(reader),
+      cancel: (reason) => reader.cancel(reason),
+    };
+  }
+
+  async #read(reader: BodyReader): ReturnType<BodyReader["read"]> {
+    if (this.problem) throw this.problem;
+    const { idleMs } = this.limits;
+    const left = Math.min(idleMs, this.#until - performance.now());
+    const slow = Promise.withResolvers<never>();
+    const timer = setTimeout(
+      () => slow.reject(tooSlow(left < idleMs, this.limits)),
+      Math.max(0, left),
+    );
+    try {
+      const next = await Promise.race([reader.read(), slow.promise]);
+      if (next.value) {
+        this.memory.take(next.value.length);
+        this.#held += next.value.length;
+      }
+      return next;
+    } catch (error) {
+      if (error instanceof RequestProblem) {
+        this.problem = error;
+        reader.cancel(error).catch(() => {});
+      }
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  release(): void {
+    this.memory.give(this.#held);
+    this.#held = 0;
+  }
 }
 
 function tooSlow(whole: boolean, { idleMs, bodyTimeoutMs }: BodyLimits): RequestProblem {
