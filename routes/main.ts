@@ -7,7 +7,7 @@
  */
 import { type Flags, readPlainly } from "./options.ts";
 import { LAST_WORD, type Order, OUTCOMES } from "./order.ts";
-import { type Settings, SETTINGS } from "./settings.ts";
+import { SETTINGS, type Settings } from "./settings.ts";
 
 /** The data directory, made where it is missing: permissions are for what is there. */
 async function dataFolder(path: string): Promise<string> {

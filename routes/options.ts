@@ -4,7 +4,7 @@
  */
 import { DEVICES } from "./devices.ts";
 import type { Order } from "./order.ts";
-import { type Settings, SETTINGS } from "./settings.ts";
+import { SETTINGS, type Settings } from "./settings.ts";
 
 /** What the options say; a setting that is left out keeps its standard. */
 export interface Flags extends Partial<Settings> {

@@ -35,9 +35,15 @@ export const SETTINGS = {
   requestsPerSecond: whole(5000, "requests of each key or address, on average"),
   requestsBurst: whole(10_000, "requests of each key or address at once"),
   timeoutMs: milliseconds(60_000, "milliseconds that an answer may take"),
-  jobTimeoutMs: milliseconds(600_000, "milliseconds that fixed points and generated trials may take"),
+  jobTimeoutMs: milliseconds(
+    600_000,
+    "milliseconds that fixed points and generated trials may take",
+  ),
   bodyTimeoutMs: milliseconds(600_000, "milliseconds that a body may take to arrive"),
-  idleMs: milliseconds(20_000, "milliseconds after which a client that neither sends nor takes anything is dropped"),
+  idleMs: milliseconds(
+    20_000,
+    "milliseconds after which a client that neither sends nor takes anything is dropped",
+  ),
   heartbeatMs: milliseconds(15_000, "milliseconds between signs of life in a stream"),
   drainMs: milliseconds(15_000, "milliseconds that a stopping server waits for answers"),
 } as const;

@@ -1,6 +1,6 @@
 /** The settings' schema: what the launcher sends is read with it. */
 import { z } from "zod";
-import { type Settings, SETTINGS } from "./settings.ts";
+import { SETTINGS, type Settings } from "./settings.ts";
 
 const fields = Object.fromEntries(
   Object.entries(SETTINGS).map(([name, { least, most, standard, words }]) => [
