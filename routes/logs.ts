@@ -1,7 +1,10 @@
 /** Structured logs: one line of JSON for each event, without bodies, queries, names or keys. */
 import pino from "pino";
 
-export type Logger = pino.Logger;
+/** What is written with it: fields, and what happened. */
+export type Logger = Readonly<
+  Record<"info" | "warn" | "error", (fields: object, message: string) => void>
+>;
 
 export type LogLevel = "fatal" | "error" | "warn" | "info" | "debug" | "silent";
 

@@ -4,6 +4,7 @@
  */
 import { deviceWords, InputError, StorageError } from "../src/server.ts";
 import { openBackend } from "./backend.ts";
+import { earlyLog } from "./early_log.ts";
 import { LAST_WORD, type Order, OUTCOMES } from "./order.ts";
 import { orderSchema } from "./order_schema.ts";
 import type { App } from "./server.ts";
@@ -86,12 +87,9 @@ async function main(): Promise<number> {
   const signals = stopSignals();
   const order = await readOrder();
   const backend = openBackend(order);
+  const log = earlyLog(order.logLevel);
   // loaded while threads start
-  const [{ openApp, within }, { createLogger }] = await Promise.all([
-    import("./server.ts"),
-    import("./logs.ts"),
-  ]);
-  const log = createLogger(order.logLevel);
+  const { openApp, within } = await import("./server.ts");
   let app: App | null = null;
   try {
     const tracing = Deno.env.get("OTEL_DENO") === "true";
@@ -110,8 +108,10 @@ async function main(): Promise<number> {
     say(`latentd listens on http://${name}:${port}/ (API at /docs; ${ms} ms after its start).`);
     say(`Data: ${order.folder}. ${keys === 0 ? "No key is needed." : "Requests need a key."}`);
     log.info({ host: hostname, port, keys, ms }, "listening");
-    // while the device opens nobody waits for an inference
-    app.description().catch((error) => log.error({ stack: error.stack }, "description"));
+    // what takes this thread for long comes when the device's threads no longer wait for it
+    const { description, device } = app;
+    device.catch(() => {}).then(() => log.load()).then(description)
+      .catch((error) => log.error({ stack: error.stack }, "description"));
     const unusable = app.device.then(
       (device) => {
         say(`Device: ${deviceWords(device)} (${device.reason}).`);
@@ -139,6 +139,8 @@ async function main(): Promise<number> {
     const known = error instanceof InputError || error instanceof StorageError;
     console.error(known ? error.message : error);
     return error instanceof InputError ? OUTCOMES.input : OUTCOMES.failed;
+  } finally {
+    await log.load();
   }
 }
 
