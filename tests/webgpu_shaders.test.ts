@@ -10,6 +10,12 @@ const REST = new Set([
   "posterior_rates",
   "average_samples",
   "fixed_points",
+  "external_input",
+  "observation",
+  "posterior_observations",
+  "accumulate",
+  "total",
+  "adam",
 ]);
 
 Deno.test({

@@ -8,6 +8,7 @@ import { planStages } from "../src/compute/webgpu/trace.ts";
 import type { Dims } from "../src/dims.ts";
 import { posteriorPlan } from "../src/model/posterior_plan.ts";
 import { trainingPlan } from "../src/model/training_plan.ts";
+import type { PlanSizes } from "../src/model/choreography.ts";
 import { architecture, stepOptions } from "../src/model/hyperparameters.ts";
 import type { Architecture } from "../src/model/layout.ts";
 import { SHAPES } from "../src/study/shapes.ts";
@@ -74,6 +75,48 @@ export function allPlans(): Plan[] {
   });
 }
 
+/** Plans of what a plain model does not have: each option, and pairs that share a line of a shader. */
+function optionPlans(): Plan[] {
+  const controller = { T: 3, N: 9, E: 5, C: 4, U: 1, G: 6, F: 3 };
+  const none = { ...controller, C: 0, U: 0 };
+  const more: Omit<Architecture, "dims" | "cell" | "nonlinearity"> = {
+    firstFactors: "generator",
+    controllerLag: 1,
+    encodedBins: 2,
+  };
+  const models: Architecture[] = (["gru", "vanilla"] as const).flatMap((cell) => [
+    { dims: { ...controller, V: 3, X: 2, I: 2 }, cell, nonlinearity: "tanh", ...more },
+    { dims: { ...none, X: 2, I: 9 }, cell, nonlinearity: "tanh", ...more },
+  ]);
+  const dims = none, cell = "vanilla" as const, nonlinearity = "tanh" as const;
+  const seen: readonly Partial<PlanSizes>[] = [
+    { counts: "u16", gaps: true },
+    { counts: "real", gaps: true, encoded: true, accumulate: true, explicitNoise: true },
+    { counts: "real" },
+  ];
+  const observed = (["gaussian", "gamma", "zero-inflated-gamma"] as const).map((observation) => ({
+    ...{ dims, cell, nonlinearity, observation },
+  }));
+  const size = { B: 3, S: 1, trials: 4, counts: "u8", density: 0.5 } as const;
+  const dropped = { ...options, coordinatedDropout: 0.25 };
+  return [
+    ...models.flatMap((model) => [
+      trainingPlan(model, options, { ...size, accumulate: true }),
+      posteriorPlan(model, options, { ...size, S: 2 }),
+    ]),
+    ...seen.flatMap((sizes) =>
+      [options, dropped].map((options) =>
+        trainingPlan({ dims, cell, nonlinearity }, options, { ...size, ...sizes })
+      )
+    ),
+    ...observed.flatMap((model) => [
+      trainingPlan(model, options, { ...size, counts: "real" }),
+      trainingPlan(model, dropped, { ...size, counts: "real", gaps: true, encoded: true }),
+      posteriorPlan(model, options, { ...size, counts: "real", S: 2 }),
+    ]),
+  ];
+}
+
 /** Adapters with little and with much workgroup memory, and every tile. */
 export const ADAPTERS: readonly Capabilities[] = [16_384, 32_768, 49_152].flatMap((
   workgroupMemory,
@@ -82,12 +125,14 @@ export const ADAPTERS: readonly Capabilities[] = [16_384, 32_768, 49_152].flatMa
 /** The stages of all plans, one for each different shader. */
 export function allStages(adapters: readonly Capabilities[] = ADAPTERS): Stage[] {
   const found = new Map<string, Stage>();
-  for (const plan of allPlans()) {
-    for (const capabilities of adapters) {
-      for (const stage of [...planStages(plan, capabilities).stages.values()].flat()) {
-        found.set(shaderModule(stage.fusion, stage.variant), stage);
-      }
+  const add = (plan: Plan, capabilities: Capabilities) => {
+    for (const stage of [...planStages(plan, capabilities).stages.values()].flat()) {
+      found.set(shaderModule(stage.fusion, stage.variant), stage);
     }
-  }
+  };
+  for (const plan of allPlans()) for (const adapter of adapters) add(plan, adapter);
+  // what an option adds knows of an adapter its tile alone, in the sweeps
+  for (const plan of optionPlans()) add(plan, COMMON_CAPABILITIES);
+  for (const tile of [1, 2] as const) add(optionPlans()[0], { ...COMMON_CAPABILITIES, tile });
   return [...found.values()];
 }
