@@ -3,6 +3,7 @@ import { type Change, mutations } from "./mutation.ts";
 
 const ELEMENTWISE = ["tests/webgpu_kernels.test.ts"], PRODUCTS = ["tests/webgpu_products.test.ts"];
 const ENCODER = ["tests/webgpu_encoder.test.ts"], DECODER = ["tests/webgpu_decoder.test.ts"];
+const OPTIONS = ["tests/webgpu_options.test.ts"];
 const FIXED_POINTS = ["tests/webgpu_fixed_points.test.ts"];
 
 function webgpu(kernel: string, tests: readonly string[], changes: readonly Change[]) {
@@ -47,10 +48,10 @@ export const WEBGPU = [
     ],
     [
       "trials in the order of the batch",
-      "EncoderInputRows((trials * T + t)",
-      "EncoderInputRows((b * T + t)",
+      "EncoderInputRows((trials * dataT + t)",
+      "EncoderInputRows((b * dataT + t)",
     ],
-    ["counts of another neuron", "at.w + n),\n  );\n}", "at.w + n + 1u),\n  );\n}"],
+    ["counts of another neuron", "count(at.w + n)", "count(at.w + n + 1u)"],
     [
       "a product too few",
       "fma(a[3], vec4<f32>(b.w), fma(a[2], vec4<f32>(b.z), first))",
@@ -176,7 +177,7 @@ export const WEBGPU = [
       "select(forward, decoder.backward_HBE, i < E)",
       "select(decoder.backward_HBE, forward, i < E)",
     ],
-    ["a root left out", "g0 += sqrt(variance) * eps;", "g0 += variance * eps;"],
+    ["a root left out", "z += sqrt(variance) * eps;", "z += variance * eps;"],
     [
       "the variance's floor left out",
       "exp_tile(held[decoder_params() + U + u]) + decoder.varMin",
@@ -214,15 +215,15 @@ export const WEBGPU = [
   ...webgpu("decoder_backward", DECODER, [
     [
       "the factors' carry left out",
-      "load_tile(before, here.rows, F, j - C) + sum",
-      "load_tile(before, here.rows, F, j - C)",
+      "d += load_tile(before, here.rows, F, j - C);",
+      "",
     ],
     [
       "dropout left out",
       "d *= decoding_keep(t % decoding_bins(G), G, j) / decoder_backward.keepRateGen;",
       "",
     ],
-    ["the divergence's gradient left out", "let dMean = dg0 - dPriorMean;", "let dMean = dg0;"],
+    ["the divergence's gradient left out", "let dMean = dz - dPriorMean;", "let dMean = dz;"],
     [
       "a dropped factor",
       "select(d, d * x.before * prior.dPhi, j >= U)",
@@ -235,8 +236,8 @@ export const WEBGPU = [
     ],
     [
       "a swapped index",
-      "decoder_backward.wInitial_2E2G_T + j;\n      sum = decoding_dot(decoder_back_posterior(), n, w, width, part, parts);",
-      "decoder_backward.wInitial_2E2G_T + j * n;\n      sum = decoding_dot(decoder_back_posterior(), n, w, 1u, part, parts);",
+      "decoder_backward.wInitial_2E2I_T + j;\n      sum = decoding_dot(decoder_back_posterior(), n, w, width, part, parts);",
+      "decoder_backward.wInitial_2E2I_T + j * n;\n      sum = decoding_dot(decoder_back_posterior(), n, w, 1u, part, parts);",
     ],
     ["the prior's chain left out", "if (t + 1u < T) {", "if (t + 1u < T && t > 0u) {"],
     ["the noise's part left out", "known.dLogVar + dInput * known.noise", "known.dLogVar"],
@@ -252,7 +253,7 @@ export const WEBGPU = [
     ],
   ]),
   ...webgpu("readout", ELEMENTWISE, [
-    ["the batch's size left out", "let d = (rate - x) / f32(s.B);", "let d = rate - x;"],
+    ["the batch's size left out", "var d = (rate - x) / f32(s.B);", "var d = rate - x;"],
     [
       "factors of the bin before",
       "readout.factors_HRF + ((t0 + 1u) * R + r) * F",
@@ -272,13 +273,14 @@ export const WEBGPU = [
     ],
     [
       "a neuron too few",
-      "for (; n < columns; n += PARTS) {",
-      "for (; n + 1u < columns; n += PARTS) {",
+      "for (; n < columns; n += FACTOR_PARTS) {",
+      "for (; n + 1u < columns; n += FACTOR_PARTS) {",
+      "shaders/factor_gradients.wgsl",
     ],
     [
       "bins of the next tile",
-      "t0 + row + 4u + i, r, R, n, counts",
-      "t0 + row + i, r, R, n, counts",
+      "at, r, R, t0, row + 4u + i, n0, column",
+      "at, r, R, t0, row + i, n0, column",
     ],
   ]),
   ...webgpu("weight_gradients", PRODUCTS, [
@@ -314,7 +316,7 @@ export const WEBGPU = [
     ["a gradient too few", "if (p >= fold.P) {", "if (p + 1u >= fold.P) {"],
   ]),
   ...webgpu("reduce", ELEMENTWISE, [
-    ["a dropped factor", "g + 2.0 * reduce.l2", "g + reduce.l2"],
+    ["a dropped factor", "g + 2.0 * s.l2Scale", "g + s.l2Scale"],
     [
       "the projection left out",
       "(real(reduce.dw_GF + i) - hat * along)",
@@ -327,8 +329,8 @@ export const WEBGPU = [
     ["a workgroup's sums left out", "let groups = 1u + (finish.P", "let groups = (finish.P"],
     [
       "the divergences not scaled",
-      "nll + s.klScale * (klIc + klInputs) + l2",
-      "nll + (klIc + klInputs) + l2",
+      "nll + s.klIcScale * klIc + s.klInputsScale * klInputs + l2",
+      "nll + klIc + klInputs + l2",
     ],
     ["the means' divisor left out", "sum_all(lane, sum) / f32(n)", "sum_all(lane, sum)"],
     [
@@ -374,17 +376,205 @@ export const WEBGPU = [
       "a sample too few",
       "for (var k = 0u; k < S; k++) {\n      sum += termTile",
       "for (var k = 0u; k + 1u < S; k++) {\n      sum += termTile",
+      "shaders/posterior_means.wgsl",
     ],
     [
       "a group of rows left out",
       "(termTile[column + 2u * LOG_RATE_COLUMNS] + termTile[column + 3u * LOG_RATE_COLUMNS])",
       "termTile[column + 2u * LOG_RATE_COLUMNS]",
+      "shaders/posterior_means.wgsl",
     ],
     [
       "the rate of the mean",
-      "store_terms(row, column, rates_of(l.low), rates_of(l.high));",
-      "store_terms(row, column, l.low, l.high);",
+      "SampledTerms(LogRates(rates_of(l.low), rates_of(l.high)), l)",
+      "SampledTerms(l, l)",
     ],
+  ]),
+  ...webgpu("encoder_input", OPTIONS, [
+    [
+      "what is missing read as a number",
+      "select(x, 0.0, is_missing(encoder_input.element, x))",
+      "x",
+    ],
+    ["the scale left out", "return encoder_input.scale * vec4<f32>(", "return vec4<f32>("],
+    [
+      "the encoder's bins for the data's",
+      "let drawn = (s.firstTrial + row % B) * drawnT + row / B;",
+      "let drawn = (s.firstTrial + row % B) * T + row / B;",
+      "shaders/masks.wgsl",
+    ],
+  ]),
+  ...webgpu("encoder_backward", OPTIONS, [
+    [
+      "ends that are absent",
+      "if (encoder_backward.dEnds_B2E != ABSENT) {",
+      "if (encoder_backward.dEnds_B2E == ABSENT) {",
+    ],
+  ]),
+  ...webgpu("controller_input", OPTIONS, [
+    [
+      "a bin too late",
+      "select(vec4<u32>(), t - lag + 1u, hasForward)",
+      "select(vec4<u32>(), t - lag, hasForward)",
+    ],
+    ["bins that the encoder never sees", "(t < bins) & (t >= lag)", "(t >= lag)"],
+    ["the lag of the other direction", "t + lag, hasBackward)", "t, hasBackward)"],
+    [
+      "what is not there is not left out",
+      "select(vec4<f32>(), encodings, has)",
+      "encodings",
+    ],
+  ]),
+  ...webgpu("controller_input_backward", OPTIONS, [
+    ["what went nowhere", "select(0.0, x, has)", "x"],
+    ["directions in each other's place", "if (column < E) {", "if (column >= E) {"],
+    ["no wrap", "(t + lag) % bins", "t + lag"],
+    [
+      "masks of the encoder's bins",
+      "keepRate, bins, T, B, line, first, width",
+      "keepRate, bins, bins, B, line, first, width",
+    ],
+  ]),
+  ...webgpu("external_input", OPTIONS, [
+    ["the bias left out", "var sum = real(external_input.b_W + i % W);", "var sum = 0.0;"],
+    ["an input too few", "x < X; x++", "x + 1u < X; x++"],
+    [
+      "trials in the order of the batch",
+      "(trial * external_input.T",
+      "((row % B) * external_input.T",
+    ],
+    ["another bin's", "+ row / B) * external_input.X", "+ row % B) * external_input.X"],
+  ]),
+  ...webgpu("decoder", OPTIONS, [
+    ["the first state's bias left out", "sum += real(decoder.bStart_G + j);", ""],
+    ["the mean in place of the sample", "held[posterior + i] = z;", ""],
+    [
+      "external inputs of another trial",
+      "sum = load_tile(row, here.trials, width, j);",
+      "sum = load_tile(row, here.trials + 1u, width, j);",
+    ],
+    [
+      "a forward end of the data's bins",
+      "decoder.forward_HBE + decoder.encoderT *",
+      "decoder.forward_HBE + decoder.T *",
+    ],
+    ["the first factors left out", "decoder_factors(lane, here, 0u);", ""],
+  ]),
+  ...webgpu("decoder_backward", OPTIONS, [
+    [
+      "the first factors' part left out",
+      "decoder_back_add_readout(lane);\n    }\n    if (DECODER_START",
+      "}\n    if (DECODER_START",
+    ],
+    [
+      "a swapped index",
+      "decoder_backward.wStart_IG_T + j;",
+      "decoder_backward.wStart_IG_T + j * G;",
+    ],
+    [
+      "a product too few",
+      "decoding_dot(decoder_back_state(), G, w, I,",
+      "decoding_dot(decoder_back_state(), G - 1u, w, I,",
+    ],
+    ["one scale for both divergences", "let scale = s.klIcScale", "let scale = s.klInputsScale"],
+    [
+      "the factors before the first bin as they were",
+      "store_tile(decoder_backward.dFactors_HRF, here.rows, F, f, Tile());",
+      "",
+    ],
+  ]),
+  ...webgpu("readout", OPTIONS, [
+    [
+      "a loss for what is missing",
+      "if (is_missing(at.element, x)) {",
+      "if (false) {",
+      "shaders/loss_weights.wgsl",
+    ],
+    [
+      "what was kept for what was dropped",
+      "select(1.0 / (1.0 - at.keepRate), 0.0, kept)",
+      "select(0.0, 1.0 / (1.0 - at.keepRate), kept)",
+      "shaders/loss_weights.wgsl",
+    ],
+    [
+      "what the encoder never sees as dropped",
+      "if (at.encoded != ABSENT) {",
+      "if (at.encoded == ABSENT) {",
+      "shaders/loss_weights.wgsl",
+    ],
+    ["masks of other neurons", "n0 / 8u + lane % 8u", "lane / 8u", "shaders/loss_weights.wgsl"],
+    ["a gradient without weight", "d = select(0.0, weight * d, weight > 0.0);", ""],
+  ]),
+  ...webgpu("observation", OPTIONS, [
+    [
+      "outputs of one kind only",
+      "own[k] = log_rate_of(o[k], i);",
+      "own[k] = log_rate_of(o[0], i);",
+    ],
+    ["the batch's size left out", "found.gradient[k] / f32(s.B)", "found.gradient[k]"],
+    ["the loss without its weight", "found.loss *= weight;", ""],
+    ["gradients stored, not added", "n0 == 0u && k == 0u", "n0 == 0u"],
+    ["the weights of one kind only", "k * N + n0, columns", "n0, columns"],
+    ["the variance's floor left out", "spread + varMin;", "spread;", "shaders/families.wgsl"],
+    ["the floor left out", "gamma_loss(x - least,", "gamma_loss(x,", "shaders/families.wgsl"],
+    [
+      "a factor of a slope",
+      "(1.0 - square), 0.0)",
+      "(1.0 + square), 0.0)",
+      "shaders/families.wgsl",
+    ],
+    [
+      "a shift left out",
+      "return (main + rest) - excess;",
+      "return main + rest;",
+      "shaders/gamma.wgsl",
+    ],
+    ["a slope's shift left out", "return main - excess;", "return main;", "shaders/gamma.wgsl"],
+  ]),
+  ...webgpu("posterior_observations", OPTIONS, [
+    ["factors of the bin before", "factors_HRF + (R + first) * F", "factors_HRF + first * F"],
+    [
+      "outputs of one kind only",
+      "own[k] = log_rate_of(o[k], i);",
+      "own[k] = log_rate_of(o[0], i);",
+    ],
+    [
+      "the floor left out",
+      "sigmoid(o[2]) * (mean + least)",
+      "sigmoid(o[2]) * mean",
+      "shaders/families.wgsl",
+    ],
+    [
+      "rates for their logarithms",
+      "terms.logRates.low[i] = logMean;",
+      "terms.logRates.low[i] = mean;",
+    ],
+  ]),
+  ...webgpu("reduce", OPTIONS, [
+    [
+      "one penalty for all",
+      "parameters += real(reduce.l2_P + p) * x * x;",
+      "parameters += real(reduce.l2_P) * x * x;",
+    ],
+  ]),
+  ...webgpu("adam", OPTIONS, [
+    ["no decay", "x - step - decay", "x - step"],
+    [
+      "the norm of another run",
+      "norm = real(adam.scratch + LOSS_gradNorm);",
+      "norm = real(losses + LOSS_gradNorm);",
+    ],
+  ]),
+  ...webgpu("accumulate", OPTIONS, [
+    ["the share left out", "var sum = s.share * real(", "var sum = real("],
+    ["what stood there before the first part", "if (s.accumulated > 0u) {", "if (true) {"],
+    ["a number too few", "if (p < accumulate.P) {", "if (p + 1u < accumulate.P) {"],
+  ]),
+  ...webgpu("total", OPTIONS, [
+    ["the share left out", "var sum = s.share * real(", "var sum = real("],
+    ["a root left out", "sqrt(sum_all(lane, squares))", "sum_all(lane, squares)"],
+    ["only this run's", "sum += real(total.scratch + lane);", ""],
+    ["only the running sums", "put(total.sums + s.slot * total.sumsSlot + lane, sum);", ""],
   ]),
   ...webgpu("fixed_points", FIXED_POINTS, [
     [
