@@ -79,6 +79,12 @@ export { klScale, l2Scale, learningRate, rampEnd } from "./model/schedules.ts";
 // data: datasets, files, simulators
 export { heldOutNeurons } from "./data/held_out.ts";
 export {
+  placeSession,
+  type SessionBlocks,
+  type Sessions,
+  stitchSessions,
+} from "./data/sessions.ts";
+export {
   type Dataset,
   type DatasetArrays,
   datasetFromArrays,

@@ -19,6 +19,7 @@ import { Output, processStreams, type Streams } from "./output.ts";
 import { addParameters } from "./parameters.ts";
 import { addReport } from "./report.ts";
 import { addScore } from "./score.ts";
+import { addStitch } from "./stitch.ts";
 import { addTrace } from "./trace.ts";
 
 /**
@@ -63,6 +64,7 @@ function program(context: Context): Command {
       addDemo,
       addInspect,
       addConvert,
+      addStitch,
       addFit,
       addInfer,
       addImport,

@@ -3,6 +3,8 @@ import { InputError } from "../errors.ts";
 import { architecture, parseHyperparameters } from "../model/hyperparameters.ts";
 import { type Architecture, parameterLayout } from "../model/layout.ts";
 import type { Model } from "../model/model.ts";
+import { z } from "zod";
+import type { SessionBlocks } from "./sessions.ts";
 import { readFileOrExplain, writeFileAtomic } from "./files.ts";
 import { readSafetensors, type Tensor, tensor, writeSafetensors } from "./safetensors.ts";
 
@@ -48,6 +50,7 @@ export function modelToBytes(model: Model, wide = false): Uint8Array {
     seed: String(model.seed),
     step: String(model.step),
     ...(model.heldOut ? { heldOut: JSON.stringify(model.heldOut) } : {}),
+    ...(model.sessions ? { sessions: JSON.stringify(model.sessions) } : {}),
     hyperparameters: JSON.stringify(model.hyperparameters),
   });
 }
@@ -134,7 +137,32 @@ export function modelFromBytes(bytes: Uint8Array, what: string): Model {
     seed: number("seed", 0),
     step: number("step", 0),
     ...(metadata.heldOut === undefined ? {} : { heldOut: neurons(metadata.heldOut, model, what) }),
+    ...(metadata.sessions === undefined
+      ? {}
+      : { sessions: sessionBlocks(metadata.sessions, model, what) }),
   };
+}
+
+const blocksSchema = z.strictObject({
+  names: z.array(z.string()).min(2),
+  neurons: z.array(z.int().min(1)),
+});
+
+/** Sessions from the metadata. */
+function sessionBlocks(text: string, { dims: { N } }: Architecture, what: string): SessionBlocks {
+  let found: unknown;
+  try {
+    found = JSON.parse(text);
+  } catch {
+    found = text;
+  }
+  const { data: blocks } = blocksSchema.safeParse(found);
+  const sum = blocks?.neurons.reduce((sum, count) => sum + count, 0);
+  if (blocks && sum === N && blocks.names.length === blocks.neurons.length) return blocks;
+  throw new InputError(
+    `Cannot read the model ${what}: expected names of sessions and their neurons, ${N} in all, found ` +
+      `${text}.`,
+  );
 }
 
 /** Held-out neurons from the metadata. */

@@ -4,6 +4,7 @@
  */
 import { InputError } from "../errors.ts";
 import type { NumericArray } from "./elements.ts";
+import type { Sessions } from "./sessions.ts";
 import {
   indexOf,
   requireFinite,
@@ -29,6 +30,8 @@ export interface DatasetParts {
   readonly split?: GivenSplit;
   /** 1 where a bin was not observed; the count there is 0 and says nothing. */
   readonly missing_BTN?: Uint8Array;
+  /** Several sessions in one: whose trials and neurons these are. */
+  readonly sessions?: Sessions;
   /** Bins of each trial that belong to it; those after it are missing for every neuron. */
   readonly lengths_B?: Int32Array;
   /** Counts to reconstruct [trials, ≥ T, ≥ N]: forward bins and held-out neurons come last. NaN: missing. */
@@ -49,6 +52,12 @@ export interface PartArrays {
   readonly split?: {
     readonly train: ArrayLike<number>;
     readonly evaluation: ArrayLike<number>;
+  } | null;
+  /** Names, neurons of each (blocks in this order), and the session of each trial. */
+  readonly sessions?: {
+    readonly names: readonly string[];
+    readonly neurons: ArrayLike<number>;
+    readonly trials: ArrayLike<number>;
   } | null;
   /** [trials, bins, neurons], 0 or 1. */
   readonly missing?: ShapedArray | null;
@@ -75,6 +84,9 @@ export const RESERVED_NAMES: readonly string[] = [
   "trial_lengths",
   "recon",
   "external",
+  "session",
+  "session_names",
+  "session_neurons",
 ];
 
 interface Sizes {
@@ -109,6 +121,7 @@ export function validateParts(
     ...(conditionNames ? { conditionNames: names(conditionNames, condition, action) } : {}),
     ...(neurons ? { neurons: neuronNames(neurons, sizes, action) } : {}),
     ...(split ? { split: validateSplit(split, sizes.trials, action) } : {}),
+    ...(arrays.sessions ? { sessions: validateSessions(arrays.sessions, sizes, action) } : {}),
     ...observed,
     ...(recon ? { recon_BTN: reconWindow(recon, sizes, policy, action) } : {}),
     ...(external ? { external_BTX: externalInputs(external, sizes, action) } : {}),
@@ -175,6 +188,32 @@ export function validateSplit(
     return Uint32Array.from(indices).sort();
   };
   return { train: part("train"), evaluation: part("evaluation") };
+}
+
+/** @throws InputError where blocks are not all neurons, or a trial is of no session */
+function validateSessions(
+  { names, neurons, trials }: NonNullable<PartArrays["sessions"]>,
+  sizes: Sizes,
+  action: string,
+): Sessions {
+  const counts = Array.from(neurons);
+  const whole = counts.every((count) => Number.isInteger(count) && count > 0);
+  const sum = counts.reduce((sum, count) => sum + count, 0);
+  if (!whole || counts.length !== names.length || sum !== sizes.N) {
+    throw new InputError(
+      `${action}: expected the neurons of ${names.length} sessions, ${sizes.N} in all, found ` +
+        `${counts.join(", ")}.`,
+    );
+  }
+  const session_B = Int32Array.from(trials);
+  const at = session_B.findIndex((s) => s < 0 || s >= names.length);
+  if (session_B.length !== sizes.trials || at >= 0) {
+    throw new InputError(
+      `${action}: expected a session from 0 to ${names.length - 1} for each of ${sizes.trials} ` +
+        `trials, found ${at >= 0 ? `${session_B[at]} at trial ${at}` : session_B.length}.`,
+    );
+  }
+  return { names: [...names], neurons: counts, session_B };
 }
 
 function missingBins(

@@ -103,6 +103,8 @@ export const hyperparametersSchema = z.strictObject({
     .describe("identity share of a near-identity start (vanilla)"),
   startNoise: z.number().min(0).max(10).default(0.2)
     .describe("noise share of a near-identity start"),
+  sessionStart: z.enum(["pca", "random"]).default("pca")
+    .describe("of several sessions: weights from their common principal components, or random"),
   readoutStart: z.enum(["zero", "mean-log-rate"]).default("mean-log-rate")
     .describe("readout biases: 0, or each neuron's mean log-rate in the training trials"),
 

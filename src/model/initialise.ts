@@ -1,7 +1,33 @@
 /** Parameters before training (docs/model.md, sections 1 and 2), drawn from the counter-based generator. */
-import { fillNormal, seedWords, STREAMS } from "../random.ts";
+import { type Address, fillNormal, seedWords, STREAMS } from "../random.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
 import { type Architecture, parameterLayout } from "./layout.ts";
+
+/** What the neurons of several sessions have in common: `D` components, at most the factors. */
+export interface SessionWeights {
+  readonly D: number;
+  readonly readin_ND: Float64Array;
+  readonly readout_DN: Float64Array;
+}
+
+/** Input weights that read the components alone: `readin · A`, `A ~ N(0, 1/D)`. */
+function throughComponents(
+  { D, readin_ND }: SessionWeights,
+  N: number,
+  values: Float64Array,
+  at: Address,
+  row: number,
+): void {
+  const width = values.length / N;
+  const A = fillNormal({ ...at, sample: 1 }, row, new Float64Array(D * width));
+  values.fill(0);
+  for (let n = 0; n < N; n++) {
+    for (let d = 0; d < D; d++) {
+      const weight = readin_ND[n * D + d] / Math.sqrt(D);
+      for (let j = 0; j < width; j++) values[n * width + j] += weight * A[d * width + j];
+    }
+  }
+}
 
 /**
  * The start of a fit: weights N(0, 1/inputs), biases and first states 0, priors as given, the
@@ -9,6 +35,7 @@ import { type Architecture, parameterLayout } from "./layout.ts";
  *
  * @param readout_Q each neuron's mean count per bin in the training trials; for real numbers, the
  * readout's biases
+ * @param sessions of several sessions: what their neurons have in common
  * @returns `params_P`, the flat buffer of `parameterLayout`
  *
  * @example
@@ -28,20 +55,30 @@ export function initialise(
   h: Hyperparameters,
   seed: number,
   readout_Q: Float64Array,
+  sessions: SessionWeights | null = null,
 ): Float64Array {
   const { G, T } = model.dims;
   const layout = parameterLayout(model);
   const params_P = new Float64Array(layout.length);
+  const words = { ...seedWords(seed), stream: STREAMS.initialise };
   layout.slices.forEach((slice, row) => {
     const values = params_P.subarray(slice.offset, slice.offset + slice.length);
     const isWeight = /\.w/.test(slice.name);
     if (isWeight) {
       // In a slice with a direction in front or inside, the inputs are the axis before the outputs.
       const inputs = slice.name.includes("_ND") ? slice.shape[0] : slice.shape.at(-2)!;
-      fillNormal({ ...seedWords(seed), stream: STREAMS.initialise }, row, values);
+      fillNormal(words, row, values);
       for (let i = 0; i < values.length; i++) values[i] /= Math.sqrt(inputs);
     }
     switch (slice.name) {
+      case "encoder.wInput_ND3E":
+      case "controllerEncoder.wInput_ND3E":
+        if (sessions) throughComponents(sessions, slice.shape[0], values, words, row);
+        break;
+      case "readout.w_FN":
+        // the first factors are the components
+        if (sessions) values.set(sessions.readout_DN);
+        break;
       case "generator.wRecurrent_GG":
         if (h.generatorStart === "near-identity") {
           for (let i = 0; i < values.length; i++) values[i] *= h.startNoise;

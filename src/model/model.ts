@@ -14,6 +14,8 @@ export interface Model {
   readonly step: number;
   /** neurons that the encoders never see, ascending; absent: they see all */
   readonly heldOut?: readonly number[];
+  /** of several sessions: their names, and how many neurons each has */
+  readonly sessions?: { readonly names: readonly string[]; readonly neurons: readonly number[] };
 }
 
 /**

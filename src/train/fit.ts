@@ -19,6 +19,7 @@ import {
   type StartSummary,
   summarise,
 } from "./run_state.ts";
+import { blocksOf } from "../data/sessions.ts";
 import { problemOf } from "./problem.ts";
 import type { Split } from "./trainer.ts";
 
@@ -201,6 +202,7 @@ export async function* fitStarts(
     seed,
     step: evaluated ? best.step : step,
     ...(problem.heldOut.length > 0 ? { heldOut: problem.heldOut } : {}),
+    ...(problem.sessions ? { sessions: blocksOf(problem.sessions) } : {}),
   };
   return {
     model,

@@ -2,6 +2,8 @@
 import { arrange, type Arrangement, externalInputs } from "../data/arrange.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { heldOutNeurons } from "../data/held_out.ts";
+import type { Sessions } from "../data/sessions.ts";
+import { type SessionStart, sessionStart } from "./session_start.ts";
 import { InputError } from "../errors.ts";
 import { architecture, type Hyperparameters } from "../model/hyperparameters.ts";
 import type { Architecture } from "../model/layout.ts";
@@ -16,6 +18,9 @@ export interface Problem {
   readonly heldOut: readonly number[];
   readonly data: Arrangement;
   readonly external_BTX: Float64Array | null;
+  readonly sessions: Sessions | null;
+  /** the start of several sessions' weights, from the trials that train */
+  readonly sessionStart: (train: Uint32Array) => SessionStart | null;
 }
 
 /**
@@ -76,5 +81,10 @@ export function problemOf(data: Dataset, given: Hyperparameters, splitSeed: numb
     heldOut,
     data: arrange(data, view),
     external_BTX: model.dims.X ? externalInputs(data.external_BTX!, T) : null,
+    sessions: data.sessions ?? null,
+    sessionStart: (train) =>
+      h.sessionStart === "pca" && h.observation === "poisson"
+        ? sessionStart(data, train, h.factors)
+        : null,
   };
 }

@@ -109,14 +109,15 @@ export type Rate = (step: number) => number;
 
 /** Parameters before the first step, of a start of each seed. */
 export function initialWeights(
-  { model, hyperparameters: h, data }: Problem,
+  { model, hyperparameters: h, data, sessionStart }: Problem,
   seeds: readonly number[],
   split: Split,
 ): Weights[] {
   const moments = momentsOf(data.targets, model.dims, split.train);
   const start = readoutStart(moments, model.observation ?? "poisson", h.observationFloor);
+  const sessions = sessionStart(split.train);
   return seeds.map((seed) => {
-    const params_P = initialise(model, h, seed, start);
+    const params_P = initialise(model, h, seed, start, sessions);
     const zeros = () => new Float64Array(params_P.length);
     return { params_P, m_P: zeros(), v_P: zeros() };
   });

@@ -29,6 +29,12 @@ export function arraysOf(dataset: Dataset): Record<string, NpyArray | NpyText> {
     arrays.split_train = npyArray([split.train.length], split.train);
     arrays.split_evaluation = npyArray([split.evaluation.length], split.evaluation);
   }
+  if (dataset.sessions) {
+    const { names, neurons, session_B } = dataset.sessions;
+    arrays.session = npyArray([trials], session_B);
+    arrays.session_names = textArray(names);
+    arrays.session_neurons = npyArray([names.length], Int32Array.from(neurons));
+  }
   if (missing_BTN) arrays.missing = npyArray([trials, T, N], missing_BTN);
   if (lengths_B) arrays.trial_lengths = npyArray([trials], lengths_B);
   if (recon_BTN) arrays.recon = npyArray(recon_BTN.shape, recon_BTN.data);

@@ -80,6 +80,7 @@ export function readCounts(source: ArraySource, options: BoundedOptions, action:
     A: take("A", "the true transition matrix"),
     neurons: text("neurons", "names of the neurons"),
     split: train && evaluation && { train: train.data, evaluation: evaluation.data },
+    sessions: sessionsOf(take, text, action),
     missing: take("missing", "1 where a bin was not observed"),
     lengths: cellLengths ?? trialLengths(take, T, binWidth),
     recon: take("recon", "counts to reconstruct"),
@@ -92,6 +93,22 @@ export function readCounts(source: ArraySource, options: BoundedOptions, action:
     warnings: [...warnings, ...said, ...cropped.said, ...leftAside(source, roles, trials)],
     understood: { layout: "spike counts", spikes: entry.name, why, roles },
   };
+}
+
+/** Several sessions in one file: all three arrays, or none. */
+function sessionsOf(
+  take: (name: string, role: string) => NpyArray | null,
+  text: (name: string, role: string) => string[] | null,
+  action: string,
+): DatasetArrays["sessions"] {
+  const trials = take("session", "the session of each trial");
+  const names = text("session_names", "names of the sessions");
+  const neurons = take("session_neurons", "neurons of each session");
+  if (trials && names && neurons) return { trials: trials.data, names, neurons: neurons.data };
+  if (!trials && !names && !neurons) return null;
+  throw new InputError(
+    `${action}: expected session, session_names and session_neurons, or none of them, found some.`,
+  );
 }
 
 /** Options that only spike times can follow. */
