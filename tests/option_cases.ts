@@ -596,3 +596,32 @@ export const parts: fc.Arbitrary<KernelCase> = fc.record({
     },
   };
 });
+
+/** Zeros that are all but certain: their losses are small beside 1, and none is lost. */
+export function certainZeros(): KernelCase {
+  const N = 6, plan = new PlanBuilder();
+  plan.record("main").dispatch("observation", {
+    factors_HRF: plan.buffer("factors", 2),
+    w_FQ: plan.buffer("w", 3 * N),
+    b_Q: plan.buffer("b", 3 * N),
+    values: plan.buffer("data", N, "real", { shared: true }),
+    trials_B: plan.buffer("trials", 1, "u32"),
+    outputs_TRQ: plan.buffer("outputs", 3 * N),
+    nll_R: plan.buffer("nll", 1),
+  }, {
+    ...{ T: 1, N, F: 1, family: FAMILIES["zero-inflated-gamma"], gaps: 0, gradient: 0 },
+    ...{ coordinated: 0, keepRate: 1, varMin: 0, floor: 0 },
+  });
+  const logits = [-18, -19, -20, -25, -40, -80];
+  return {
+    name: "zeros that are all but certain cost next to nothing, but something",
+    plan,
+    inputs: { b: Float64Array.of(...new Array(2 * N).fill(0), ...logits) },
+    outputs: ["nll"],
+    scalars: scalars({ B: 1 }),
+    check(want, got) {
+      // each to exp's 4 u, a logarithm's and a quotient's; a sum of six
+      near("nll", got.nll, want.nll, () => 20 * U * want.nll[0]);
+    },
+  };
+}

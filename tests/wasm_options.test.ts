@@ -7,6 +7,7 @@ import type { Executor } from "../src/compute/executor.ts";
 import { createWasmExecutor } from "../src/compute/wasm.ts";
 import { type KernelCase, type Rounding, runOn, wanted } from "./kernel_cases.ts";
 import {
+  certainZeros,
   decays,
   observations,
   parts,
@@ -52,3 +53,6 @@ for (const [name, cases] of kinds) {
   Deno.test(`${name}: as in float64, on random shapes`, () =>
     fc.assert(fc.asyncProperty(cases, check), { numRuns: 150, seed: 11 }));
 }
+
+const zeros = certainZeros();
+Deno.test(zeros.name, () => check(zeros));
