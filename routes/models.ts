@@ -1,5 +1,11 @@
 /** Models: listed, imported, taken home as files. */
-import { hyperparametersSchema, MEDIA_TYPES, type ParameterFormat } from "../src/server.ts";
+import {
+  hyperparametersSchema,
+  MEDIA_TYPES,
+  type ParameterFormat,
+  RECONSTRUCTIONS,
+  SOURCES,
+} from "../src/server.ts";
 import { z } from "zod";
 import type { ServerContext } from "./context.ts";
 import { created, file } from "./http/answers.ts";
@@ -7,7 +13,18 @@ import { readBody } from "./formats/http.ts";
 import { contentType } from "./http/body.ts";
 import type { Routes } from "./http/endpoint.ts";
 import { negotiate } from "./http/negotiate.ts";
-import { BYTES, fileName, json, Model, modelParams, page, pageQuery } from "./schemas.ts";
+import { refusal } from "./http/problems.ts";
+import {
+  BYTES,
+  fileName,
+  json,
+  Model,
+  modelParams,
+  page,
+  pageQuery,
+  positiveText,
+  wholeText,
+} from "./schemas.ts";
 
 const tag = "models";
 const { npz: NPZ, safetensors: SAFETENSORS } = MEDIA_TYPES;
@@ -17,6 +34,34 @@ const FORMATS = {
   [SAFETENSORS]: "safetensors",
   "application/json": "json",
 } as const satisfies Record<string, ParameterFormat>;
+
+const bins = (least: number, described: string) => wholeText(least, 65_536, described).optional();
+
+/** What the arrays of another program do not tell. */
+const foreign = {
+  bins: bins(1, "another program's model: bins of a trial"),
+  from: z.enum(SOURCES).optional().meta({ description: "the program; as the names tell" }),
+  bin_width_s: positiveText("seconds per bin").optional(),
+  encoded_bins: bins(1, "lfads-torch's encod_seq_len; all bins"),
+  ic_enc_seq_len: bins(0, "lfads-torch's; anything but 0 is refused; 0"),
+  ci_lag: bins(0, "lfads-torch's; 1"),
+  cell_clip: positiveText("lfads-torch's; 5").optional(),
+  ic_post_var_min: positiveText("lfads-torch's; 0.0001").optional(),
+  reconstruction: z.enum(RECONSTRUCTIONS).optional().meta({
+    description: "lfads-torch's; poisson",
+  }),
+  session: wholeText(0, 999_999, "lfads-torch's, from 0, where there are several").optional(),
+  nonlinearity: z.enum(["tanh", "relu", "identity"]).optional().meta({
+    description: "of a vanilla generator of jax-lfads; tanh",
+  }),
+  var_min: positiveText("jax-lfads's; 0.001").optional(),
+};
+
+const FOREIGN = Object.keys(foreign) as (keyof typeof foreign)[];
+
+const Imported = Model.extend({
+  warnings: z.array(z.string()).describe("what is not the same as it was in another program"),
+}).meta({ id: "ImportedModel" });
 
 const Parameters = z.strictObject({
   format: z.literal("latentd parameters 1"),
@@ -37,25 +82,57 @@ export function modelRoutes(routes: Routes, { jobs, serving, settings }: ServerC
     id: "importModel",
     tag,
     summary: "store the model",
-    description: "Takes a `model.safetensors` as `latentd fit` and this server make them.",
-    query: z.strictObject({ name: fileName.optional() }),
-    body: { [SAFETENSORS]: "bytes", [BYTES]: "bytes" },
+    description:
+      "Takes a `model.safetensors` as `latentd fit` and this server make them. With `bins` it takes arrays " +
+      "of another program, as `latentd import` does: a state dictionary of lfads-torch or a parameter " +
+      "dictionary of jax-lfads, as safetensors, .npz or JSON. `warnings` say what is not the same.",
+    query: z.strictObject({ name: fileName.optional(), ...foreign }),
+    body: {
+      [SAFETENSORS]: "bytes",
+      [NPZ]: "bytes",
+      "application/json": z.record(z.string(), z.unknown()),
+      [BYTES]: "bytes",
+    },
     answers: {
       201: {
         description: "the model, on the disk",
-        content: json(Model),
+        content: json(Imported),
         headers: { location: "its address" },
       },
     },
     duration: "upload",
   }, async ({ query, request }) => {
-    contentType(request, "Cannot store the model", [SAFETENSORS, BYTES]);
+    const { name, bins } = query;
+    const own = [SAFETENSORS, BYTES];
+    const types = bins === undefined ? own : [...own, NPZ, "application/zip", "application/json"];
+    contentType(request, "Cannot store the model", types);
     const bytes = await readBody(request, settings.maxModelBytes);
-    const model = await jobs.models.import(
-      bytes,
-      query.name === undefined ? {} : { name: query.name },
-    );
-    return created(`/v1/models/${model.id}`, model);
+    const named = name === undefined ? {} : { name };
+    if (bins === undefined) {
+      const [other] = FOREIGN.filter((key) => query[key] !== undefined);
+      if (other !== undefined) {
+        const wanted = "given with `bins`, as for a model of another program";
+        throw refusal(400, "Cannot store the model", other, wanted, String(query[other]));
+      }
+      const model = await jobs.models.import(bytes, named);
+      return created(`/v1/models/${model.id}`, { ...model, warnings: [] });
+    }
+    const { model, warnings } = await jobs.models.importForeign(bytes, {
+      ...named,
+      bins,
+      from: query.from,
+      binWidth: query.bin_width_s,
+      encodedBins: query.encoded_bins,
+      icEncSeqLen: query.ic_enc_seq_len,
+      ciLag: query.ci_lag,
+      cellClip: query.cell_clip,
+      icPostVarMin: query.ic_post_var_min,
+      reconstruction: query.reconstruction,
+      session: query.session,
+      nonlinearity: query.nonlinearity,
+      varMin: query.var_min,
+    });
+    return created(`/v1/models/${model.id}`, { ...model, warnings });
   });
 
   routes.add({

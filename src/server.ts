@@ -11,6 +11,7 @@ export { hyperparametersSchema } from "./model/hyperparameters.ts";
 export type { Dataset } from "./data/dataset.ts";
 export { writeFileAtomic } from "./data/files.ts";
 export type { ParameterFormat } from "./data/parameters_file.ts";
+export { RECONSTRUCTIONS, SOURCES } from "./model/foreign/options.ts";
 export { FIXED_POINT_DEFAULTS } from "./analysis/fixed_point_defaults.ts";
 export type { FixedPoint, FixedPointResult } from "./analysis/fixed_points.ts";
 export { fixedPointView } from "./study/fixed_point_view.ts";

@@ -253,6 +253,7 @@ Deno.test("what cannot be the same is refused, with the array or the option", as
       { ...CASES.lfads_torch_sessions, session: 2 },
       /a session among 0, 1, found 2/,
     ],
+    [bytes, { ...driven, maxParameters: 99 }, /a model of at most 99 parameters, found \d{3}/],
     [pickle, driven, /found a pickle, which only Python can read.*safetensors\.torch\.save_file/],
     [Uint8Array.of(0x80, 2, 0x7d), driven, /found a pickle/],
     [writeNpz({ x: large }), driven, /arrays of lfads-torch .* or jax-lfads .*found "x"/],

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { hdf5Bytes } from "../src/data/formats/hdf5/host.ts";
 import { loadH5wasm } from "../src/data/formats/hdf5/h5wasm.ts";
 import { Hdf5File } from "../src/data/formats/hdf5/library.ts";
+import { nestedJson } from "../src/data/nested_json.ts";
 import { writeNpy } from "../src/data/npy.ts";
 import {
   datasetFromBytes,
@@ -12,10 +13,11 @@ import {
   parameterLayout,
   readNpz,
   simulateRotation,
+  toReference,
   writeNpz,
 } from "../src/mod.ts";
 import { testModel } from "./serving_helpers.ts";
-import { type TestServer, withProcess, withServer } from "./server_helpers.ts";
+import { filesBelow, type TestServer, withProcess, withServer } from "./server_helpers.ts";
 
 const [B, T, N] = [6, 5, 3];
 const data = simulateRotation({ trials: B, T, N, seed: 1, binWidth: 0.01 });
@@ -210,6 +212,77 @@ Deno.test("an inference comes as HDF5 under the same names, and parameters as JS
       for (; Array.isArray(list); list = list[0]) lengths = [...lengths, list.length];
       assert.deepEqual(lengths, [...shape], name);
     }
+  }));
+
+Deno.test("models of other programs come in, with words about what differs", () =>
+  withServer(async ({ ask, folder }) => {
+    const fixture = (name: string) =>
+      Deno.readFile(new URL(`./fixtures/lfads_torch_identity${name}.npz`, import.meta.url));
+    const send = async (query: string, body: Uint8Array, type = "application/x-npz") => {
+      const headers = { "content-type": type };
+      const answer = await ask(`/v1/models${query}`, {
+        method: "POST",
+        headers,
+        body: own(body),
+      });
+      return { status: answer.status, value: await answer.json() };
+    };
+    const { status, value } = await send("?bins=5&name=theirs&bin_width_s=.02", await fixture(""));
+    assert.equal(status, 201, value.error);
+    assert.deepEqual(
+      [value.name, value.source, value.T, value.N, value.binWidth, value.warnings.length],
+      ["theirs", "import", 5, 3, 0.02, 3],
+    );
+    const { encod_data, factors } = readNpz(await fixture("_outputs"));
+    const answer = await ask(`/v1/models/${value.id}/infer?samples=0&outputs=factors`, {
+      method: "POST",
+      headers: npz,
+      body: own(writeNpz({ spikes: encod_data })),
+    });
+    const found = readNpz(await answer.bytes()).factors.data;
+    assert.equal(found.length, factors.data.length);
+    // float32: as in import.test.ts
+    found.forEach((x, i) => assert.ok(Math.abs(x - factors.data[i]) < 1e-5, `${i}: ${x}`));
+
+    // jax-lfads, as nested JSON
+    const tree: Record<string, unknown> = {};
+    for (const [name, { shape, values }] of toReference(model.params_P, model.architecture)) {
+      const parts = name.split(".");
+      let at = tree;
+      for (const part of parts.slice(0, -1)) at = (at[part] ??= {}) as Record<string, unknown>;
+      at[parts.at(-1)!] = JSON.parse(nestedJson(shape, values));
+    }
+    const json = new TextEncoder().encode(JSON.stringify(tree));
+    const theirs = await send(`?bins=${T}`, json, "application/json");
+    assert.equal(theirs.status, 201, theirs.value.error);
+    assert.deepEqual(theirs.value.warnings, []);
+    const parameters = await ask(`/v1/models/${theirs.value.id}/parameters`);
+    const { "factors.w_GF": w } = readNpz(await parameters.bytes());
+    const { offset, length } = parameterLayout(model.architecture).slice("factors.w_GF");
+    assert.deepEqual([...w.data], [...model.params_P.slice(offset, offset + length)]);
+
+    // one of ours has nothing to say
+    const safetensors = "application/x-safetensors";
+    const ours = await send("", modelToBytes(model), safetensors);
+    assert.deepEqual([ours.status, ours.value.warnings], [201, []]);
+
+    const before = await filesBelow(folder);
+    for (
+      const [query, body, type, wanted] of [
+        ["?ci_lag=1", modelToBytes(model), safetensors, /ci_lag to be given with `bins`.*found 1/],
+        ["?bins=5&ic_enc_seq_len=2", await fixture(""), npz["content-type"], /ic_enc_seq_len 0: /],
+        [`?bins=5&from=lfads-torch`, json, "application/json", /"encoder.ic_enc_h0".*found only "/],
+        ["?bins=5", (await fixture("")).slice(0, 900), npz["content-type"], /complete zip archive/],
+        ["?bins=0", json, "application/json", /bins to be a whole number from 1/],
+        ["?bins=5&reconstruction=zig", json, "application/json", /reconstruction/],
+      ] as const
+    ) {
+      const refused = await send(query, body, type);
+      assert.equal(refused.status, 400, `${query}: ${JSON.stringify(refused.value)}`);
+      assert.match(refused.value.error, wanted);
+    }
+    const left = async () => (await filesBelow(folder)).filter((name) => /m-\w{16}/.test(name));
+    assert.deepEqual(await left(), before.filter((name) => /m-\w{16}/.test(name)));
   }));
 
 Deno.test("HDF5 is read and written within the server's permissions", () =>

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { type Dataset, datasetToBytes, readDatasetBytes } from "../data/dataset.ts";
 import { readFileOrExplain, writeFileAtomic } from "../data/files.ts";
 import type { LayoutOptions } from "../data/formats/options.ts";
+import { importModel, type ImportOptions } from "../data/import_model.ts";
 import { modelFromBytes, modelToBytes } from "../data/model_file.ts";
 import { encodeParameters, type ParameterFormat } from "../data/parameters_file.ts";
 import { simulateLorenz, simulateRotation } from "../data/simulate.ts";
@@ -99,6 +100,25 @@ export class Arrays {
   async addModel(bytes: Uint8Array, name: string, path: string): Promise<ModelFacts> {
     const model = modelFromBytes(bytes, JSON.stringify(name));
     return await this.#storeModel(model, bytes, path, null);
+  }
+
+  /** Makes a model of another program's arrays, and stores it. */
+  async addForeignModel(
+    bytes: Uint8Array,
+    name: string,
+    path: string,
+    options: ImportOptions,
+    maxBytes: number,
+  ): Promise<{ facts: ModelFacts; warnings: readonly string[] }> {
+    const { model, warnings } = importModel(bytes, JSON.stringify(name), {
+      ...options,
+      maxParameters: Math.floor(maxBytes / 8),
+      // archives may be packed well, and hold float64
+      limits: { maxUnpackedBytes: 2 * maxBytes },
+    });
+    // as float64: what is composed or folded is no float32
+    const file = modelToBytes(model, true);
+    return { facts: await this.#storeModel(model, file, path, null), warnings };
   }
 
   /**

@@ -1,6 +1,7 @@
 /** The models of a data directory. */
+import type { ImportOptions } from "../data/import_model.ts";
 import type { ParameterFormat } from "../data/parameters_file.ts";
-import type { Arrays } from "./arrays.ts";
+import type { Arrays, ModelFacts } from "./arrays.ts";
 import { moved } from "./datasets.ts";
 import { LimitError } from "./errors.ts";
 import { readStored, readThere, removeIfThere } from "./files.ts";
@@ -28,24 +29,62 @@ export class Models {
    * @throws {InputError} naming what is wrong with it
    */
   async import(bytes: Uint8Array, options: { name?: string } = {}): Promise<StoredModel> {
+    const { model } = await this.#insert(bytes, options.name, async (name, path) => ({
+      facts: await this.arrays.addModel(moved(bytes), name, path),
+      warnings: [],
+    }));
+    return model;
+  }
+
+  /**
+   * Stores a model that is made of another program's arrays; see `importModel`.
+   *
+   * @param bytes are moved to another thread: the array is empty afterwards
+   * @returns the model, and sentences about what is not the same as it was there
+   * @throws {LimitError} where it is too large, or there are too many
+   * @throws {InputError} naming what is wrong with it
+   */
+  async importForeign(
+    bytes: Uint8Array,
+    { name, ...options }: ImportOptions & { name?: string },
+  ): Promise<{ model: StoredModel; warnings: readonly string[] }> {
+    const { modelBytes } = this.limits;
+    return await this.#insert(
+      bytes,
+      name,
+      (name, path) => this.arrays.addForeignModel(moved(bytes), name, path, options, modelBytes),
+    );
+  }
+
+  async #insert(
+    bytes: Uint8Array,
+    given: string | undefined,
+    add: (name: string, path: string) => Promise<{
+      facts: ModelFacts;
+      warnings: readonly string[];
+    }>,
+  ): Promise<{ model: StoredModel; warnings: readonly string[] }> {
     const action = "Cannot store the model";
-    const name = parseRequest(nameSchema, options.name ?? "model", `${action}: its name`);
-    if (bytes.length > this.limits.modelBytes) {
+    const name = parseRequest(nameSchema, given ?? "model", `${action}: its name`);
+    const requireBytes = (found: number) => {
+      if (found <= this.limits.modelBytes) return;
       throw new LimitError(
         `${action}: expected at most ${this.limits.modelBytes} bytes, as this server allows, found ` +
-          `${bytes.length}.`,
+          `${found}.`,
         "bytes",
       );
-    }
+    };
+    requireBytes(bytes.length);
     const id = newId("model");
     const path = this.folder.model(id);
     try {
-      const facts = await this.arrays.addModel(moved(bytes), name, path);
+      const { facts, warnings } = await add(name, path);
+      requireBytes(facts.bytes);
       const created = new Date().toISOString();
       const origin = { source: "import", run: null, dataset: null } as const;
       const model: StoredModel = { id, name, created, ...origin, ...facts };
       await this.store.insertModel(model, this.limits.models);
-      return model;
+      return { model, warnings };
     } catch (error) {
       await removeIfThere(path).catch(() => {});
       throw error;
