@@ -286,9 +286,9 @@ export const WASM = [
     ],
     ["the first factors' part left out", "gemm(rows, G, F, dFirst, F,", "gemm(0, G, F, dFirst, F,"],
     [
-      "the start's weights not transposed",
+      "a swapped stride of the start's weights",
       "packTransposed(args.wStart_IG, G, I, G)",
-      "pack(args.wStart_IG, G, I, I)",
+      "packTransposed(args.wStart_IG, G, I, I)",
     ],
     [
       "the inputs' scale for the start",
