@@ -10,6 +10,7 @@ import {
   type StartsState,
 } from "../src/mod.ts";
 import { historyToCsv } from "../src/train/history_csv.ts";
+import { scoreOf } from "../src/train/losses.ts";
 import { startsFromBytes, startsToBytes } from "../src/train/run_state.ts";
 import { withExecutors } from "./executors.ts";
 import { essence, essences, hyperparameters, SEED, SEEDS, solo, starts } from "./fit_helpers.ts";
@@ -114,6 +115,8 @@ for (const [kind, numRuns] of [["reference", 12], ["wasm", 4]] as const) {
             const steps = state.history.map(({ step }) => step);
             assert.deepEqual(steps, steps.toSorted((a, b) => a - b));
             assert.equal(new Set(steps).size, steps.length);
+            const scores = state.history.map(({ evaluation }) => scoreOf(evaluation));
+            assert.equal(state.best.score, Math.min(...scores));
           }
           assert.deepEqual(result.state.going[3].params_P, untouched.params_P);
         }),
@@ -160,7 +163,13 @@ Deno.test("interrupted anywhere, also while a start catches up, a run ends with 
       const device = faulty(executor, FAULTS);
       const saved: StartsState[] = [];
       const checkpoint = (state: StartsState) => Promise.resolve(void saved.push(state));
-      const whole = await starts(device, { checkpoint });
+      const whole = await starts(device, { checkpoint }, (event) => {
+        if (event.kind !== "recovered") return;
+        // told only once it is saved: what is killed then does not fail there again
+        const { seed, ...recovery } = event.start;
+        const now = saved.at(-1)!.going.find((start) => start.seed === seed)!;
+        assert.deepEqual([now.step, now.recoveries.at(-1)], [recovery.to, recovery]);
+      });
       const wanted = essences(whole.result.state);
       assert.deepEqual(whole.result.state.failed.map(({ seed }) => seed), [10]);
       // bits do not depend on being saved
