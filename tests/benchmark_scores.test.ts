@@ -8,7 +8,7 @@ import { bitsPerSpike } from "../src/analysis/metrics.ts";
 import { fitPoisson, predictPoisson } from "../src/analysis/poisson_regression.ts";
 import { psthRSquared } from "../src/analysis/psth.ts";
 import { columnRSquared, meanRSquared } from "../src/analysis/r_squared.ts";
-import { fitRidge, predictRidge } from "../src/analysis/ridge.ts";
+import { fitRidge, predictRidge, searchRidge } from "../src/analysis/ridge.ts";
 import { golden } from "./scores_golden.ts";
 import { refusal } from "./refusals.ts";
 
@@ -148,6 +148,11 @@ Deno.test("a ridge regression is where the gradient is zero, for every penalty",
       }
     }
   }));
+});
+
+Deno.test("where every penalty does the same, the first is chosen", () => {
+  const y_XD = [1, 2, 3, 4, 5, 6, 7];
+  assert.equal(searchRidge({ x_XF: y_XD.map(() => 0), F: 1, y_XD, D: 1 }).fit.penalty, 1e-4);
 });
 
 Deno.test("R² of columns: 1 for the truth, 0 for its means, and what does not vary", () => {

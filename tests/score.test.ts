@@ -4,18 +4,23 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { contests, splitLine, wins } from "../src/cli/score_print.ts";
 import {
+  BENCHMARK_PENALTIES,
   bitsPerSpike,
   type Dataset,
   datasetFromArrays,
+  decodeFromCounts,
   evaluate,
   type Evaluation,
   heldOutNeurons,
+  meanRSquared,
   nullRates,
   repeatRates,
   type ScoreRow,
   simulateRotation,
+  smoothTrials,
   splitTrials,
   testSplit,
+  WIDE_PENALTIES,
   writeDataset,
 } from "../src/mod.ts";
 import { assertRefused, lastJson, latentd, TINY } from "./cli_helpers.ts";
@@ -25,12 +30,12 @@ const T = 12, N = 8, TRIALS = 20;
 
 /** A rotation with conditions, and behaviour that is where its point stands. */
 function recording(): Dataset {
-  const { counts_BTN, truth, binWidth } = simulateRotation({ trials: TRIALS, T, N, seed: 4 });
+  const { counts_BTN, truth } = simulateRotation({ trials: TRIALS, T, N, seed: 4 });
   const { latents_BTL, rates_BTN, L } = truth!;
   return datasetFromArrays({
     name: "rotation",
     spikes: { shape: [TRIALS, T, N], data: counts_BTN },
-    binWidth,
+    binWidth: 0.02,
     condition: { shape: [TRIALS], data: Int32Array.from({ length: TRIALS }, (_, b) => b % 2) },
     rates: { shape: [TRIALS, T, N], data: rates_BTN },
     latents: { shape: [TRIALS, T, L], data: latents_BTL },
@@ -49,13 +54,29 @@ function rowOf({ rows }: Evaluation, metric: ScoreRow["metric"], of = ""): Score
   return row;
 }
 
-/** Counts and rates of the evaluation trials in some bins, of some neurons. */
-function part(values_BTN: ArrayLike<number>, bins: readonly number[], neurons: readonly number[]) {
+/** Some bins and columns of trials. */
+function cut(
+  values_BTN: ArrayLike<number>,
+  columns: number,
+  bins: readonly number[],
+  which: readonly number[],
+  trials: Uint32Array,
+) {
   return Float64Array.from(
-    [...seen.evaluation].flatMap((b) =>
-      bins.flatMap((t) => neurons.map((n) => values_BTN[(b * T + t) * N + n]))
+    [...trials].flatMap((b) =>
+      bins.flatMap((t) => which.map((n) => values_BTN[(b * T + t) * columns + n]))
     ),
   );
+}
+
+/** Of counts and rates. */
+function part(
+  values_BTN: ArrayLike<number>,
+  bins: readonly number[],
+  neurons: readonly number[],
+  trials = seen.evaluation,
+) {
+  return cut(values_BTN, N, bins, neurons, trials);
 }
 const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
 
@@ -132,6 +153,52 @@ Deno.test("behaviour that the rates hold is decoded, in the bins that the model 
   assert(row.model > 0.99999 && row.model <= 1, `${row.model}`);
   assert(row.baselines["smoothed counts"] < row.model);
   assert(row.baselines.average < row.model);
+});
+
+Deno.test("behaviour's baselines see the training trials, and of those the neurons seen", () => {
+  const rates_BTN = data.truth!.rates_BTN;
+  const found = evaluate(data, seen, { rates_BTN, factors_BTF }, { brief: true });
+  const others = range(0, N).filter((n) => !heldOut.includes(n));
+  const bins = range(0, encodedBins), { data: points } = data.behaviour_BTD!.point;
+  const of = (trials: Uint32Array) => ({
+    rates_XF: part(data.counts_BTN, bins, others, trials),
+    behaviour_XD: cut(points, 2, bins, [0, 1], trials),
+  });
+  const sizes = { T: encodedBins, F: others.length, D: 2 };
+  for (
+    const [words, penalties] of [["benchmark's", BENCHMARK_PENALTIES], [
+      "any",
+      WIDE_PENALTIES,
+    ]] as const
+  ) {
+    const { r2 } = decodeFromCounts(of(seen.train), of(seen.evaluation), sizes, penalties);
+    assert.equal(rowOf(found, "behaviour R²", words).baselines["smoothed counts"], r2);
+  }
+  // the mean of the training trials in each bin, for every evaluation trial
+  const train = of(seen.train).behaviour_XD, truth = of(seen.evaluation).behaviour_XD;
+  const size = encodedBins * 2;
+  const mean = Array.from({ length: size }, (_, i) => {
+    let sum = 0;
+    for (let b = 0; b < seen.train.length; b++) sum += train[b * size + i] / seen.train.length;
+    return sum;
+  });
+  const expected = meanRSquared(truth.map((_, i) => mean[i % size]), truth, 2);
+  const { average } = rowOf(found, "behaviour R²", "any").baselines;
+  assert.ok(Math.abs(average - expected) < 1e-12, `${average}, not ${expected}`);
+});
+
+Deno.test("rates that are the smoothed average of their condition have a PSTH R² of 1", () => {
+  // 70 ms, as in the benchmark
+  const smooth = smoothTrials(data.counts_BTN, { T, N }, 0.07 / data.binWidth!);
+  const rates_BTN = Float64Array.from({ length: TRIALS * T * N }, (_, i) => {
+    const place = i % (T * N), condition = Math.floor(i / (T * N)) % 2;
+    let sum = 0;
+    for (let b = condition; b < TRIALS; b += 2) sum += smooth[b * T * N + place] / (TRIALS / 2);
+    return sum;
+  });
+  const row = rowOf(evaluate(data, seen, { rates_BTN, factors_BTF }), "PSTH R²");
+  assert.ok(Math.abs(row.model - 1) < 1e-12, `${row.model}`);
+  for (const baseline of Object.values(row.baselines)) assert(baseline < 1);
 });
 
 Deno.test("counts that are missing count for nothing", () => {
