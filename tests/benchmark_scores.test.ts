@@ -196,6 +196,27 @@ Deno.test("few-shot draws are distinct trials, and the seed decides them", () =>
   assert(new Set(score(1)).size > 1);
 });
 
+Deno.test("few-shot regressions choose a penalty for which the factors' unit does not matter", () => {
+  const { trainFactors, trainSpikes, factors, spikes } = golden.fewShot;
+  const [, T, F] = factors.shape, M = spikes.shape[2];
+  const score = (unit: number, options: { l2?: number } = {}) =>
+    fewShot(
+      { factors_BTF: trainFactors.data.map((x) => x * unit), counts_BTM: trainSpikes.data },
+      { factors_BTF: factors.data.map((x) => x * unit), counts_BTM: spikes.data },
+      { T, F, M },
+      { shots: 5, draws: 3, ...options },
+    ).draws;
+  // penalties are powers of 10, and a unit of 1/10 makes each 100 times smaller
+  const plain = score(1), tenth = score(0.1);
+  const spread = Math.max(...plain.map((bits, i) => Math.abs(bits - tenth[i])));
+  const fixed = score(1, { l2: 0.1 }), other = score(0.1, { l2: 0.1 });
+  const without = Math.max(...fixed.map((bits, i) => Math.abs(bits - other[i])));
+  assert(spread < without, `${spread} ${without}`);
+  // and it is one of them
+  const each = [10, 1, 0.1, 0.01, 1e-3, 1e-4].map((l2) => score(1, { l2 }));
+  plain.forEach((bits, i) => assert(each.some((draws) => draws[i] === bits)));
+});
+
 Deno.test("scores refuse what they cannot use", () => {
   const one = { rates_XF: [1, 2, 3, 4, 5], behaviour_XD: [1, 2, 3, 4, 5] };
   const gap = { rates_XF: [1, NaN, 3, 4, 5], behaviour_XD: [1, 2, 3, 4, 5] };

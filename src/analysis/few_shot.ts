@@ -4,8 +4,10 @@
  */
 import { InputError } from "../errors.ts";
 import { seedWords, STREAMS, words } from "../random.ts";
+import { best, nats } from "./baselines/task.ts";
+import { interleavedFolds } from "./folds.ts";
 import { bitsPerSpike, type Numbers } from "./metrics.ts";
-import { fitPoisson, predictPoisson } from "./poisson_regression.ts";
+import { fitPoisson, type PoissonFit, predictPoisson } from "./poisson_regression.ts";
 import { takeColumns, takeTrials } from "./take.ts";
 
 /** Factors of trials, and counts of neurons that the factors were inferred without. */
@@ -16,6 +18,13 @@ export interface FewShotTrials {
   readonly counts_BTM: Numbers;
 }
 
+/** Bins, factors, and held-out neurons. */
+interface Sizes {
+  readonly T: number;
+  readonly F: number;
+  readonly M: number;
+}
+
 /** Options of {@link fewShot}. */
 export interface FewShotOptions {
   /** trials that a regression sees */
@@ -24,9 +33,17 @@ export interface FewShotOptions {
   readonly draws?: number;
   /** decides the trials */
   readonly seed?: number;
-  /** penalty of the regression, see `fitPoisson`. Default 1e-3 */
+  /**
+   * penalty of the regression, see `fitPoisson`. By default the one of 10 … 10^-4 that does best on the
+   * drawn trials that it leaves out, so that the factors' unit does not matter; 0.1 with a single trial
+   */
   readonly l2?: number;
 }
+
+const PENALTIES = [10, 1, 0.1, 0.01, 1e-3, 1e-4];
+/** Where one trial leaves none out. */
+const USUAL = 0.1;
+const FOLDS = 4;
 
 /** Bits per spike of every draw. */
 export interface FewShot {
@@ -56,10 +73,10 @@ export interface FewShot {
 export function fewShot(
   train: FewShotTrials,
   evaluation: FewShotTrials,
-  { T, F, M }: { readonly T: number; readonly F: number; readonly M: number },
+  { T, F, M }: Sizes,
   options: FewShotOptions,
 ): FewShot {
-  const { shots, draws = 10, seed = 0, l2 = 1e-3 } = options;
+  const { shots, draws = 10, seed = 0 } = options;
   const trials = train.counts_BTM.length / (T * M);
   for (const { factors_BTF, counts_BTM } of [train, evaluation]) {
     if (factors_BTF.length * M !== counts_BTM.length * F) {
@@ -76,17 +93,58 @@ export function fewShot(
   }
   const scores = Float64Array.from({ length: draws }, (_, draw) => {
     const drawn = drawTrials(trials, shots, draw, seed);
-    const factors_XF = takeTrials(train.factors_BTF, drawn, T * F);
-    const counts_XM = takeTrials(train.counts_BTM, drawn, T * M);
-    const rates_BTM = new Float64Array(evaluation.counts_BTM.length);
-    for (let m = 0; m < M; m++) {
-      const fit = fitPoisson(factors_XF, takeColumns(counts_XM, M, [m]), F, { l2 });
-      predictPoisson(evaluation.factors_BTF, fit)
-        .forEach((rate, row) => rates_BTM[row * M + m] = rate);
-    }
+    const some = takeShots(train, drawn, { T, F, M });
+    const l2 = options.l2 ?? choosePenalty(some, shots, { T, F, M });
+    const [rates_BTM] = regress(some, evaluation.factors_BTF, F, M, [l2]);
     return bitsPerSpike(rates_BTM, evaluation.counts_BTM, M);
   });
   return { bitsPerSpike: scores.reduce((sum, one) => sum + one, 0) / draws, draws: scores };
+}
+
+function takeShots(
+  { factors_BTF, counts_BTM }: FewShotTrials,
+  trials: Uint32Array,
+  { T, F, M }: Sizes,
+): FewShotTrials {
+  return {
+    factors_BTF: takeTrials(factors_BTF, trials, T * F),
+    counts_BTM: takeTrials(counts_BTM, trials, T * M),
+  };
+}
+
+/** The penalty that does best on drawn trials left out. */
+function choosePenalty(drawn: FewShotTrials, shots: number, sizes: Sizes): number {
+  if (shots < 2) return USUAL;
+  const { F, M } = sizes;
+  const costs = new Float64Array(PENALTIES.length);
+  for (const { train, validation } of interleavedFolds(shots, Math.min(FOLDS, shots))) {
+    const some = takeShots(drawn, train, sizes), other = takeShots(drawn, validation, sizes);
+    regress(some, other.factors_BTF, F, M, PENALTIES, 1e-5).forEach((rates_BTM, p) => {
+      costs[p] += nats(rates_BTM, other.counts_BTM);
+    });
+  }
+  return best(PENALTIES.map((l2, p) => ({ l2, cost: costs[p] })), ({ cost }) => cost).l2;
+}
+
+/** Rates of other trials for each of some penalties. */
+function regress(
+  { factors_BTF, counts_BTM }: FewShotTrials,
+  other_BTF: Numbers,
+  F: number,
+  M: number,
+  penalties: readonly number[],
+  tolerance?: number,
+): Float64Array[] {
+  const rates = penalties.map(() => new Float64Array(other_BTF.length / F * M));
+  for (let m = 0; m < M; m++) {
+    const counts_X = takeColumns(counts_BTM, M, [m]);
+    let start: PoissonFit | undefined;
+    penalties.forEach((l2, p) => {
+      start = fitPoisson(factors_BTF, counts_X, F, { l2, start, tolerance });
+      predictPoisson(other_BTF, start).forEach((rate, row) => rates[p][row * M + m] = rate);
+    });
+  }
+  return rates;
 }
 
 /** Distinct trials, ascending: those with the smallest words of the draw's row. */
