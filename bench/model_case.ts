@@ -83,6 +83,6 @@ export function byName(layout: Layout, values_P: Float64Array): Record<string, F
 }
 
 /** The first `B` trials of the data. */
-export function firstTrials(data: Dataset, B: number): Uint8Array | Uint16Array {
+export function firstTrials(data: Dataset, B: number): Dataset["counts_BTN"] {
   return data.counts_BTN.subarray(0, B * data.T * data.N);
 }

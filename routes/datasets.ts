@@ -32,8 +32,9 @@ const SimulateRequest = simulateRequestSchema.meta({ id: "SimulateRequest" });
 const SpikesRequest = z.strictObject({
   name: fileName.optional(),
   spikes: z.array(z.unknown()).meta({
-    description: "[trials][bins][neurons], whole counts",
-    items: { type: "array", items: { type: "array", items: { type: "integer" } } },
+    description:
+      "[trials][bins][neurons], counts or real numbers; null where a bin was not observed",
+    items: { type: "array", items: { type: "array", items: { type: ["number", "null"] } } },
   }),
   bin_width_s: z.number().positive().nullable().optional().meta({ description: "seconds" }),
   condition: z.array(z.int()).nullable().optional().meta({ description: "of each trial" }),
@@ -104,7 +105,7 @@ export function datasetRoutes(routes: Routes, { jobs, settings, work }: ServerCo
     tag,
     summary: "store the dataset",
     description:
-      "Takes a .npz archive (`spikes` of shape [trials, bins, neurons], whole counts; optional are " +
+      "Takes a .npz archive (`spikes` of shape [trials, bins, neurons], counts or real numbers; optional are " +
       "`bin_width_s`, `condition` [trials], `rates`, `latents`, `A`), a .npy file of spikes, HDF5 (lfads-torch, " +
       "plain, MATLAB v7.3), NWB, spike times; or, as JSON, a few spikes or what to simulate. The contents " +
       "decide; parameters say what a file leaves open.",
@@ -197,7 +198,8 @@ export function datasetRoutes(routes: Routes, { jobs, settings, work }: ServerCo
             trials: z.int(),
             bin_width_s: z.number().nullable(),
             condition: z.array(z.int()).nullable().describe("of each of these trials"),
-            spikes: z.array(z.array(z.array(z.int()))).describe("[trials][bins][neurons]"),
+            spikes: z.array(z.array(z.array(z.number().nullable())))
+              .describe("[trials][bins][neurons]; null where a bin was not observed"),
           }).meta({ id: "Spikes" }),
           [NPZ]: "bytes",
         },

@@ -111,20 +111,20 @@ export function inferRoutes(routes: Routes, context: ServerContext): void {
   }, async ({ params, request }) => {
     const { sha256 } = await jobs.datasets.get(params.dataset);
     const bytes = () => jobs.datasets.bytes(params.dataset);
-    const { counts_BTN, trials, T, N, binWidth } = await work.counts({ sha256, bytes });
+    const { counts_BTN, npz, trials, T, N, binWidth } = await work.counts({ sha256, bytes });
     const url = new URL(request.url);
     if (binWidth !== null && !url.searchParams.has("bin_width_s")) {
       url.searchParams.set("bin_width_s", String(binWidth));
     }
     const head = {
-      contentType: MEDIA_TYPES.raw,
+      contentType: npz ? MEDIA_TYPES.npz : MEDIA_TYPES.raw,
       query: url.search.slice(1),
       name: null,
-      shape: [trials, T, N].join(),
-      dtype: counts_BTN instanceof Uint8Array ? "uint8" : "uint16",
+      shape: npz ? null : [trials, T, N].join(),
+      dtype: npz ? null : counts_BTN instanceof Uint8Array ? "uint8" : "uint16",
     };
     const { buffer, byteOffset, byteLength } = counts_BTN;
-    const body = new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
+    const body = npz ?? new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
     return await inferRoute(infer, params.id, request, { head, body });
   });
 }

@@ -78,6 +78,7 @@ export { klScale, l2Scale, learningRate, rampEnd } from "./model/schedules.ts";
 
 // data: datasets, files, simulators
 export { heldOutNeurons } from "./data/held_out.ts";
+export { observedValues } from "./data/observed.ts";
 export {
   placeSession,
   type SessionBlocks,
@@ -100,6 +101,7 @@ export {
 } from "./data/dataset.ts";
 export { type DatasetParts, type GivenSplit } from "./data/parts.ts";
 export { type DatasetFacts, datasetFacts } from "./data/facts.ts";
+export { type RealFacts, realFacts } from "./data/real_facts.ts";
 export { inspectFile } from "./data/inspect.ts";
 export {
   type FileContents,
@@ -178,6 +180,7 @@ export {
   readRunRecord,
   type RunRecord,
 } from "./train/run_record.ts";
+export { type Counts, inModelShape } from "./inference/model_shape.ts";
 export { infer, type Posterior, type PosteriorOptions } from "./inference/posterior.ts";
 export { type ArrayOptions, outputArrays } from "./inference/outputs/arrays.ts";
 export {
@@ -273,7 +276,7 @@ export { recipe, type RecipeName, RECIPES } from "./study/recipes.ts";
 export { type ModelShape, type ShapeName, SHAPES } from "./study/shapes.ts";
 export { fixedPointView } from "./study/fixed_point_view.ts";
 export { reportData, type Study, truthView } from "./study/report.ts";
-export { score, type Scores } from "./study/scores.ts";
+export { score, scoreReal, type Scores } from "./study/scores.ts";
 export { study } from "./study/study.ts";
 export {
   tutorial,

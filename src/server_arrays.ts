@@ -11,3 +11,4 @@ export {
   datasetFromBytes,
   datasetToBytes,
 } from "./data/dataset.ts";
+export { observedValues } from "./data/observed.ts";

@@ -190,24 +190,25 @@ Deno.test("without spikes and with none or several of 3 dimensions, the error li
   assert.match(refusal(() => read({ rates: ones(2, 3, 4) })), /expected an array "spikes"/);
 });
 
-Deno.test("the first value that is no count is named with its place", () => {
+Deno.test("numbers that are no counts are real ones; NaN is a missing bin, and infinity is named", () => {
   const withValue = (value: number) => {
     const data = new Float64Array(24).fill(1);
     data[17] = value;
-    data[20] = value;
-    return refusal(() => read({ spikes: npyArray([2, 3, 4], data) }));
+    return { spikes: npyArray([2, 3, 4], data) };
   };
+  for (const value of [-1, 0.5, 65_536]) {
+    const { counts_BTN } = read(withValue(value));
+    assert(counts_BTN instanceof Float32Array && counts_BTN[17] === value);
+  }
+  const missing = read(withValue(NaN));
+  assert.deepEqual([missing.counts_BTN[17], missing.missing_BTN?.indexOf(1)], [0, 17]);
+  const action = '^Cannot read "data.npz": expected spikes to be finite numbers';
   const place = "at \\[trial, bin, neuron\\] = \\[1, 1, 1\\]\\.$";
-  const action = '^Cannot read "data.npz": expected spikes to be';
-  const cases: [number, string][] = [
-    [NaN, "finite counts, found NaN"],
-    [Infinity, "finite counts, found Infinity"],
-    [-1, "counts of at least 0, found -1"],
-    [0.5, "whole counts \\(not rates\\), found 0.5"],
-    [65_536, "counts of at most 65535, found 65536"],
-  ];
-  for (const [value, wanted] of cases) {
-    assert.match(withValue(value), new RegExp(`${action} ${wanted} ${place}`));
+  for (
+    const [value, more] of [[Infinity, ""], [-Infinity, ""], [1e38, " of at most 1e\\+37"]] as const
+  ) {
+    const said = refusal(() => read(withValue(value)));
+    assert.match(said, new RegExp(`${action}${more}, found .* ${place}`));
   }
 });
 

@@ -40,31 +40,25 @@ const ones = (...shape: number[]) => numbers(shape, () => 1);
 Deno.test("lfads-torch's file, written by h5py, is a dataset in the order before its split", async () => {
   const data = await readDataset(fixture("recording_lfads_torch.h5"));
   assert.equal(data.name, "recording_lfads_torch");
-  assert.deepEqual([data.trials, data.T, data.N], [6, 8, 3]);
-  assert.deepEqual(Array.from(data.counts_BTN), counts(upTo(6), upTo(8), upTo(3)));
+  // 8 bins and 3 neurons are encoded
+  assert.deepEqual([data.trials, data.T, data.N], [6, 10, 4]);
+  assert.deepEqual([data.encodedBins, data.heldOut], [8, [3]]);
+  assert.deepEqual(Array.from(data.counts_BTN), counts(upTo(6), upTo(10), upTo(4)));
   assert.deepEqual(data.split?.train, Uint32Array.of(0, 2, 3, 5));
   assert.deepEqual(data.split?.evaluation, Uint32Array.of(1, 4));
-  assert.deepEqual(data.recon_BTN?.shape, [6, 10, 4]);
-  assert.deepEqual(
-    Array.from(data.recon_BTN?.data ?? []),
-    counts(upTo(6), upTo(10), upTo(4)),
-  );
-  // truth / conversion_factor: the file has 5 × counts and a factor of 10
-  assert.deepEqual(
-    Array.from(data.truth?.rates_BTN ?? []),
-    counts(upTo(6), upTo(8), upTo(3)).map((count) => count / 2),
-  );
-  const external = upTo(6).flatMap((b) => upTo(8).flatMap((t) => [b, t / 4]));
+  assert.equal(data.truth, null, "of what is encoded alone");
+  const external = upTo(6).flatMap((b) => upTo(10).flatMap((t) => t < 8 ? [b, t / 4] : [0, 0]));
   assert.deepEqual(Array.from(data.external_BTX?.data ?? []), external);
   const { behavior } = data.behaviour_BTD ?? {};
-  assert.deepEqual(behavior.shape, [6, 8, 1]);
+  assert.deepEqual(behavior.shape, [6, 10, 1]);
   assert.deepEqual(
     Array.from(behavior.data),
-    upTo(6).flatMap((b) => upTo(8).map((t) => b - t)),
+    upTo(6).flatMap((b) => upTo(10).map((t) => t < 8 ? b - t : NaN)),
   );
   assert.deepEqual(data.warnings, [
-    "Kept with the data, but not used by fit and infer yet: 2 external inputs; counts to reconstruct " +
-    "(1 held-out neuron and 2 forward bins); behaviour (behavior).",
+    "The true rates are left out: they are of the 8 bins and 3 neurons that are encoded, not of all 10 " +
+    "and 4.",
+    "External inputs are known in 8 of 10 bins; in the others they are read as 0, as lfads-torch does.",
   ]);
 });
 
@@ -89,7 +83,7 @@ Deno.test("h5py's newest format, big-endian, packed, with checksums and text, is
 Deno.test("bytes and a path give the same dataset, whatever the format", async () => {
   const spikeTimes = { binWidth: 0.02, window: [0.1, 0.3], units: "0-2" } as const;
   for (const name of FIXTURES) {
-    const options = name.endsWith(".nwb") ? { ...spikeTimes, missing: "keep" as const } : {};
+    const options = name.endsWith(".nwb") ? { ...spikeTimes } : {};
     const bytes = await Deno.readFile(fixture(name));
     const fromBytes = await readDatasetBytes(bytes, name, options);
     assert.deepEqual(fromBytes, await readDataset(fixture(name), options));
@@ -100,9 +94,9 @@ Deno.test("bytes and a path give the same dataset, whatever the format", async (
 Deno.test("any dataset survives a plain HDF5 file, part by part", () => {
   fc.assert(
     fc.property(recordings, (arrays) => {
-      const data = datasetFromArrays(arrays, { missing: "keep" });
+      const data = datasetFromArrays(arrays);
       const bytes = writeHdf5(writer, plainTree(data), "data");
-      const again = read(bytes, { missing: "keep" });
+      const again = read(bytes);
       assert.deepEqual({ ...again, name: data.name }, data);
     }),
     { numRuns: 60 },
@@ -116,13 +110,11 @@ Deno.test("a dataset survives lfads-torch's layout, but for latents and lengths"
         { train: [0], evaluation: upTo((arrays.spikes.shape[0] ?? 0) - 1, 1) };
       const data = datasetFromArrays(
         { ...arrays, split, latents: null, lengths: null },
-        { missing: "keep" },
       );
       assert(data.split);
       const bytes = writeHdf5(writer, lfadsTorchTree(data, data.split), "data");
-      const again = read(bytes, { missing: "keep" });
-      // what is to be reconstructed is left out where it is what is encoded
-      assert.deepEqual(parts(again), parts(withoutEqualRecon(data)));
+      const again = read(bytes);
+      assert.deepEqual(parts(again), parts(data));
     }),
     { numRuns: 60 },
   );
@@ -132,14 +124,6 @@ function parts(
   { name: _name, warnings: _warnings, ...rest }: Dataset,
 ): Omit<Dataset, "name" | "warnings"> {
   return rest;
-}
-
-function withoutEqualRecon(data: Dataset): Dataset {
-  const { recon_BTN, counts_BTN, missing_BTN, T, N, ...rest } = data;
-  const same = recon_BTN && !missing_BTN && recon_BTN.shape[1] === T && recon_BTN.shape[2] === N &&
-    recon_BTN.data.every((count, i) => count === counts_BTN[i]);
-  const kept = { ...rest, counts_BTN, T, N, ...(missing_BTN ? { missing_BTN } : {}) };
-  return same || !recon_BTN ? kept : { ...kept, recon_BTN };
 }
 
 Deno.test("every kind of number is read as it is", async () => {
@@ -239,21 +223,22 @@ Deno.test("places of trials may count from 1, as MATLAB does; others are told, n
   assert.deepEqual(odd.split, { train: Uint32Array.of(0, 1), evaluation: Uint32Array.of(2) });
 });
 
-Deno.test("values that are no counts are refused by their place, and NaN is a missing bin if asked", async () => {
+Deno.test("numbers that are no counts are kept, NaN is a missing bin, and infinity is refused", async () => {
   const at = (value: number) => hdf5({ spikes: numbers([2, 2, 2], (i) => i === 5 ? value : 1) });
-  const place = "\\[trial, bin, neuron\\] = \\[1, 0, 1\\]";
-  for (const [value, found] of [[0.5, "whole"], [-1, "at least 0"], [70_000, "65535"]] as const) {
-    const bytes = await at(value);
-    assert.match(
-      await refusal(() => read(bytes)),
-      new RegExp(`${found}.*found ${value} at ${place}`),
-    );
+  for (const value of [0.5, -1, 70_000]) {
+    const { counts_BTN } = read(await at(value));
+    assert(counts_BTN instanceof Float32Array);
+    assert.deepEqual([...counts_BTN], [1, 1, 1, 1, 1, value, 1, 1]);
   }
-  const gaps = await at(NaN);
-  assert.match(await refusal(() => read(gaps)), new RegExp(`finite counts, found NaN at ${place}`));
-  const kept = read(gaps, { missing: "keep" });
+  const infinite = await at(Infinity);
+  assert.match(
+    await refusal(() => read(infinite)),
+    /finite numbers, found Infinity at \[trial, bin, neuron\] = \[1, 0, 1\]/,
+  );
+  const kept = read(await at(NaN));
   assert.deepEqual([...kept.missing_BTN ?? []], [0, 0, 0, 0, 0, 1, 0, 0]);
   assert.deepEqual([...kept.counts_BTN], [1, 1, 1, 1, 1, 0, 1, 1]);
+  assert(kept.counts_BTN instanceof Uint8Array);
 });
 
 Deno.test("other kinds of data are named and refused", async () => {
@@ -320,7 +305,7 @@ Deno.test({
       assert.equal(code, 0, stderr);
       const spikeTimes = { binWidth: 0.02, align: "go_cue_time", window: [-0.1, 0.1] } as const;
       for (const name of FIXTURES) {
-        const options = name.endsWith(".nwb") ? { ...spikeTimes, missing: "keep" as const } : {};
+        const options = name.endsWith(".nwb") ? { ...spikeTimes } : {};
         const fresh = await readDataset(join(folder, name), options);
         assert.deepEqual(fresh, await readDataset(fixture(name), options));
       }

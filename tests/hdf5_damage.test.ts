@@ -15,7 +15,6 @@ const files = FIXTURES.map((name) => ({
   name,
   bytes: Deno.readFileSync(fixture(name)),
   options: {
-    missing: "keep",
     limits: { maxUnpackedBytes: 2 ** 26 },
     ...(name.endsWith(".nwb") ? { binWidth: 0.02, window: [0.1, 0.3] } : {}),
   } satisfies ReadDatasetOptions,

@@ -83,7 +83,7 @@ Deno.test("other orders of MATLAB's dimensions are asked for in MATLAB's order",
 
 Deno.test("a cell for each trial is read, whichever way its matrices stand", async () => {
   const key = "trials/data";
-  const data = await readDataset(path, { key, missing: "keep" });
+  const data = await readDataset(path, { key });
   assert.deepEqual([data.trials, data.T, data.N], [6, 15, 4]);
   assert.deepEqual(data.lengths_B, Int32Array.of(10, 11, 12, 13, 14, 15));
   for (const b of upTo(6)) {
@@ -96,13 +96,6 @@ Deno.test("a cell for each trial is read, whichever way its matrices stand", asy
   const cropped = await readDataset(path, { key, crop: true });
   assert.deepEqual(Array.from(cropped.counts_BTN), counts(upTo(6), upTo(10), upTo(4)));
   assert(cropped.warnings.includes("Cut 6 trials of up to 15 bins to the shortest, 10 bins."));
-});
-
-Deno.test("trials of different lengths are not taken for silence", async () => {
-  assert.match(
-    await refusal(() => readDataset(path, { key: "trials/data" })),
-    /every bin to be observed.*found 5 of 6 trials shorter than 15 bins, the shortest of 10.*--crop/,
-  );
 });
 
 Deno.test("cells whose matrices are all of one size are read as bins × neurons, or as asked", async () => {

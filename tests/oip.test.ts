@@ -234,9 +234,13 @@ Deno.test("what is wrong with a request is a 4xx that tells field, wanted and fo
     [
       text({ inputs: [input({ shape: [3, T, N], data: NESTED })] }),
       json,
-      /data of 3 trials, .* found 2/,
+      /data of shape \[3, 7, 4\], .* found \[2, 7, 4\]/,
     ],
-    [text({ inputs: [input({ data: [[1]] })] }), json, /array of 7 bins/],
+    [
+      text({ inputs: [input({ data: [[1]] })] }),
+      json,
+      /spikes\[0\]\[0\] to be an array of numbers, found 1/,
+    ],
     [text({ inputs: [input({ data: "AAAA" })] }), json, /flat or nested, found "AAAA"/],
     [
       text({

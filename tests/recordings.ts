@@ -117,6 +117,18 @@ const array = (value: fc.Arbitrary<number>, shape: readonly number[]) => {
     .map((data): NpyArray => npyArray(shape, Float64Array.from(data)));
 };
 
+/** Counts to reconstruct, which are those that are encoded where both are given. */
+function around({ shape: [trials, T, N], data }: NpyArray, recon: NpyArray): NpyArray {
+  const [, bins, neurons] = recon.shape;
+  const whole = Float64Array.from(recon.data);
+  for (let b = 0, i = 0; b < trials; b++) {
+    for (let t = 0; t < T; t++) {
+      for (let n = 0; n < N; n++) whole[(b * bins + t) * neurons + n] = data[i++];
+    }
+  }
+  return npyArray(recon.shape, whole);
+}
+
 /** Datasets with any of the parts that a file can hold; every trial is in a part of the split. */
 export const recordings: fc.Arbitrary<DatasetArrays> = fc.record({
   trials: fc.integer({ min: 2, max: 5 }),
@@ -138,14 +150,15 @@ export const recordings: fc.Arbitrary<DatasetArrays> = fc.record({
   }));
   return fc.record({
     spikes: array(fc.oneof(fc.nat(3), fc.nat(65_535)), [trials, T, N]),
+    real: fc.option(fc.float({ noNaN: true, min: -9, max: 9 }).filter((x) => !Object.is(x, -0))),
     binWidth: fc.option(fc.double({ min: 1e-6, max: 10, noNaN: true })),
     labelled: fc.option(fc.record({
       condition: array(fc.nat(2), [trials]),
       conditionNames: fc.option(texts(3)),
     })),
     truth: fc.option(fc.record({
-      rates: array(positive, [trials, T, N]),
-      latents: fc.option(array(real, [trials, T, 2])),
+      rates: array(positive, [trials, T + more, N + more]),
+      latents: fc.option(array(real, [trials, T + more, 2])),
     })),
     neurons: fc.option(texts(N)),
     split: fc.option(splits),
@@ -159,10 +172,14 @@ export const recordings: fc.Arbitrary<DatasetArrays> = fc.record({
         "eye.x": array(real, [trials, T, 1]),
       }),
     ),
-  }).map(({ labelled, truth, ...rest }): DatasetArrays => ({
-    name: "data",
-    ...rest,
-    ...labelled,
-    ...truth,
-  }));
+  }).map(({ labelled, truth, real, recon, ...rest }): DatasetArrays => {
+    const { shape, data } = rest.spikes;
+    const spikes = real === null
+      ? rest.spikes
+      : npyArray(shape, Float32Array.from(data, (count) => count + real));
+    const whole = recon && around(spikes, recon);
+    // a truth of what is encoded alone is none of what is to be reconstructed
+    const known = whole || more === 0 ? truth : null;
+    return { name: "data", ...rest, spikes, recon: whole, ...labelled, ...known };
+  });
 });

@@ -50,7 +50,7 @@ async function open(address: string): Promise<Ask> {
     body: modelToBytes(model) as Uint8Array<ArrayBuffer>,
   });
   const { id } = await answer.json();
-  const counts = parts(data.counts_BTN).map((counts) => Uint8Array.from(counts));
+  const counts = parts(Uint8Array.from(data.counts_BTN)).map((counts) => Uint8Array.from(counts));
   return askForTrials(address, id, "rates", { counts, T, N, wanted });
 }
 

@@ -62,7 +62,7 @@ Deno.test("stitched sessions keep every count in its block, and miss all others"
       const { name: _name, warnings: _warnings, ...again } = datasetFromBytes(
         datasetToBytes(data),
         "again.npz",
-        { minTrials: 1, missing: "keep" },
+        { minTrials: 1 },
       );
       const { name: _, warnings: __, ...before } = data;
       assert.deepEqual(again, before);
@@ -221,7 +221,7 @@ Deno.test("stitch writes one recording of several files, and says what it wants 
     assert.equal(code, 0);
     const { sessions, neurons, trials } = JSON.parse(said[said.length - 1]);
     assert.deepEqual([sessions, neurons, trials], [["monday", "tuesday"], [2, 3], 5]);
-    const data = await readDataset(out, { missing: "keep" });
+    const data = await readDataset(out);
     assert.deepEqual([...data.sessions!.session_B], [0, 0, 0, 1, 1]);
     assert.equal(await main(["stitch", ...paths], streams), 2);
   } finally {

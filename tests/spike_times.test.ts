@@ -169,12 +169,8 @@ Deno.test("times from each trial's start are counted there, and must be inside i
   );
   // a window beyond the trial was not observed
   const beyond = { binWidth: 0.5, window: [0, 1.5] } as const;
-  assert.match(
-    await refusal(() => read(relative, beyond)),
-    /found 4 missing of 12, the first at .*\[0, 2, 0\]/,
-  );
   assert.deepEqual(
-    [...read(relative, { ...beyond, missing: "keep" }).missing_BTN ?? []],
+    [...read(relative, beyond).missing_BTN ?? []],
     [0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 1, 1],
   );
   const { trial_duration: _, ...without } = relative;
@@ -320,7 +316,7 @@ Deno.test("a bin holds up to 65 535 spikes, and more are refused", async () => {
   assert.deepEqual([...read(many(65_535), { binWidth: 1 }).counts_BTN], [65_535]);
   assert.match(
     await refusal(() => read(many(65_536), { binWidth: 1 })),
-    /counts of at most 65535, found 65536/,
+    /counts of at most 65535, found more at .* = \[0, 0, 0\]/,
   );
 });
 

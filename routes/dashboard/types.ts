@@ -12,7 +12,8 @@ export interface Dataset {
   readonly T: number;
   readonly N: number;
   readonly binWidth: number | null;
-  readonly spikes: number;
+  /** null for real numbers */
+  readonly spikes: number | null;
   readonly conditions: number | null;
   readonly truth: boolean;
   readonly warnings: readonly string[];

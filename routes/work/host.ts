@@ -5,6 +5,7 @@ import {
   datasetFromBytes,
   datasetToBytes,
   InputError,
+  observedValues,
 } from "../../src/server_arrays.ts";
 
 /** A dataset as JSON has it. */
@@ -18,7 +19,10 @@ export interface JsonDataset {
 }
 
 /** What a dataset is inferred from. */
-export type Counts = Pick<Dataset, "counts_BTN" | "trials" | "T" | "N" | "binWidth">;
+export type Counts = Pick<Dataset, "counts_BTN" | "trials" | "T" | "N" | "binWidth"> & {
+  /** an archive of all of it, where it is more than counts; `counts_BTN` is then empty */
+  readonly npz: Uint8Array<ArrayBuffer> | null;
+};
 
 /** Some trials of a dataset. */
 export interface Trials {
@@ -65,14 +69,20 @@ export class ArrayHost {
 
   /** All counts of the dataset that is held. */
   counts(): Counts {
-    const { counts_BTN, trials, T, N, binWidth } = this.#held!.data;
-    return { counts_BTN: counts_BTN.slice(), trials, T, N, binWidth };
+    const { data } = this.#held!;
+    const { counts_BTN, trials, T, N, binWidth, missing_BTN, lengths_B, external_BTX } = data;
+    const plain = !(counts_BTN instanceof Float32Array || missing_BTN || lengths_B || external_BTX);
+    const facts = { trials, T, N, binWidth };
+    if (plain) return { ...facts, counts_BTN: counts_BTN.slice(), npz: null };
+    // the bin width is said beside the archive
+    const npz = this.toNpz({ ...someTrials(data, 0, trials), binWidth: null });
+    return { ...facts, counts_BTN: new Uint8Array(), npz };
   }
 
   /** Some trials of the dataset that is held: as JSON, or as a .npz archive. */
   trials({ first, count }: Trials, format: "json" | "npz"): Uint8Array<ArrayBuffer> {
     const { data } = this.#held!;
-    const { trials, T, N, binWidth, condition } = data;
+    const { trials, T, N } = data;
     const last = first + count;
     if (last > trials) {
       throw new InputError(
@@ -80,26 +90,15 @@ export class ArrayHost {
           `dataset, found trials ${first} to ${last - 1}.`,
       );
     }
-    const counts_BTN = data.counts_BTN.slice(first * T * N, last * T * N);
-    const chosen = condition?.slice(first, last) ?? null;
-    if (format === "npz") {
-      const { name, warnings } = data;
-      const facts = {
-        name,
-        trials: count,
-        T,
-        N,
-        binWidth,
-        condition: chosen,
-        truth: null,
-        warnings,
-      };
-      return this.toNpz({ ...facts, counts_BTN });
-    }
+    const some = someTrials(data, first, last);
+    if (format === "npz") return this.toNpz(some);
+    const { binWidth, condition: chosen } = some;
+    const values_BTN = observedValues(some);
     const rows = (b: number) =>
       Array.from({ length: T }, (_, t) => {
         const at = (b * T + t) * N;
-        return `[${counts_BTN.subarray(at, at + N).join(",")}]`;
+        const row = Array.from(values_BTN.subarray(at, at + N));
+        return `[${row.map((value) => Number.isNaN(value) ? "null" : value).join(",")}]`;
       });
     const spikes = Array.from({ length: count }, (_, b) => `[${rows(b).join(",")}]`);
     const head = JSON.stringify({
@@ -110,6 +109,31 @@ export class ArrayHost {
     });
     return new TextEncoder().encode(`${head.slice(0, -1)},"spikes":[${spikes.join(",")}]}`);
   }
+}
+
+/** Some trials of a dataset, with what is inferred from them. */
+function someTrials(data: Dataset, first: number, last: number): Dataset {
+  const { name, counts_BTN, T, N, binWidth, condition, warnings } = data;
+  const { missing_BTN, lengths_B, external_BTX, encodedBins, heldOut } = data;
+  const from = first * T * N, to = last * T * N;
+  const row = external_BTX ? external_BTX.data.length / data.trials : 0;
+  return {
+    ...{ name, trials: last - first, T, N, binWidth, warnings, truth: null },
+    counts_BTN: counts_BTN.slice(from, to),
+    condition: condition?.slice(first, last) ?? null,
+    ...(missing_BTN ? { missing_BTN: missing_BTN.slice(from, to) } : {}),
+    ...(lengths_B ? { lengths_B: lengths_B.slice(first, last) } : {}),
+    ...(external_BTX
+      ? {
+        external_BTX: {
+          shape: [last - first, ...external_BTX.shape.slice(1)],
+          data: external_BTX.data.slice(first * row, last * row),
+        },
+      }
+      : {}),
+    ...(encodedBins === undefined ? {} : { encodedBins }),
+    ...(heldOut === undefined ? {} : { heldOut }),
+  };
 }
 
 /** Nested arrays as one, with their shape. */
@@ -143,13 +167,14 @@ function flatten(spikes: unknown): { shape: number[]; data: Float64Array } {
   (trials as unknown[][][]).forEach((trial, b) =>
     trial.forEach((bin, t) =>
       bin.forEach((count, n) => {
-        if (typeof count !== "number") {
+        // null is a bin that was not observed
+        if (typeof count !== "number" && count !== null) {
           throw new InputError(
             `Cannot store the dataset: expected spikes[${b}][${t}][${n}] to be a number, found ` +
-              `${count === null ? "null" : typeof count}.`,
+              `${typeof count}.`,
           );
         }
-        data[at++] = count;
+        data[at++] = count ?? NaN;
       })
     )
   );

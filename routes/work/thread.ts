@@ -12,7 +12,8 @@ const host = new ArrayHost();
 function buffersOf(value: unknown): ArrayBuffer[] {
   if (value instanceof Uint8Array) return [value.buffer as ArrayBuffer];
   if (typeof value !== "object" || value === null || !("counts_BTN" in value)) return [];
-  return [(value as Counts).counts_BTN.buffer as ArrayBuffer];
+  const { counts_BTN, npz } = value as Counts;
+  return [counts_BTN.buffer as ArrayBuffer, ...(npz ? [npz.buffer] : [])];
 }
 
 function answer<Args extends unknown[], T>(work: (...args: Args) => T) {

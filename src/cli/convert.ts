@@ -64,7 +64,6 @@ export function addConvert(program: Command, context: Context): void {
       const data = await readDataset(from, {
         ...layoutOptions(flags),
         minTrials: 1,
-        missing: "keep",
       });
       output.warnings(data.warnings);
       const split = format === "lfads-torch" ? drawn(data, flags, output) : undefined;

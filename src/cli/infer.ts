@@ -6,9 +6,12 @@ import {
   countsSha256,
   type Dataset,
   infer,
+  inModelShape,
   InputError,
   isRunFolder,
+  type Model,
   nullRates,
+  observedValues,
   OUTPUT_FORMATS,
   outputEncoder,
   type OutputFormat,
@@ -17,6 +20,7 @@ import {
   readRunRecord,
   repeatRates,
   rSquared,
+  scoreReal,
   writeFileAtomic,
 } from "../mod.ts";
 import { number, sizes, table } from "./format.ts";
@@ -59,7 +63,10 @@ Arrays in FILE.npz, trials first; B trials, T bins, N neurons, F factors, G gene
   gen_inputs [B, T, U]     inferred inputs; only with a controller, like the next four
   input_mean, input_logvar, input_std [B, T, U]   their posterior
   con_states [B, T, C]     states of the controller after each bin
+  trial_lengths [B]        bins of each trial, where some end early: rates after them are predictions
+  missing [B, T, N]        1 where a bin was not observed, where some were not
 
+Data may be of all bins and neurons that the model was fitted to, or of those alone that its encoders see.
 Deviations have the variances' floor, log-variances do not: std = sqrt(exp(logvar) + varMin).
 lfads-torch's names: output_params are rates, co_means and co_stds are input_mean and input_std; each array
 stands once with train_ and once with valid_, by the split of the run, beside the data themselves.`;
@@ -85,8 +92,9 @@ export function addInfer(program: Command, context: Context): void {
       }
       const model = await readModelOrRun(modelPath);
       const read = await readOptions(modelPath, dataPath, layoutOptions(flags));
-      const data = await readData(dataPath, 1, read);
-      output.warnings(data.warnings);
+      const found = await readData(dataPath, 1, read);
+      output.warnings(found.warnings);
+      const data = asFitted(model, found, output);
       const format = flags.out === undefined ? null : formatOf(flags);
       const split = format === "lfads-torch" ? await knownSplit(modelPath, data, output) : null;
       const executor = await openDeviceAloud(flags, output);
@@ -101,7 +109,7 @@ export function addInfer(program: Command, context: Context): void {
         if (encode && flags.out !== undefined) {
           await writeFileAtomic(flags.out, await encode(posterior));
         }
-        summarise(posterior, data, flags.out ?? null, output);
+        summarise(model, posterior, data, flags.out ?? null, output);
         output.json({
           device: executor.info,
           samples: posterior.samples,
@@ -109,7 +117,7 @@ export function addInfer(program: Command, context: Context): void {
           trials: data.trials,
           T: data.T,
           N: data.N,
-          ...scores(posterior, data),
+          ...scores(model, posterior, data),
           out: flags.out ?? null,
           format,
           warnings: data.warnings,
@@ -158,37 +166,80 @@ async function knownSplit(modelPath: string, data: Dataset, output: Output) {
   return data.split ?? null;
 }
 
-/** How well the rates fit the spikes that they were inferred from. */
-function scores({ rates_BTN }: Posterior, { counts_BTN, trials, T, N, truth }: Dataset) {
-  const null_N = nullRates(counts_BTN, N);
-  const silent = counts_BTN.every((count) => count === 0);
+/** The data as the model takes them; what they lack is missing, and inferred. */
+function asFitted(model: Model, data: Dataset, output: Output): Dataset {
+  const whole = inModelShape(model, data);
+  if (whole === data) return data;
+  output.note(
+    `The data are of ${data.T} bins and ${data.N} neurons, which the model's encoders see; all of its ` +
+      `${whole.T} bins and ${whole.N} neurons are inferred.`,
+  );
+  const { neurons: _names, encodedBins: _bins, heldOut: _held, ...kept } = whole;
+  return { ...kept, truth: null };
+}
+
+/** How well the rates fit the data that they were inferred from, in bins that were observed. */
+function scores(model: Model, posterior: Posterior, data: Dataset) {
+  const { rates_BTN } = posterior;
+  const { trials, T, N, truth } = data;
+  const rateR2 = truth && rSquared(rates_BTN, truth.rates_BTN, N);
+  const { observation = "poisson" } = model.architecture;
+  if (observation !== "poisson") {
+    const all = Uint32Array.from({ length: trials }, (_, b) => b);
+    const { per, nll } = scoreReal(data, { train: all, evaluation: all }, model, posterior);
+    return { per, nll: { null: nll.null, model: nll.model }, bitsPerSpike: null, rateR2 };
+  }
+  const values_BTN = observedValues(data);
+  const null_N = nullRates(values_BTN, N).map((rate) => rate || 0);
+  const silent = !values_BTN.some((count) => count > 0);
   return {
+    per: "trial" as const,
     nll: {
-      null: poissonNll(repeatRates(null_N, trials * T), counts_BTN, { trials }),
-      model: poissonNll(rates_BTN, counts_BTN, { trials }),
+      null: poissonNll(repeatRates(null_N, trials * T), values_BTN, { trials }),
+      model: poissonNll(rates_BTN, values_BTN, { trials }),
     },
-    bitsPerSpike: silent ? null : bitsPerSpike(rates_BTN, counts_BTN, N),
-    rateR2: truth && rSquared(rates_BTN, truth.rates_BTN, N),
+    bitsPerSpike: silent ? null : bitsPerSpike(rates_BTN, values_BTN, N, null_N),
+    rateR2,
   };
 }
 
-function summarise(posterior: Posterior, data: Dataset, out: string | null, output: Output): void {
+function summarise(
+  model: Model,
+  posterior: Posterior,
+  data: Dataset,
+  out: string | null,
+  output: Output,
+): void {
   const { samples, rates_BTN } = posterior;
-  const { nll, bitsPerSpike, rateR2 } = scores(posterior, data);
+  const { per, nll, bitsPerSpike, rateR2 } = scores(model, posterior, data);
+  const values_BTN = observedValues(data);
   const mean = (values: ArrayLike<number>) => {
-    let sum = 0;
-    for (let i = 0; i < values.length; i++) sum += values[i];
-    return number(sum / values.length);
+    let sum = 0, seen = 0;
+    for (let i = 0; i < values.length; i++) {
+      if (Number.isNaN(values_BTN[i])) continue;
+      sum += values[i];
+      seen++;
+    }
+    return number(sum / seen);
   };
   output.result(
     `Inferred ${sizes(data)}: ${
       samples === 0 ? "posterior mean" : `${samples} posterior samples of each trial`
     }.`,
   );
-  output.result(table(["", "spikes per bin", "nats per trial"], [
-    ["data, mean rates", mean(data.counts_BTN), number(nll.null)],
+  const unit = per === "trial" ? "spikes per bin" : "value";
+  output.result(table(["", unit, `nats per ${per}`], [
+    ["data, mean rates", mean(values_BTN), number(nll.null)],
     ["model", mean(rates_BTN), number(nll.model)],
   ]));
+  let predicted = 0;
+  for (const value of values_BTN) if (Number.isNaN(value)) predicted++;
+  if (predicted > 0) {
+    output.result(
+      `${predicted} of ${values_BTN.length} bins of single neurons were not observed: there the rates ` +
+        `are predictions, which nothing here compares. Files say where ("missing", "trial_lengths").`,
+    );
+  }
   if (bitsPerSpike !== null) {
     output.result(
       `${

@@ -7,6 +7,8 @@ import {
   type FileContents,
   inspectFile,
   type LayoutOptions,
+  type RealFacts,
+  realFacts,
   type RecordingFacts,
 } from "../mod.ts";
 import { addDataOptions, type DataFlags, layoutOptions, typedOptions } from "./data_options.ts";
@@ -31,10 +33,15 @@ export function addInspect(program: Command, context: Context): void {
       const output = new Output(context.streams, flags.json ?? false);
       const options = layoutOptions(flags);
       const { contents, dataset, problem } = await inspectFile(path, options);
-      const facts = dataset && datasetFacts(dataset);
+      const real = dataset?.counts_BTN instanceof Float32Array;
+      const facts = dataset && !real ? datasetFacts(dataset) : null;
+      const values = dataset && real ? realFacts(dataset) : null;
       const command = suggestion(path, options, contents, dataset);
       for (const line of describeFile(path, contents)) output.result(line);
       if (dataset && facts) { for (const line of describe(dataset, facts)) output.result(line); }
+      if (dataset && values) {
+        for (const line of describeReal(dataset, values)) output.result(line);
+      }
       if (problem !== null) output.result(`\nNot usable as it is. ${problem}`);
       if (command !== null) output.result(`\n${command.what}:\n  ${command.line}`);
       output.json({
@@ -49,9 +56,11 @@ export function addInspect(program: Command, context: Context): void {
             : null,
           behaviour: Object.keys(dataset.behaviour_BTD ?? {}),
           external: dataset.external_BTX?.shape ?? null,
-          recon: dataset.recon_BTN?.shape ?? null,
+          encodedBins: dataset.encodedBins ?? null,
+          heldOut: dataset.heldOut ?? null,
         },
         facts,
+        values,
         problem,
         suggestion: command?.line ?? null,
       });
@@ -181,16 +190,88 @@ function describe(dataset: Dataset, facts: DatasetFacts): string[] {
       ? "Trials without spikes: none."
       : `Trials without spikes (counted from 0): ${some(facts.emptyTrials.map(String))}.`,
     ...conditionTable(facts),
-    ...(dataset.split
-      ? [
-        `The file's own split is used by fit: ${dataset.split.train.length} trials train, ` +
-        `${dataset.split.evaluation.length} evaluate.`,
-      ]
-      : []),
+    ...whatFitMakes(dataset),
     ...dataset.warnings.map((warning) => `Note: ${warning}`),
     ...(facts.suspicions.length === 0
       ? ["Nothing suspicious was found."]
       : facts.suspicions.map((suspicion) => `Suspicious: ${suspicion}`)),
+  ];
+}
+
+function describeReal(dataset: Dataset, facts: RealFacts): string[] {
+  const { least, most, mean, deviation, zeros, missing, constant, observations } = facts;
+  const { binWidth, T } = dataset;
+  const width = binWidth === null
+    ? ", bin width not known (--bin-width gives it)"
+    : `, bins of ${ms(binWidth)} ms, ${ms(binWidth * T)} ms a trial`;
+  return [
+    "",
+    `${sizes(dataset)}${width}; real numbers, not counts` +
+    (missing > 0 ? `; ${count(missing, "bin")} of single neurons not observed` : "") + ".",
+    `Values: from ${number(least)} to ${number(most)}, ${number(mean)} on average, deviation ${
+      number(deviation)
+    }; ${number(100 * zeros, 3)} % are 0.`,
+    constant.length === 0
+      ? "Neurons that never change: none."
+      : `Neurons that never change (counted from 0): ${some(constant.map(String))}.`,
+    `Poisson is for counts; these numbers fit the observation ${observations.join(" or ")}.`,
+    ...whatFitMakes(dataset),
+    ...dataset.warnings.map((warning) => `Note: ${warning}`),
+  ];
+}
+
+/** What of a file decides options of a fit, and what else one could ask for. */
+function whatFitMakes(dataset: Dataset): string[] {
+  const { T, N, split, encodedBins = T, heldOut = [], external_BTX, behaviour_BTD } = dataset;
+  const { missing_BTN, lengths_B, trials } = dataset;
+  const names = Object.keys(behaviour_BTD ?? {});
+  return [
+    ...(split
+      ? [
+        `The file's own split is used by fit: ${split.train.length} trials train, ` +
+        `${split.evaluation.length} evaluate.`,
+      ]
+      : []),
+    ...(heldOut.length > 0
+      ? [
+        `Held out: fit hides ${
+          count(heldOut.length, "neuron")
+        } from the encoders, as the file says, and ` +
+        `predicts ${heldOut.length === 1 ? "it" : "them"} (co-smoothing).`,
+      ]
+      : N > 4
+      ? [
+        "Held out: no neurons; --held-out-neurons 0.25 hides some from the encoders (co-smoothing).",
+      ]
+      : []),
+    ...(encodedBins < T
+      ? [
+        `Forward bins: the encoders see ${encodedBins} of ${T} bins, as the file says, and fit predicts ` +
+        `the others.`,
+      ]
+      : []),
+    ...(external_BTX
+      ? [
+        `External inputs: ${
+          external_BTX.shape[2]
+        } drive the generator (--external-inputs 0 leaves them ` +
+        `out).`,
+      ]
+      : []),
+    ...(lengths_B
+      ? [
+        `Trials of different lengths: ${lengths_B.reduce((a, b) => Math.min(a, b))} to ${
+          lengths_B.reduce((a, b) => Math.max(a, b))
+        } of ${T} bins in ${trials} trials; what is after an end has no part in fit and scores (--crop ` +
+        `cuts all to the shortest).`,
+      ]
+      : []),
+    ...(missing_BTN
+      ? ["Missing bins: they have no part in fit and scores, and infer predicts them."]
+      : []),
+    ...(names.length > 0
+      ? [`Behaviour: ${names.join(", ")}. It is kept, and fit does not use it.`]
+      : []),
   ];
 }
 
@@ -229,20 +310,14 @@ function suggestion(
   dataset: Dataset | null,
 ): { what: string; line: string } | null {
   const file = /^[\w./-]+$/.test(path) ? path : `'${path}'`;
-  if (dataset && dataset.trials >= 2 && !dataset.missing_BTN && !dataset.lengths_B) {
+  if (dataset && dataset.trials >= 2) {
     const typed = typedOptions(options);
     const small = dataset.N < 40 ? ` --factors ${Math.max(2, Math.floor(dataset.N / 2))}` : "";
     return {
       what: "Fit it with",
       line: `latentd fit ${file}${typed && ` ${typed}`} --out runs/${
         dataset.name.replaceAll(/[^\w.-]/g, "_")
-      } --starts 4${small}`,
-    };
-  }
-  if (dataset?.lengths_B && !options.crop) {
-    return {
-      what: "Cut its trials to the shortest with",
-      line: `latentd convert ${file} cropped.npz --crop`,
+      } --starts 4${small}${observationOf(dataset)}`,
     };
   }
   if (recording && recording.events.length > 0 && !dataset) {
@@ -255,4 +330,10 @@ function suggestion(
     };
   }
   return null;
+}
+
+/** The flag that real numbers need. */
+function observationOf(dataset: Dataset): string {
+  if (!(dataset.counts_BTN instanceof Float32Array)) return "";
+  return ` --observation ${realFacts(dataset).observations[0]}`;
 }

@@ -37,7 +37,7 @@ export function addStitch(program: Command, context: Context): void {
             `${out === undefined ? "none" : JSON.stringify(out)}.`,
         );
       }
-      const options = { ...layoutOptions(flags), minTrials: 1, missing: "keep" } as const;
+      const options = { ...layoutOptions(flags), minTrials: 1 } as const;
       const sessions = [];
       for (const path of paths) sessions.push(await readDataset(path, options));
       const data = stitchSessions(sessions);

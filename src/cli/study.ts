@@ -47,21 +47,23 @@ export async function makeReport(executor: Executor, request: ReportRequest): Pr
 
 /** The scores on held-out trials, and how many fixed points there are. */
 export function printScores({ study: { scores, fixedPoints }, path }: Reported, output: Output) {
-  const { nll, bitsPerSpike, explained } = scores;
-  const oracle = nll.oracle === null
-    ? []
-    : [["oracle (true rates)", number(nll.oracle), optional(bitsPerSpike.oracle)]];
-  output.result(table(["held-out trials", "nats per trial", "bits per spike"], [
-    ["null (mean rates)", number(nll.null), "0"],
-    ["model", number(nll.model), number(bitsPerSpike.model)],
-    ...oracle,
-  ]));
+  const { per, nll, bitsPerSpike, explained } = scores;
+  const row = (name: string, nats: number, bits: number | null | undefined) => [
+    name,
+    number(nats),
+    ...(bitsPerSpike === null ? [] : [bits === null || bits === undefined ? "" : number(bits)]),
+  ];
+  output.result(
+    table(["held-out trials", `nats per ${per}`, ...(bitsPerSpike ? ["bits per spike"] : [])], [
+      row("null (mean rates)", nll.null, 0),
+      row("model", nll.model, bitsPerSpike?.model),
+      ...(nll.oracle === null
+        ? []
+        : [row("oracle (true rates)", nll.oracle, bitsPerSpike?.oracle)]),
+    ]),
+  );
   if (explained !== null) {
     output.result(`Explained: ${number(explained)} of the way from the null model to the oracle.`);
   }
   output.result(`Fixed points: ${fixedPoints.points.length}. Report: ${path}`);
-}
-
-function optional(value: number | null): string {
-  return value === null ? "" : number(value);
 }

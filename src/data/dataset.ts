@@ -9,28 +9,23 @@ import type { LayoutOptions } from "./formats/options.ts";
 import { type Layout, layoutOf } from "./formats/layout.ts";
 import { openNumpy } from "./formats/open_numpy.ts";
 import { writeNpz } from "./npz.ts";
-import {
-  type DatasetParts,
-  type MissingPolicy,
-  type PartArrays,
-  separateMissing,
-  unusedWarning,
-  validateParts,
-} from "./parts.ts";
+import type { DataArray } from "./arrange.ts";
+import { type DatasetParts, type PartArrays, separateMissing, validateParts } from "./parts.ts";
 import {
   requireFinite,
   requireShape,
   type ShapedArray,
   validateBinWidth,
   validateCondition,
-  validateCounts,
+  validateValues,
   warningsAbout,
 } from "./validate.ts";
+import { wholeWindow } from "./windows.ts";
 import type { ZipLimits } from "./zip.ts";
 
 /** What simulated data came from. */
 export interface Truth {
-  /** Expected spikes per bin. */
+  /** Expected spikes per bin; of real numbers, expected values. */
   readonly rates_BTN: Float64Array;
   /** Empty, with `L = 0`, where only the rates are known. */
   readonly latents_BTL: Float64Array;
@@ -42,7 +37,11 @@ export interface Truth {
 /** Spike counts and what is known about them. Every value has been checked. */
 export interface Dataset extends DatasetParts {
   readonly name: string;
-  readonly counts_BTN: Uint8Array | Uint16Array;
+  /**
+   * Whole counts, packed, or real numbers, which want another observation than `poisson`. 0 where they
+   * were not observed.
+   */
+  readonly counts_BTN: DataArray;
   readonly trials: number;
   readonly T: number;
   readonly N: number;
@@ -58,7 +57,10 @@ export interface Dataset extends DatasetParts {
 /** Arrays that make a dataset. */
 export interface DatasetArrays extends PartArrays {
   readonly name: string;
-  /** [trials, bins, neurons], whole numbers from 0 to 65 535 of any number type. */
+  /**
+   * [trials, bins, neurons] of any number type: whole numbers from 0 to 65 535, or real numbers. NaN is a
+   * bin that was not observed.
+   */
   readonly spikes: ShapedArray;
   /** Seconds. */
   readonly binWidth?: number | null;
@@ -78,15 +80,10 @@ export interface DatasetOptions {
   readonly minTrials?: 1 | 2;
   /** What is being done, for messages. Default `Cannot use <name>`. */
   readonly action?: string;
-  /**
-   * Default `refuse`: bins that were not observed are an error, since nothing takes them yet. With
-   * `keep` they are counts of 0 with a mask beside them; NaN among the spikes is such a bin.
-   */
-  readonly missing?: MissingPolicy;
 }
 
 /**
- * A dataset from arrays: checked, and packed to one or two bytes a count.
+ * A dataset from arrays: checked, and counts packed to one or two bytes each.
  *
  * @throws InputError naming what is wrong and the first place where it is
  *
@@ -102,15 +99,14 @@ export interface DatasetOptions {
  */
 export function datasetFromArrays(arrays: DatasetArrays, options: DatasetOptions = {}): Dataset {
   const { name, condition = null, binWidth = null } = arrays;
-  const { minTrials = 2, action = `Cannot use ${JSON.stringify(name)}`, missing = "refuse" } =
-    options;
-  const { spikes, masks } = missing === "keep"
-    ? withoutGaps(arrays, action)
-    : { spikes: arrays.spikes, masks: arrays.missing };
-  const counts = validateCounts(spikes, action, minTrials);
-  const { truth, warnings } = truthFromArrays(arrays, spikes.shape, action);
+  const { minTrials = 2, action = `Cannot use ${JSON.stringify(name)}` } = options;
+  const { encoded, warnings: said, ...whole } = wholeWindow(arrays, action);
+  const { spikes, masks } = withoutGaps(whole, action);
+  const counts = validateValues(spikes, action, minTrials);
+  const real = counts.counts_BTN instanceof Float32Array;
+  const { truth, warnings } = truthFromArrays(whole, spikes.shape, real, action);
   const checked = condition === null ? null : validateCondition(condition, counts.trials, action);
-  const parts = validateParts({ ...arrays, missing: masks }, counts, checked, missing, action);
+  const parts = validateParts({ ...whole, missing: masks }, counts, checked, action);
   return {
     name,
     ...counts,
@@ -118,7 +114,8 @@ export function datasetFromArrays(arrays: DatasetArrays, options: DatasetOptions
     condition: checked,
     truth,
     ...parts,
-    warnings: [...warningsAbout(counts), ...warnings, ...unusedWarning(parts, counts)],
+    ...encoded,
+    warnings: [...said, ...warningsAbout(counts), ...warnings],
   };
 }
 
@@ -139,6 +136,7 @@ function withoutGaps(
 function truthFromArrays(
   { rates = null, latents = null, A = null }: DatasetArrays,
   shape_BTN: readonly number[],
+  negative: boolean,
   action: string,
 ): { truth: Truth | null; warnings: string[] } {
   if (rates === null) {
@@ -149,7 +147,7 @@ function truthFromArrays(
     };
   }
   requireShape(rates, shape_BTN, "like spikes", "rates", action);
-  requireFinite(rates, "rates", action, { negative: false });
+  requireFinite(rates, "rates", action, { negative });
   const rates_BTN = Float64Array.from(rates.data);
   if (latents === null) {
     return {
@@ -173,8 +171,6 @@ function truthFromArrays(
 export interface ReadDatasetOptions extends LayoutOptions {
   readonly minTrials?: 1 | 2;
   readonly limits?: Partial<ZipLimits>;
-  /** See `DatasetOptions`. */
-  readonly missing?: MissingPolicy;
 }
 
 /**
@@ -267,10 +263,10 @@ export function datasetFromBytes(
 export function datasetFromLayout(
   name: string,
   { arrays, warnings }: Layout,
-  { minTrials, missing }: Pick<DatasetOptions, "minTrials" | "missing">,
+  { minTrials }: Pick<DatasetOptions, "minTrials">,
   action: string,
 ): Dataset {
-  const dataset = datasetFromArrays({ name, ...arrays }, { minTrials, missing, action });
+  const dataset = datasetFromArrays({ name, ...arrays }, { minTrials, action });
   return { ...dataset, warnings: [...warnings, ...dataset.warnings] };
 }
 

@@ -10,7 +10,7 @@ import { isSpikeTimes, trainsOf } from "./formats/spike_times.ts";
 
 /**
  * What a file holds, which of it would be the spikes and why, and the dataset that it makes or the reason
- * why it makes none. Bins that were not observed are kept.
+ * why it makes none.
  *
  * @throws InputError where there is no file, or it is damaged or of an unknown kind
  *
@@ -31,7 +31,7 @@ export async function inspectFile(
   path: string,
   options: ReadDatasetOptions = {},
 ): Promise<Inspection> {
-  const settings: ReadDatasetOptions = { minTrials: 1, missing: "keep", ...options };
+  const settings: ReadDatasetOptions = { minTrials: 1, ...options };
   const fileName = basename(path);
   if (fileKind(await readHead(path)) === "hdf5") {
     const { hdf5Inspection } = await import("./formats/hdf5/host.ts");

@@ -1,18 +1,10 @@
 /**
  * What a recording holds besides counts, bin width, condition and truth. These parts are kept with a
- * dataset and survive its file; `unusedWarning` says which of them nothing uses yet.
+ * dataset and survive its file.
  */
 import { InputError } from "../errors.ts";
-import type { NumericArray } from "./elements.ts";
 import type { Sessions } from "./sessions.ts";
-import {
-  indexOf,
-  requireFinite,
-  requireShape,
-  requireSize,
-  type ShapedArray,
-  validateCounts,
-} from "./validate.ts";
+import { indexOf, requireFinite, requireShape, requireSize, type ShapedArray } from "./validate.ts";
 
 /** Which trials train and which evaluate, where the file says so: indices of trials, ascending. */
 export interface GivenSplit {
@@ -34,8 +26,10 @@ export interface DatasetParts {
   readonly sessions?: Sessions;
   /** Bins of each trial that belong to it; those after it are missing for every neuron. */
   readonly lengths_B?: Int32Array;
-  /** Counts to reconstruct [trials, ≥ T, ≥ N]: forward bins and held-out neurons come last. NaN: missing. */
-  readonly recon_BTN?: ShapedArray;
+  /** Bins, from the first on, that the encoders see: those after them are predicted. */
+  readonly encodedBins?: number;
+  /** Neurons that the encoders do not see, ascending. */
+  readonly heldOut?: readonly number[];
   /** External inputs [trials, T or more, inputs]. */
   readonly external_BTX?: ShapedArray;
   /** Behaviour by its name in the file, each [trials, T or more, dimensions]. NaN: not measured. */
@@ -63,6 +57,10 @@ export interface PartArrays {
   readonly missing?: ShapedArray | null;
   /** [trials], in bins. */
   readonly lengths?: ShapedArray | null;
+  /**
+   * Counts to reconstruct, [trials, bins or more, neurons or more]: forward bins and held-out neurons come
+   * last, and the dataset is that of all of them.
+   */
   readonly recon?: ShapedArray | null;
   readonly external?: ShapedArray | null;
   readonly behaviour?: Readonly<Record<string, ShapedArray>> | null;
@@ -95,9 +93,6 @@ interface Sizes {
   readonly N: number;
 }
 
-/** Whether bins that were not observed are kept or refused. */
-export type MissingPolicy = "refuse" | "keep";
-
 /**
  * Checks the parts of a dataset.
  *
@@ -108,22 +103,16 @@ export function validateParts(
   arrays: PartArrays,
   sizes: Sizes,
   condition: Int32Array | null,
-  policy: MissingPolicy,
   action: string,
 ): DatasetParts {
-  const { conditionNames, neurons, split, missing, lengths, recon, external, behaviour } = arrays;
-  const observed = {
-    ...(missing ? missingBins(missing, sizes, action) : {}),
-    ...(lengths ? lengthsOf(lengths, sizes, action) : {}),
-  };
-  if (policy === "refuse") requireObserved(observed, sizes, action);
+  const { conditionNames, neurons, split, missing, lengths, external, behaviour } = arrays;
   return {
     ...(conditionNames ? { conditionNames: names(conditionNames, condition, action) } : {}),
     ...(neurons ? { neurons: neuronNames(neurons, sizes, action) } : {}),
     ...(split ? { split: validateSplit(split, sizes.trials, action) } : {}),
     ...(arrays.sessions ? { sessions: validateSessions(arrays.sessions, sizes, action) } : {}),
-    ...observed,
-    ...(recon ? { recon_BTN: reconWindow(recon, sizes, policy, action) } : {}),
+    ...(missing ? missingBins(missing, sizes, action) : {}),
+    ...(lengths ? lengthsOf(lengths, sizes, action) : {}),
     ...(external ? { external_BTX: externalInputs(external, sizes, action) } : {}),
     ...(behaviour && Object.keys(behaviour).length > 0
       ? { behaviour_BTD: behaviours(behaviour, sizes, action) }
@@ -256,64 +245,6 @@ function lengthsOf(
   return data.some((length) => length < T) ? { lengths_B: Int32Array.from(data) } : {};
 }
 
-/**
- * Refuses what was not observed: as counts of 0 it would be learned as silence.
- *
- * @throws InputError saying how much is missing, and where first
- */
-export function requireObserved(
-  { missing_BTN, lengths_B }: Pick<DatasetParts, "missing_BTN" | "lengths_B">,
-  { trials, T, N }: Sizes,
-  action: string,
-): void {
-  const wanted = `${action}: expected every bin to be observed, since missing bins are not taken ` +
-    `yet and would be learned as silence,`;
-  if (lengths_B) {
-    const shortest = lengths_B.reduce((least, length) => Math.min(least, length), T);
-    const short = lengths_B.reduce((sum, length) => sum + (length < T ? 1 : 0), 0);
-    throw new InputError(
-      `${wanted} found ${short} of ${trials} trials shorter than ${T} bins, the shortest of ` +
-        `${shortest}. Cut all to the shortest (latentd convert --crop), or leave out the short ones.`,
-    );
-  }
-  if (missing_BTN?.includes(1)) {
-    const first = missing_BTN.indexOf(1);
-    const count = missing_BTN.reduce((sum, value) => sum + value, 0);
-    throw new InputError(
-      `${wanted} found ${count} missing of ${missing_BTN.length}, the first at [trial, bin, neuron] ` +
-        `= [${
-          indexOf(first, [trials, T, N]).join(", ")
-        }]. Leave out those trials or neurons (spike times: --only-trials, --only-units).`,
-    );
-  }
-}
-
-/** Counts that may go on for longer and have more neurons than the spikes. */
-function reconWindow(
-  recon: ShapedArray,
-  { trials, T, N }: Sizes,
-  policy: MissingPolicy,
-  action: string,
-): ShapedArray {
-  const { shape, data } = recon;
-  if (shape.length !== 3 || shape[0] !== trials || shape[1] < T || shape[2] < N) {
-    throw new InputError(
-      `${action}: expected counts to reconstruct of shape [${trials}, at least ${T}, at least ${N}], ` +
-        `found [${shape}].`,
-    );
-  }
-  requireSize(recon, "the counts to reconstruct", action);
-  const gaps = policy === "keep" && data.some((count) => Number.isNaN(count));
-  const counts = gaps ? Float32Array.from(data, (count) => Number.isNaN(count) ? 0 : count) : data;
-  const { counts_BTN } = validateCounts({ shape, data: counts }, `${action}: recon`, 1);
-  return {
-    shape: [...shape],
-    data: gaps
-      ? Float32Array.from(data, (count, i) => Number.isNaN(count) ? NaN : counts_BTN[i])
-      : counts_BTN,
-  };
-}
-
 /** [trials, at least T, anything] */
 function requireAlongTrials(
   array: ShapedArray,
@@ -381,47 +312,4 @@ export function separateMissing(
   const counts = data.slice();
   for (let i = 0; i < counts.length; i++) if (missing[i]) counts[i] = 0;
   return { spikes: { shape, data: counts }, missing: { shape, data: missing } };
-}
-
-/** Which parts nothing uses yet, in one sentence; none where there are none. */
-export function unusedWarning(
-  parts: DatasetParts,
-  { trials, T, N }: Sizes,
-): string[] {
-  const { recon_BTN, external_BTX, behaviour_BTD, missing_BTN, lengths_B } = parts;
-  const unused: string[] = [];
-  if (external_BTX) unused.push(`${amount(external_BTX.shape[2], "external input")}`);
-  if (recon_BTN) {
-    const [, bins, neurons] = recon_BTN.shape;
-    const more = [
-      ...(neurons > N ? [amount(neurons - N, "held-out neuron")] : []),
-      ...(bins > T ? [amount(bins - T, "forward bin")] : []),
-    ];
-    unused.push(
-      `counts to reconstruct (${more.join(" and ") || "not those that are encoded"})`,
-    );
-  }
-  if (missing_BTN) {
-    const count = missing_BTN.reduce((sum, value) => sum + value, 0);
-    unused.push(`the mask of ${amount(count, "missing bin")}`);
-  }
-  if (lengths_B) unused.push(`the lengths of ${amount(trials, "trial")}`);
-  if (behaviour_BTD) unused.push(`behaviour (${Object.keys(behaviour_BTD).join(", ")})`);
-  return unused.length === 0
-    ? []
-    : [`Kept with the data, but not used by fit and infer yet: ${unused.join("; ")}.`];
-}
-
-function amount(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? "" : "s"}`;
-}
-
-/** Whether a window to reconstruct says nothing new: the very counts that are encoded. */
-export function isSameCounts(recon: ShapedArray, spikes: ShapedArray): boolean {
-  return recon.shape.every((length, axis) => length === spikes.shape[axis]) &&
-    equalNumbers(recon.data, spikes.data);
-}
-
-function equalNumbers(a: NumericArray, b: NumericArray): boolean {
-  return a.length === b.length && a.every((value, i) => Object.is(value, b[i]));
 }

@@ -63,7 +63,9 @@ export function stitchSessions(datasets: readonly Dataset[]): Dataset {
   agree(action, "the same bin width", new Set(widths).size === 1, widths);
   const inputs = datasets.map(({ external_BTX }) => external_BTX?.shape[2] ?? 0);
   agree(action, "as many external inputs", new Set(inputs).size === 1, inputs);
-  const whole = datasets.filter(({ recon_BTN, sessions }) => !recon_BTN && !sessions);
+  const whole = datasets.filter(({ encodedBins, heldOut, sessions }) =>
+    !encodedBins && !heldOut && !sessions
+  );
   agree(
     action,
     "single sessions without windows of their own to reconstruct",
@@ -121,7 +123,7 @@ export function stitchSessions(datasets: readonly Dataset[]): Dataset {
     ...conditions,
     ...(split ? { split } : {}),
     sessions: { names, neurons, trials: session_B },
-  }, { minTrials: 1, action, missing: "keep" });
+  }, { minTrials: 1, action });
   const said = datasets.flatMap(({ name, warnings }) => warnings.map((word) => `${name}: ${word}`));
   return { ...data, warnings: [...data.warnings, ...said] };
 }

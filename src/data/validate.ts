@@ -8,9 +8,9 @@ export interface ShapedArray {
   readonly data: NumericArray;
 }
 
-/** Spike counts, packed. */
+/** Spike counts, packed; or real numbers. */
 export interface Counts {
-  readonly counts_BTN: Uint8Array | Uint16Array;
+  readonly counts_BTN: Uint8Array | Uint16Array | Float32Array;
   readonly trials: number;
   readonly T: number;
   readonly N: number;
@@ -30,19 +30,51 @@ export function indexOf(i: number, shape: readonly number[]): number[] {
 }
 
 /**
- * Spike counts [trials, bins, neurons] from an array of any number type: whole numbers from 0 to 65 535.
- * Packed to bytes where every count fits.
+ * Numbers [trials, bins, neurons] from an array of any number type. Whole numbers from 0 to 65 535 are
+ * spike counts, packed to bytes where every one fits; anything else is kept as real numbers.
  *
  * @param action what is being done: `Cannot read "a.npz"`
  * @param minTrials 2 to fit (one to train on, one to evaluate), 1 to infer
- * @throws InputError naming the first value that is no count, by [trial, bin, neuron]
+ * @throws InputError naming the first value that is no number, by [trial, bin, neuron]
  */
-export function validateCounts(
+export function validateValues(
   spikes: ShapedArray,
   action: string,
   minTrials: 1 | 2 = 2,
 ): Counts {
+  const [trials, T, N] = requireTrials(spikes, action, minTrials);
   const { shape, data } = spikes;
+  let most = 0, whole = true;
+  for (let i = 0; i < data.length; i++) {
+    const value = data[i];
+    if (!(Math.abs(value) <= LARGEST)) {
+      throw new InputError(
+        `${action}: expected spikes to be finite numbers${
+          Number.isFinite(value) ? ` of at most ${LARGEST}` : ""
+        }, found ${value} at ${placeOf(i, shape)}.`,
+      );
+    }
+    whole &&= isCount(value);
+    if (value > most) most = value;
+  }
+  const counts_BTN = !whole
+    ? Float32Array.from(data)
+    : most > 255
+    ? Uint16Array.from(data)
+    : Uint8Array.from(data);
+  return { counts_BTN, trials, T, N };
+}
+
+/** Real numbers below the negative of this are missing ones (see `MISSING`). */
+const LARGEST = 1e37;
+
+/** A shape of trials, bins and neurons, none of them without any. */
+function requireTrials(
+  spikes: ShapedArray,
+  action: string,
+  minTrials: 1 | 2,
+): readonly number[] {
+  const { shape } = spikes;
   const fail = (wanted: string, found: string): never => {
     throw new InputError(`${action}: expected ${wanted}, found ${found}.`);
   };
@@ -60,23 +92,22 @@ export function validateCounts(
   if (T === 0) fail("spikes of at least one time bin", `none: shape [${shape}]`);
   if (N === 0) fail("spikes of at least one neuron", `none: shape [${shape}]`);
   requireSize(spikes, "spikes", action);
-
-  let most = 0;
-  for (let i = 0; i < data.length; i++) {
-    const count = data[i];
-    // false for NaN too
-    if (!(count >= 0 && count <= 65_535 && Number.isInteger(count))) {
-      fail(
-        `spikes to be ${whatCountsAre(count)}`,
-        `${count} at [trial, bin, neuron] = [${indexOf(i, shape).join(", ")}]`,
-      );
-    }
-    if (count > most) most = count;
-  }
-  return { counts_BTN: most > 255 ? Uint16Array.from(data) : Uint8Array.from(data), trials, T, N };
+  return shape;
 }
 
-function whatCountsAre(found: number): string {
+/** `[trial, bin, neuron] = [0, 1, 2]` */
+export function placeOf(i: number, shape: readonly number[]): string {
+  return `[trial, bin, neuron] = [${indexOf(i, shape).join(", ")}]`;
+}
+
+/** False for NaN too. */
+function isCount(value: number): boolean {
+  return value >= 0 && value <= 65_535 && Number.isInteger(value);
+}
+
+/** What a number should be that is no count, in words; null for a count. */
+export function countWanted(found: number): string | null {
+  if (isCount(found)) return null;
   if (!Number.isFinite(found)) return "finite counts";
   if (found < 0) return "counts of at least 0";
   if (!Number.isInteger(found)) return "whole counts (not rates)";
@@ -168,19 +199,22 @@ export function validateCondition(
 /** What is unusual about counts but no reason to refuse them. */
 export function warningsAbout({ counts_BTN, T, N }: Counts): string[] {
   const warnings: string[] = [];
+  const real = counts_BTN instanceof Float32Array;
   if (T === 1) {
     warnings.push("There is one time bin per trial, so there are no dynamics to learn.");
   }
   const fires = new Uint8Array(N);
-  for (let i = 0; i < counts_BTN.length; i++) if (counts_BTN[i] > 0) fires[i % N] = 1;
+  for (let i = 0; i < counts_BTN.length; i++) if (counts_BTN[i] !== 0) fires[i % N] = 1;
   const silent = Array.from(fires.keys()).filter((n) => fires[n] === 0);
   if (silent.length > 0) {
     const named = silent.slice(0, MAX_NAMED).join(", ");
     const more = silent.length > MAX_NAMED ? ` and ${silent.length - MAX_NAMED} more` : "";
     warnings.push(
       silent.length === 1
-        ? `Neuron ${named} (counted from 0) never fires.`
-        : `${silent.length} neurons (counted from 0) never fire: ${named}${more}.`,
+        ? `Neuron ${named} (counted from 0) ${real ? "is always 0" : "never fires"}.`
+        : `${silent.length} neurons (counted from 0) ${
+          real ? "are always 0" : "never fire"
+        }: ${named}${more}.`,
     );
   }
   return warnings;

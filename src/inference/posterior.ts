@@ -3,39 +3,21 @@
  * from the posterior mean (docs/model.md, section 2).
  */
 import type { Executor } from "../compute/executor.ts";
-import { MISSING } from "../compute/kernels.ts";
-import {
-  type DataArray,
-  elementOf,
-  externalInputs,
-  hide,
-  missingOf,
-  roomForMissing,
-} from "../data/arrange.ts";
-import type { ShapedArray } from "../data/validate.ts";
+import { elementOf } from "../data/arrange.ts";
+import { requireObservation } from "../data/observations.ts";
 import { InputError } from "../errors.ts";
 import { shapeOf } from "../model/layout.ts";
 import type { Model } from "../model/model.ts";
+import { type Counts, inModelShape } from "./model_shape.ts";
 import {
   loadPosterior,
   numbersPerTrial,
   type PosteriorName,
   takeTrials,
 } from "./posterior_program.ts";
+import { externalFor, seenBy } from "./seen.ts";
 
-/** What to infer from: counts, or real numbers, of `trials` trials. */
-export interface Counts {
-  readonly counts_BTN: DataArray;
-  readonly trials: number;
-  readonly T: number;
-  readonly N: number;
-  /** 1 where a bin was not observed */
-  readonly missing_BTN?: Uint8Array;
-  /** bins of each trial that belong to it */
-  readonly lengths_B?: Int32Array;
-  /** where the model has external inputs: `[trials][T or more][X]` */
-  readonly external_BTX?: ShapedArray;
-}
+export type { Counts } from "./model_shape.ts";
 
 export interface PosteriorOptions {
   /** posterior samples of each trial; 0 is the posterior mean, one deterministic pass */
@@ -84,7 +66,8 @@ const DEFAULT_MAX_NUMBERS = 48e6;
 /**
  * Infers rates and latents of every trial. All samples of all trials run in one batched call, unless
  * they would keep more than `maxNumbers`: then in a few, with the same result, because a trial's noise
- * depends on its place among the trials asked for, not on the batch.
+ * depends on its place among the trials asked for, not on the batch. What was not observed is inferred
+ * too: see `inModelShape` for what the data may lack.
  *
  * @throws {InputError} when the counts' bins or neurons are not the model's, or an option is off
  *
@@ -114,18 +97,15 @@ const DEFAULT_MAX_NUMBERS = 48e6;
 export async function infer(
   executor: Executor,
   model: Model,
-  data: Counts,
+  given: Counts,
   options: PosteriorOptions,
 ): Promise<Posterior> {
   const { samples, seed = 0 } = options;
   const { maxNumbers = executor.mostNumbers ?? DEFAULT_MAX_NUMBERS } = options;
   const { T, N, C, U, I, G, F } = shapeOf(model.architecture);
-  if (data.T !== T || data.N !== N) {
-    throw new InputError(
-      `Cannot infer: expected spikes of ${T} bins and ${N} neurons, as the model was fitted to, found ` +
-        `${data.T} bins and ${data.N} neurons.`,
-    );
-  }
+  const data = inModelShape(model, given);
+  const { observation = "poisson" } = model.architecture;
+  requireObservation(data, observation, model.hyperparameters.observationFloor, "Cannot infer");
   if (!Number.isSafeInteger(samples) || samples < 0 || samples > 65_536) {
     throw new InputError(
       `Cannot infer: expected from 0 (posterior mean) to 65536 samples, found ${samples}.`,
@@ -175,40 +155,6 @@ export async function infer(
     program.free();
   }
   return { B: total, samples, ...out };
-}
-
-/** What the encoders see of the data: nothing of what is missing, or was held out of the fit. */
-export function seenBy(
-  { architecture, heldOut = [] }: Pick<Model, "architecture" | "heldOut">,
-  data: Counts,
-): { data: DataArray; gaps: boolean } {
-  const { T } = data;
-  const encodedBins = architecture.encodedBins ?? T;
-  const missing_BTN = missingOf(data);
-  if (missing_BTN === null && heldOut.length === 0 && encodedBins >= T) {
-    // counts of 255 are counts: nothing is looked for
-    return { data: data.counts_BTN, gaps: false };
-  }
-  const seen = roomForMissing(data.counts_BTN).slice();
-  const missing = MISSING[elementOf(seen)];
-  missing_BTN?.forEach((absent, i) => {
-    if (absent) seen[i] = missing;
-  });
-  return { data: hide(seen, data, heldOut, encodedBins), gaps: true };
-}
-
-/** The external inputs that a model wants. */
-function externalFor(model: Model, { external_BTX, trials, T }: Counts): Float64Array | null {
-  const { X = 0 } = model.architecture.dims;
-  if (X === 0) return null;
-  const [, bins = 0, found = 0] = external_BTX?.shape ?? [];
-  if (!external_BTX || found !== X || bins < T) {
-    throw new InputError(
-      `Cannot infer: expected external inputs of shape [${trials}, ${T}, ${X}], as the model was fitted ` +
-        `with, found ${external_BTX ? `[${external_BTX.shape.join(", ")}]` : "none"}.`,
-    );
-  }
-  return externalInputs(external_BTX, T);
 }
 
 /** Where each array goes. */

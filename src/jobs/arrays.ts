@@ -7,10 +7,9 @@ import { importModel, type ImportOptions } from "../data/import_model.ts";
 import { modelFromBytes, modelToBytes } from "../data/model_file.ts";
 import { encodeParameters, type ParameterFormat } from "../data/parameters_file.ts";
 import { simulateLorenz, simulateRotation } from "../data/simulate.ts";
-import { architecture } from "../model/hyperparameters.ts";
 import { parameterLayout } from "../model/layout.ts";
 import type { Model } from "../model/model.ts";
-import { readRunState, RUN_FILES } from "../train/run_directory.ts";
+import { modelOfRun, readRunState, RUN_FILES } from "../train/run_directory.ts";
 import { countsSha256, isRunFolder, readRunRecord } from "../train/run_record.ts";
 import { LimitError, withStorageErrors } from "./errors.ts";
 import { isFile, sha256 } from "./files.ts";
@@ -76,6 +75,7 @@ export class Arrays {
 
   async #store(data: Dataset, path: string): Promise<DatasetFacts> {
     const bytes = datasetToBytes(data);
+    const real = data.counts_BTN instanceof Float32Array;
     let spikes = 0;
     for (const count of data.counts_BTN) spikes += count;
     await withStorageErrors("Cannot store the dataset", () => writeFileAtomic(path, bytes));
@@ -86,7 +86,7 @@ export class Arrays {
       T,
       N,
       binWidth,
-      spikes,
+      spikes: real ? null : spikes,
       conditions: condition && new Set(condition).size,
       truth: truth !== null,
       warnings: [...warnings],
@@ -136,17 +136,11 @@ export class Arrays {
     const record = await readRunRecord(folder);
     const state = await readRunState(folder, record);
     if (state.step === 0) return null;
-    const { hyperparameters, dataset, device, status } = record;
+    const { device, status } = record;
     const trained = state.best.score < Infinity
       ? { params_P: state.best.params_P, step: state.best.step }
       : { params_P: state.params_P, step: state.step };
-    const model: Model = {
-      ...trained,
-      architecture: architecture(hyperparameters, dataset.T, dataset.N),
-      hyperparameters,
-      binWidth: dataset.binWidth,
-      seed: state.seed,
-    };
+    const model = modelOfRun(record, { ...trained, seed: state.seed });
     const bytes = modelToBytes(model, device.name === "reference");
     // a report of an earlier end is not one of this model
     const reported = status === "completed" && await isFile(join(folder, RUN_FILES.report));

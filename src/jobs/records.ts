@@ -44,13 +44,13 @@ export const storedDatasetSchema = z.strictObject({
   T: z.int().min(1).describe("time bins of a trial"),
   N: z.int().min(1).describe("neurons"),
   binWidth: z.number().positive().nullable().describe("seconds; null where not known"),
-  spikes: count.describe("all spikes together"),
+  spikes: count.nullable().describe("all spikes together; null for real numbers"),
   conditions: z.int().min(1).nullable().describe("different conditions; null without them"),
   truth: z.boolean().describe("whether the true rates are known"),
   warnings: z.array(z.string()).describe("what is unusual but no reason to refuse"),
   bytes: count.describe("of the stored .npz file"),
   sha256: sha256.describe("of the stored .npz file"),
-  countsSha256: sha256.describe("of the counts alone"),
+  countsSha256: sha256.describe("of the counts, and of what is missing of them"),
 });
 
 /** See {@link storedDatasetSchema}. */

@@ -51,6 +51,7 @@ export class Runs {
       ? resume.hyperparametersToGoOn(from, given)
       : parseHyperparameters(given);
     const dataset = await this.#dataset(asked.dataset ?? from?.dataset);
+    requireKind(dataset, hyperparameters);
     const run: StoredRun = {
       id: newId("run"),
       created: new Date().toISOString(),
@@ -208,12 +209,24 @@ export class Runs {
       );
     }
     const dataset = await this.store.dataset(id);
-    if (dataset.spikes > 0) return dataset;
+    if (dataset.spikes === null || dataset.spikes > 0) return dataset;
     throw new InputError(
       `Cannot queue the run: expected at least one spike in the dataset ${id}, found ` +
         `${dataset.trials} trials of zeros.`,
     );
   }
+}
+
+/** @throws {InputError} where real numbers are to be counts */
+function requireKind(
+  { id, spikes }: StoredDataset,
+  { observation }: StoredRun["hyperparameters"],
+): void {
+  if (spikes !== null || observation !== "poisson") return;
+  throw new InputError(
+    `Cannot queue the run: expected the observation gaussian, gamma or zero-inflated-gamma for the real ` +
+      `numbers of the dataset ${id}, found "poisson", which is for counts.`,
+  );
 }
 
 /** What a run that goes on from another keeps. */

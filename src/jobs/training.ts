@@ -7,6 +7,7 @@ import { makeFolderOrExplain, writeFileAtomic } from "../data/files.ts";
 import { readModel } from "../data/model_file.ts";
 import type { Model } from "../model/model.ts";
 import { fitStarts, type RunEnd } from "../train/fit.ts";
+import { settle } from "../train/problem.ts";
 import { RunDirectory } from "../train/run_directory.ts";
 import { isRunFolder, newRunRecord } from "../train/run_record.ts";
 import { scoreOf } from "../train/losses.ts";
@@ -162,7 +163,8 @@ async function goOn(
   say: Say,
   signal: AbortSignal,
 ): Promise<Trained | null> {
-  const { hyperparameters, seed, starts } = order;
+  const { seed, starts } = order;
+  const hyperparameters = settle(order.hyperparameters, data);
   // a process that was killed at once leaves a record without a checkpoint
   const resume: StartsState | undefined = await isFile(directory.path("checkpoint"))
     ? await directory.readStarts()

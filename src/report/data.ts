@@ -122,6 +122,7 @@ export interface RatesView {
   readonly T: number;
   readonly N: number;
   readonly rates_BTN: Numbers;
+  /** NaN where it was not observed. */
   readonly counts_BTN: Numbers;
   readonly truth_BTN: Numbers | null;
 }
@@ -169,8 +170,10 @@ export interface ScoreView {
   readonly name: string;
   /** null: mean rates only. oracle: the rates that generated the spikes. model: what this report is about. */
   readonly role: "null" | "oracle" | "model" | "other";
-  /** Negative log-likelihood of the held-out spikes, in nats per trial. */
+  /** Negative log-likelihood of the held-out data, in nats per trial or, of real numbers, per sample. */
   readonly nll: number;
+  /** `trial` by default. */
+  readonly per?: "trial" | "sample";
   readonly bitsPerSpike: number | null;
   /** Share of the way from the null model (0) to the oracle (1). */
   readonly explained: number | null;

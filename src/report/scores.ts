@@ -8,12 +8,15 @@ export function scoresSection(data: ReportData): Section {
   if (data.scores.length === 0) {
     return { id: "scores", heading, body: nothing("No score was computed.") };
   }
+  const { per = "trial" } = data.scores[0];
   const body = html`${
     table(
-      "Negative log-likelihood of the spikes (ln x! included), bits per spike over each neuron’s mean rate, and the share of the way from the null model to the oracle",
+      per === "sample"
+        ? "Negative log-likelihood of the numbers that were observed"
+        : "Negative log-likelihood of the spikes (ln x! included), bits per spike over each neuron’s mean rate, and the share of the way from the null model to the oracle",
       [
         { head: "predictor" },
-        { head: "NLL (nats/trial)", numeric: true },
+        { head: `NLL (nats/${per})`, numeric: true },
         { head: "bits/spike", numeric: true },
         { head: "explained", numeric: true },
         { head: "note" },

@@ -51,7 +51,7 @@ to the oracle, which knows the rates that generated the spikes.`;
   return score.bitsPerSpike === null
     ? html`On the held-out trials its negative log-likelihood is <b>${
       number(score.nll, 6)
-    }</b> nats per trial.`
+    }</b> nats per ${score.per ?? "trial"}.`
     : html`On the held-out trials it predicts <b>${
       number(score.bitsPerSpike)
     }</b> bits per spike more than each neuron’s mean rate does.`;

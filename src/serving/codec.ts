@@ -55,7 +55,7 @@ export const inlineCodec: ArrayCodec = {
   answers: INLINE_ANSWERS,
   // async, so that what is wrong rejects
   // deno-lint-ignore require-await
-  decodeInfer: async (body, head, { dims }, limits) => decodeInfer(body, head, dims, limits),
+  decodeInfer: async (body, head, model, limits) => decodeInfer(body, head, model, limits),
   // deno-lint-ignore require-await
   encodeArrays: async (arrays, facts, format) => {
     if (format !== "hdf5") return encodeArrays(arrays, facts, format);

@@ -54,7 +54,7 @@ export function createThreadedCodec(): ThreadedCodec {
         }
       }
       return await call((host) =>
-        host.decodeInfer(Comlink.transfer(body, [body.buffer]), head, model.dims, limits)
+        host.decodeInfer(Comlink.transfer(body, [body.buffer]), head, model, limits)
       );
     },
     async encodeArrays(arrays, facts, format) {

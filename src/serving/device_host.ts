@@ -5,10 +5,11 @@ import type { DeviceInfo, Executor, Program } from "../compute/executor.ts";
 import type { Scalars } from "../compute/kernels.ts";
 import type { Plan } from "../compute/recording.ts";
 import { modelFromBytes } from "../data/model_file.ts";
+import { readsReal } from "../inference/seen.ts";
 import type { ThreadCalls } from "./device_threads.ts";
 import { type Launch, runLaunch, type Width } from "./launch.ts";
 import { LoadedModels } from "./models.ts";
-import type { ModelDescription } from "./service.ts";
+import { describe, type ModelDescription } from "./service.ts";
 
 export interface HostOptions {
   readonly device: Omit<DeviceOptions, "startThread">;
@@ -50,8 +51,7 @@ export class DeviceHost {
   hold(id: string, file: Uint8Array): ModelDescription {
     const model = modelFromBytes(file, JSON.stringify(id));
     this.#open().models.hold(id, model);
-    const { architecture: { dims, cell, nonlinearity }, binWidth, step } = model;
-    return { id, dims, cell, nonlinearity, binWidth, step };
+    return describe(id, model);
   }
 
   forget(id: string): void {
@@ -65,9 +65,10 @@ export class DeviceHost {
     if (!model) return null;
     const b = launch.parts.reduce((sum, part) => sum + part.trials, 0);
     const start = performance.now();
-    const program = await models.program(id, b, launch.samples);
+    const real = readsReal(model, launch.parts);
+    const program = await models.program(id, b, launch.samples, real);
     const width: Width = executor.info.name === "reference" ? 8 : 4;
-    const buffers = await runLaunch(program, model.architecture.dims, launch, width);
+    const buffers = await runLaunch(program, model, launch, width);
     return { buffers, computeMs: performance.now() - start, modelBytes: models.bytes };
   }
 

@@ -41,10 +41,10 @@ export class HelperHost {
   decodeInfer(
     body: Uint8Array,
     head: BodyHead,
-    dims: ModelDescription["dims"],
+    model: ModelDescription,
     limits: DecodeLimits,
   ): InferRequest {
-    return decodeInfer(body, head, dims, limits);
+    return decodeInfer(body, head, model, limits);
   }
 
   encodeArrays(

@@ -1,13 +1,9 @@
 /** What longer work with a served model is asked for. */
 import type { FixedPointOptions } from "../analysis/fixed_points.ts";
+import type { Counts } from "../inference/model_shape.ts";
 
 /** Trials that a search takes its candidates from. */
-export interface SearchTrials {
-  readonly counts_BTN: Uint8Array | Uint16Array;
-  readonly trials: number;
-  readonly T: number;
-  readonly N: number;
-}
+export type SearchTrials = Counts;
 
 /** How to search for a served model's fixed points; defaults are the command line's. */
 export interface FixedPointsRequest {

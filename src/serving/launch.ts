@@ -1,15 +1,29 @@
 /** One launch of a posterior program for the trials of one or several requests. */
+import { type DataArray, missingOf } from "../data/arrange.ts";
+import type { Fitted } from "../inference/model_shape.ts";
 import {
   numbersPerTrial,
   type PosteriorProgram,
   takeTrials,
 } from "../inference/posterior_program.ts";
+import { externalFor, seenBy } from "../inference/seen.ts";
 import type { Architecture } from "../model/layout.ts";
-import { type NamedArray, type OutputName, outputShape } from "./service.ts";
+import {
+  fittedOf,
+  type InferRequest,
+  type ModelDescription,
+  type NamedArray,
+  type OutputName,
+  outputShape,
+} from "./service.ts";
 
 /** A request's share of a launch. */
 export interface LaunchPart {
-  readonly counts_BTN: Uint8Array | Uint16Array;
+  readonly counts_BTN: DataArray;
+  /** 1 where a bin was not observed */
+  readonly missing_BTN?: Uint8Array;
+  /** `[trials][T][X]`, where the model has external inputs */
+  readonly external_BTX?: Float64Array;
   readonly trials: number;
   readonly outputs: readonly OutputName[];
   /** seconds per bin; set where `rates_hz` is among the outputs */
@@ -19,6 +33,24 @@ export interface LaunchPart {
     readonly buffer: ArrayBufferLike;
     readonly total: number;
     readonly at: number;
+  };
+}
+
+/** What a launch needs of some trials of a request, copied. */
+export function dataOfTrials(
+  model: ModelDescription,
+  { counts_BTN, missing_BTN, lengths_B, external_BTX, trials, T, N }: InferRequest,
+  from: number,
+  count: number,
+): Pick<LaunchPart, "counts_BTN" | "missing_BTN" | "external_BTX"> {
+  const to = from + count;
+  const missing = missingOf({ trials, T, N, missing_BTN, lengths_B });
+  const external = externalFor(fittedOf(model), { external_BTX, trials, T });
+  const X = model.dims.X ?? 0;
+  return {
+    counts_BTN: counts_BTN.slice(from * T * N, to * T * N),
+    ...(missing ? { missing_BTN: missing.slice(from * T * N, to * T * N) } : {}),
+    ...(external ? { external_BTX: external.slice(from * T * X, to * T * X) } : {}),
   };
 }
 
@@ -88,13 +120,20 @@ export function launchTrials(
  */
 export async function runLaunch(
   program: PosteriorProgram,
-  dims: Architecture["dims"],
+  model: Fitted,
   launch: Launch,
   width: Width,
 ): Promise<(ArrayBuffer | null)[]> {
+  const { dims } = model.architecture;
+  const real = program.sizes.counts === "real";
   let B = 0;
-  for (const { counts_BTN, trials } of launch.parts) {
-    program.write(counts_BTN, B);
+  for (const { counts_BTN, missing_BTN, external_BTX, trials } of launch.parts) {
+    const part = { trials, T: dims.T, N: dims.N, missing_BTN };
+    const seen = real
+      ? seenBy(model, { ...part, counts_BTN: Float32Array.from(counts_BTN) }).data
+      : counts_BTN;
+    program.write(seen, B);
+    if (external_BTX) program.writeExternal(external_BTX, B);
     B += trials;
   }
   const { samples, seed, firstTrial } = launch;

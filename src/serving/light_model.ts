@@ -14,6 +14,8 @@ import { show } from "./arrays/show.ts";
 export interface LightModel extends PosteriorModel {
   readonly binWidth: number | null;
   readonly step: number;
+  /** neurons that the encoders never see, ascending; absent: they see all */
+  readonly heldOut?: readonly number[];
 }
 
 const FORMAT = "latentd model 1";
@@ -109,6 +111,9 @@ export function lightModelFromBytes(bytes: Uint8Array, what: string): LightModel
     params_P: parameters(architecture, tensors, fail),
     binWidth: metadata.binWidth ? Number(metadata.binWidth) : null,
     step: text("step", 0),
+    ...(metadata.heldOut === undefined
+      ? {}
+      : { heldOut: heldOut(metadata.heldOut, architecture, fail) }),
   };
 }
 
@@ -137,6 +142,20 @@ function hyperparameters(text: string | undefined, fail: Fail): Record<string, u
     return value as Record<string, unknown>;
   }
   return fail("hyperparameters to be an object", "something else");
+}
+
+function heldOut(text: string, { dims: { N } }: Architecture, fail: Fail): readonly number[] {
+  let found: unknown;
+  try {
+    found = JSON.parse(text);
+  } catch {
+    found = null;
+  }
+  const list = Array.isArray(found) ? found : [-1];
+  const ascending = list.every((n, i) =>
+    Number.isInteger(n) && n >= 0 && n < N && (i === 0 || n > list[i - 1])
+  );
+  return ascending ? list : fail(`held-out neurons from 0 to ${N - 1}, ascending`, show(text));
 }
 
 function parameters(

@@ -2,11 +2,20 @@
 import type { Executor } from "../compute/executor.ts";
 import { InputError } from "../errors.ts";
 import { loadPosterior, type PosteriorProgram } from "../inference/posterior_program.ts";
+import { readsReal } from "../inference/seen.ts";
 import { ServingError } from "./errors.ts";
-import { launchTrials, layOutAnswer, runLaunch, viewAnswer, type Width } from "./launch.ts";
+import {
+  dataOfTrials,
+  launchTrials,
+  layOutAnswer,
+  runLaunch,
+  viewAnswer,
+  type Width,
+} from "./launch.ts";
 import type { LightModel } from "./light_model.ts";
 import {
   checkRequest,
+  describe,
   type InferAnswer,
   type InferenceService,
   type InferRequest,
@@ -61,8 +70,8 @@ export function createLocalService(
   options: LocalOptions = {},
 ): InferenceService {
   const { maxBatch = 16, launchNumbers = 4e6, maxAnswerBytes = 32 * 2 ** 20 } = options;
-  const { architecture: { dims, cell, nonlinearity }, binWidth, step } = model;
-  const description: ModelDescription = { id, dims, cell, nonlinearity, binWidth, step };
+  const { architecture: { dims }, binWidth } = model;
+  const description = describe(id, model);
   const width: Width = executor.info.name === "reference" ? 8 : 4;
   let program: PosteriorProgram | null = null;
   /** requests run one after the other: a program's buffers are one request's at a time */
@@ -72,18 +81,21 @@ export function createLocalService(
     if (asked === id) return description;
     throw new ServingError("unknown-model", `Cannot find a model ${JSON.stringify(asked)}.`);
   };
-  const load = async (b: number, samples: number): Promise<PosteriorProgram> => {
-    if (program?.fits(b, samples)) return program;
+  const load = async (b: number, samples: number, wanted: boolean): Promise<PosteriorProgram> => {
+    const real = wanted || program?.sizes.counts === "real";
+    if (program?.fits(b, samples) && (program.sizes.counts === "real") === real) return program;
     const B = Math.max(b, program?.sizes.B ?? 1);
     const S = Math.max(program?.sizes.S ?? 1, Math.ceil(b * Math.max(1, samples) / B));
     // growing the memory would leave the views of a program that is loaded behind
     program?.free();
     program = null;
-    return program = await loadPosterior(executor, model, { B, S, counts: "u16" });
+    return program = await loadPosterior(executor, model, {
+      ...{ B, S, counts: real ? "real" : "u16", gaps: real },
+    });
   };
   const run = async (request: InferRequest, { signal }: RequestOptions): Promise<InferAnswer> => {
     signal?.throwIfAborted();
-    const { trials, samples, seed = 0, firstTrial = 0, counts_BTN } = request;
+    const { trials, samples, seed = 0, firstTrial = 0 } = request;
     const outputs = wantedOutputs(description, request);
     const layout = layOutAnswer(dims, outputs, trials, width);
     if (layout.bytes > maxAnswerBytes) {
@@ -94,19 +106,19 @@ export function createLocalService(
     }
     const start = performance.now();
     const buffer = new ArrayBuffer(layout.bytes);
-    const size = dims.T * dims.N;
     const each = launchTrials(model.architecture, samples, { maxBatch, launchNumbers });
     for (let first = 0; first < trials; first += each) {
       const now = Math.min(each, trials - first);
       const part = {
-        counts_BTN: counts_BTN.subarray(first * size, (first + now) * size),
+        ...dataOfTrials(description, request, first, now),
         trials: now,
         outputs,
         binWidth: request.binWidth ?? binWidth,
         into: { buffer, total: trials, at: first },
       };
       const launch = { samples, seed, firstTrial: firstTrial + first, parts: [part] };
-      await runLaunch(await load(now, samples), dims, launch, width);
+      const real = readsReal(model, [part]);
+      await runLaunch(await load(now, samples, real), model, launch, width);
     }
     return {
       model: description,
@@ -125,8 +137,8 @@ export function createLocalService(
     // deno-lint-ignore require-await -- so that an unknown id rejects
     describe: async (asked) => find(asked),
     async infer(asked, request, limits = {}) {
-      checkRequest(find(asked), request);
-      const running = last.then(() => run(request, limits));
+      const checked = checkRequest(find(asked), request);
+      const running = last.then(() => run(checked, limits));
       last = running.catch(() => {});
       return await running;
     },

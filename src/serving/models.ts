@@ -60,16 +60,26 @@ export class LoadedModels {
    * A program of a model that is held, for `b` trials of `samples` each. It is sized for `maxBatch`
    * trials, and for more rows when they are first asked for.
    *
+   * @param real whether it has to read real numbers, some of them missing: see `readsReal`
    * @throws {InputError} where it alone would take more than `maxBytes`
    */
-  async program(id: string, b: number, samples: number): Promise<PosteriorProgram> {
+  async program(
+    id: string,
+    b: number,
+    samples: number,
+    real: boolean,
+  ): Promise<PosteriorProgram> {
     const held = this.#held.get(id);
     if (!held) throw new Error(`Cannot load ${id}: its parameters are not held.`);
-    if (held.program?.fits(b, samples)) return held.program;
+    // one that can also reads counts of which none is missing
+    real ||= held.program?.sizes.counts === "real";
+    if (held.program?.fits(b, samples) && (held.program.sizes.counts === "real") === real) {
+      return held.program;
+    }
     const { model } = held;
     const B = Math.max(b, this.maxBatch);
     const S = Math.max(held.program?.sizes.S ?? 1, Math.ceil(b * Math.max(1, samples) / B));
-    const sizes = { B, S, trials: B, counts: "u16" } as const;
+    const sizes = { B, S, trials: B, counts: real ? "real" : "u16", gaps: real } as const;
     const bytes = planBytes(
       posteriorPlan(model.architecture, model.hyperparameters, sizes),
       this.#real,

@@ -6,27 +6,21 @@
  * https://github.com/triton-inference-server/server, docs/protocol/extension_binary_data.md
  */
 import { decodeElements, type Element, ELEMENT_BYTES } from "../data/elements.ts";
-import { validateCounts } from "../data/validate.ts";
 import { InputError } from "../errors.ts";
-import {
-  isRecord,
-  nestedSpikes,
-  numberAt,
-  parseJson,
-  requireSpikesShape,
-  type Shaped,
-} from "./arrays/decode.ts";
+import { isRecord, nestedSpikes, numberAt, parseJson, type Shaped } from "./arrays/decode.ts";
 import { type Encoded, littleEndian, requireFinite, requireText } from "./arrays/encode.ts";
 import { UnsupportedTypeError } from "./arrays/errors.ts";
 import { parseMediaType } from "./arrays/media.ts";
 import { kindOf, show } from "./arrays/show.ts";
 import { checkOptions, type GivenOptions } from "./arrays/options.ts";
+import { valuesOf } from "./arrays/values.ts";
 import {
   type InferRequest,
   type ModelDescription,
   type NamedArray,
   type OutputName,
   outputShape,
+  requireShape,
   wantedOutputs,
 } from "./service.ts";
 
@@ -80,8 +74,12 @@ export function oipModelMetadata(model: ModelDescription, wide: boolean) {
   return {
     name: model.id,
     platform: "latentd_lfads",
-    // every count fits; the other whole number types, BOOL and floats with whole numbers are read too
-    inputs: [{ name: SPIKES, datatype: "UINT16", shape: [-1, dims.T, dims.N] }],
+    // every count fits; the other number types are read too, NaN as a bin that was not observed
+    inputs: [{
+      name: SPIKES,
+      datatype: (model.observation ?? "poisson") === "poisson" ? "UINT16" : "FP32",
+      shape: [-1, dims.T, dims.N],
+    }],
     outputs: wantedOutputs(model, given).map((name) => ({
       name,
       datatype: wide ? "FP64" : "FP32",
@@ -130,7 +128,7 @@ export function decodeOip(body: Uint8Array, head: OipHead, model: ModelDescripti
     ...(wanted && { outputs: wanted.map((output) => output.name) }),
   });
   const spikes = readInput(inputs, binary, model);
-  const request = { ...validateCounts(spikes, ACTION, 1), ...options };
+  const request = { ...valuesOf(spikes, {}), ...options };
   const names = wantedOutputs(model, request);
   return {
     request,
@@ -211,7 +209,7 @@ function requestedOutputs(outputs: unknown, allBinary: boolean) {
 function readInput(
   inputs: unknown,
   binary: Uint8Array | null,
-  { dims }: ModelDescription,
+  model: ModelDescription,
 ): Shaped {
   if (!Array.isArray(inputs) || inputs.length !== 1) {
     throw new InputError(
@@ -233,7 +231,7 @@ function readInput(
       `${ACTION}: expected inputs[0].shape to be lengths, found ${show(shape)}.`,
     );
   }
-  requireSpikesShape(shape, dims);
+  requireShape(shape, model);
   if (typeof datatype !== "string" || !isDatatype(datatype)) {
     throw new InputError(
       `${ACTION}: expected inputs[0].datatype to be one of ${
@@ -252,7 +250,7 @@ function readInput(
           `behind the JSON, found none.`,
       );
     }
-    return { shape, data: jsonData(data, shape, dims) };
+    return { shape, data: jsonData(data, shape, model) };
   }
   const bytes = count * ELEMENT_BYTES[DATATYPES[datatype]];
   const found = binary?.length ?? 0;
@@ -285,7 +283,7 @@ function isDatatype(name: string): name is keyof typeof DATATYPES {
 function jsonData(
   data: unknown,
   shape: readonly number[],
-  dims: ModelDescription["dims"],
+  model: ModelDescription,
 ): Float64Array {
   const count = shape.reduce((product, n) => product * n, 1);
   if (!Array.isArray(data)) {
@@ -296,11 +294,12 @@ function jsonData(
     );
   }
   if (Array.isArray(data[0])) {
-    const nested = nestedSpikes(data, dims);
-    if (nested.shape[0] === shape[0]) return nested.data as Float64Array;
+    const nested = nestedSpikes(data, model);
+    if (nested.shape.join() === shape.join()) return nested.data as Float64Array;
     throw new InputError(
-      `${ACTION}: expected inputs[0].data of ${shape[0]} trials, as its shape says, found ` +
-        `${nested.shape[0]}.`,
+      `${ACTION}: expected inputs[0].data of shape [${
+        shape.join(", ")
+      }], as its shape says, found [${nested.shape.join(", ")}].`,
     );
   }
   if (data.length !== count) {

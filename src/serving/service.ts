@@ -3,8 +3,19 @@
  * out. The server's implementation queues for a device in a worker; the edge computes where it stands.
  */
 import type { DeviceInfo } from "../compute/executor.ts";
-import type { CellKind, Dims, Nonlinearity } from "../dims.ts";
+import type { DataArray } from "../data/arrange.ts";
+import { requireObservation } from "../data/observations.ts";
+import type { ShapedArray } from "../data/validate.ts";
+import type { CellKind, Dims, Nonlinearity, Observation } from "../dims.ts";
 import { InputError } from "../errors.ts";
+import {
+  type Fitted,
+  inModelShape,
+  requireTaken,
+  takesShape,
+  wantedShape,
+} from "../inference/model_shape.ts";
+import { externalFor } from "../inference/seen.ts";
 import { POSTERIOR_NAMES, posteriorNames } from "../inference/posterior_program.ts";
 
 /**
@@ -36,15 +47,63 @@ export interface ModelDescription {
   readonly binWidth: number | null;
   /** optimiser steps made */
   readonly step: number;
+  /** what the data are; `poisson` where it is left out */
+  readonly observation?: Observation;
+  /** the least value above 0 of a zero-inflated gamma; 0 where it is left out */
+  readonly observationFloor?: number;
+  /** bins, from the first on, that the encoders see; all where it is left out */
+  readonly encodedBins?: number;
+  /** neurons that the encoders never see; none where it is left out */
+  readonly heldOut?: readonly number[];
+}
+
+/** What decides which data a model takes. */
+export type Takes = Omit<ModelDescription, "id" | "binWidth" | "step">;
+
+/** A model that can be described. */
+export interface Describable extends Fitted {
+  readonly binWidth: number | null;
+  readonly step: number;
+  readonly hyperparameters: { readonly observationFloor: number };
+}
+
+export function describe(
+  id: string,
+  { architecture, heldOut, binWidth, step, hyperparameters: { observationFloor } }: Describable,
+): ModelDescription {
+  const { dims, cell, nonlinearity, observation, encodedBins } = architecture;
+  return {
+    ...{ id, dims, cell, nonlinearity, binWidth, step },
+    ...(observation ? { observation } : {}),
+    ...(observationFloor > 0 ? { observationFloor } : {}),
+    ...(encodedBins === undefined ? {} : { encodedBins }),
+    ...(heldOut && heldOut.length > 0 ? { heldOut } : {}),
+  };
+}
+
+/** What of a model decides about its data: see `inModelShape`. */
+export function fittedOf(
+  { dims, cell, nonlinearity, encodedBins, heldOut, observation }: Takes,
+): Fitted {
+  return { architecture: { dims, cell, nonlinearity, encodedBins, observation }, heldOut };
 }
 
 /** Trials to infer from, and how. */
 export interface InferRequest {
-  /** `[trials][T][N]`, whole counts; not changed, and free to be used again when the answer is there */
-  readonly counts_BTN: Uint8Array | Uint16Array;
+  /**
+   * `[trials][T][N]`, whole counts, or real numbers where the model is one of them; not changed, and free
+   * to be used again when the answer is there
+   */
+  readonly counts_BTN: DataArray;
   readonly trials: number;
   readonly T: number;
   readonly N: number;
+  /** 1 where a bin was not observed */
+  readonly missing_BTN?: Uint8Array;
+  /** bins of each trial that belong to it */
+  readonly lengths_B?: Int32Array;
+  /** external inputs, where the model has some: `[trials][T or more][X]` */
+  readonly external_BTX?: ShapedArray;
   /** posterior samples of each trial, averaged; 0 is the posterior mean, one deterministic pass */
   readonly samples: number;
   /** decides the samples; default 0 */
@@ -117,7 +176,8 @@ export const MOST_SAMPLES = 65_536;
 export function wantedOutputs(model: ModelDescription, request: InferRequest): OutputName[] {
   const binWidth = request.binWidth ?? model.binWidth;
   const has = new Set<string>(posteriorNames(model.dims));
-  if (binWidth !== null) has.add("rates_hz");
+  // expected values of real numbers are no rates
+  if (binWidth !== null && (model.observation ?? "poisson") === "poisson") has.add("rates_hz");
   const { outputs } = request;
   for (const name of outputs ?? []) {
     if (has.has(name)) continue;
@@ -158,25 +218,44 @@ export function outputShape(
   }
 }
 
-/** @throws {InputError} where a request does not fit a model, or an option is out of range */
-export function checkRequest(model: ModelDescription, request: InferRequest): void {
-  const { trials, T, N, samples, seed = 0, firstTrial = 0, binWidth = null } = request;
-  const { dims } = model;
+/** @throws {InputError} where spikes are not of a model's bins and neurons, or of no trial */
+export function requireShape(shape: readonly number[], model: Takes): void {
+  const [trials, bins, neurons] = shape;
+  const fitted = fittedOf(model);
+  if (shape.length === 3 && takesShape(fitted, bins, neurons) && trials >= 1) return;
+  const { T, N } = model.dims;
+  throw new InputError(
+    `Cannot infer: expected spikes of shape [trials, ${T}, ${N}]${
+      wantedShape(fitted).replace(/^[^,]*/, "")
+    }, with at least one trial, found [${shape.slice(0, 8).join(", ")}${
+      shape.length > 8 ? ", …" : ""
+    }].`,
+  );
+}
+
+/**
+ * A request in the shape that the model was fitted to.
+ *
+ * @throws {InputError} where a request does not fit a model, or an option is out of range
+ */
+export function checkRequest(model: ModelDescription, given: InferRequest): InferRequest {
+  const { trials, samples, seed = 0, firstTrial = 0, binWidth = null } = given;
   const fail = (wanted: string, found: string): never => {
     throw new InputError(`Cannot infer: expected ${wanted}, found ${found}.`);
   };
-  if (T !== dims.T || N !== dims.N) {
+  requireTaken(fittedOf(model), given);
+  const { length } = given.counts_BTN, size = given.T * given.N;
+  if (!Number.isSafeInteger(trials) || trials < 1 || length !== trials * size) {
     fail(
-      `spikes of ${dims.T} bins and ${dims.N} neurons, as the model was fitted to`,
-      `${T} bins and ${N} neurons`,
+      `at least one trial, and ${size} counts for each`,
+      `${trials} trials and ${length} counts`,
     );
   }
-  if (!Number.isSafeInteger(trials) || trials < 1 || request.counts_BTN.length !== trials * T * N) {
-    fail(
-      `at least one trial, and ${T * N} counts for each`,
-      `${trials} trials and ${request.counts_BTN.length} counts`,
-    );
-  }
+  const request = inModelShape(fittedOf(model), given);
+  const { T } = request;
+  const { observation = "poisson", observationFloor = 0 } = model;
+  requireObservation(request, observation, observationFloor, "Cannot infer");
+  externalFor(fittedOf(model), request);
   const whole = (name: string, value: number, most: number) => {
     if (Number.isSafeInteger(value) && value >= 0 && value <= most) return;
     fail(`${name} to be a whole number from 0 to ${most}`, String(value));
@@ -189,4 +268,5 @@ export function checkRequest(model: ModelDescription, request: InferRequest): vo
     fail("a bin width above 0 seconds", String(binWidth));
   }
   wantedOutputs(model, request);
+  return request;
 }

@@ -12,7 +12,14 @@ import type { GenerateOptions } from "../study/generate.ts";
 import { DeviceThreads } from "./device_threads.ts";
 import { ServingError } from "./errors.ts";
 import type { Outcome, ServingEvent, ServingStatistics } from "./events.ts";
-import { type Launch, launchTrials, layOutAnswer, viewAnswer, type Width } from "./launch.ts";
+import {
+  dataOfTrials,
+  type Launch,
+  launchTrials,
+  layOutAnswer,
+  viewAnswer,
+  type Width,
+} from "./launch.ts";
 import { Schedule, type Waiting } from "./schedule.ts";
 import type { DeviceHost } from "./device_host.ts";
 import { startDeviceWorker, type StartWorker, WorkerClient } from "./worker_client.ts";
@@ -24,6 +31,7 @@ import {
 } from "./job_requests.ts";
 import {
   checkRequest,
+  fittedOf,
   type InferAnswer,
   type InferenceService,
   type InferRequest,
@@ -253,14 +261,14 @@ export class Serving implements InferenceService {
 
   async infer(
     id: string,
-    request: InferRequest,
+    given: InferRequest,
     options: RequestOptions = {},
   ): Promise<InferAnswer> {
     const { signal, timeoutMs = this.options.timeoutMs } = options;
     signal?.throwIfAborted();
     const start = performance.now();
     const model = this.#descriptions.get(id) ?? await this.describe(id, { signal, timeoutMs });
-    checkRequest(model, request);
+    const request = checkRequest(model, given);
     const outputs = wantedOutputs(model, request);
     const { bytes } = layOutAnswer(model.dims, outputs, request.trials, this.#width);
     if (bytes > this.options.maxAnswerBytes) {
@@ -488,7 +496,8 @@ export class Serving implements InferenceService {
     signal?.throwIfAborted();
     this.#requireOpen();
     const { maxWaiting, maxWaitingBytes } = this.options;
-    const bytes = request.counts_BTN.byteLength;
+    const bytes = request.counts_BTN.byteLength + (request.missing_BTN?.byteLength ?? 0) +
+      (request.external_BTX?.data.byteLength ?? 0);
     if (this.#waiting >= maxWaiting || this.#waitingBytes + bytes > maxWaitingBytes) {
       const batches = Math.ceil(this.#waitingTrials / this.options.maxBatch);
       throw new ServingError(
@@ -627,7 +636,7 @@ export class Serving implements InferenceService {
     if (head?.kind !== "infer") return [];
     const { model, request: { samples } } = head;
     let room = launchTrials(
-      { dims: model.dims, cell: model.cell, nonlinearity: model.nonlinearity },
+      fittedOf(model).architecture,
       samples,
       this.options,
     );
@@ -668,10 +677,7 @@ export class Serving implements InferenceService {
       seed: head.request.seed ?? 0,
       firstTrial: (head.request.firstTrial ?? 0) + from,
       parts: shares.map(({ task: { request, outputs, binWidth, shared }, from, count }) => ({
-        counts_BTN: request.counts_BTN.slice(
-          from * dims.T * dims.N,
-          (from + count) * dims.T * dims.N,
-        ),
+        ...dataOfTrials(head.model, request, from, count),
         trials: count,
         outputs,
         binWidth,

@@ -7,6 +7,7 @@ import type { FixedPointResult } from "../analysis/fixed_points.ts";
 import { takeTrials } from "../analysis/take.ts";
 import type { DeviceInfo } from "../compute/executor.ts";
 import type { Dataset } from "../data/dataset.ts";
+import { observedValues } from "../data/observed.ts";
 import type { Posterior } from "../inference/posterior.ts";
 import type { Model } from "../model/model.ts";
 import type { FieldArrow, RecipeView, ReportData, ScoreView, TruthView } from "../report/data.ts";
@@ -58,12 +59,13 @@ export function truthView(data: Dataset): TruthView | null {
   };
 }
 
-function scoreViews({ nll, bitsPerSpike, explained }: Scores): ScoreView[] {
+function scoreViews({ per, nll, bitsPerSpike, explained }: Scores): ScoreView[] {
   const views: ScoreView[] = [{
     name: "null",
     role: "null",
     nll: nll.null,
-    bitsPerSpike: 0,
+    per,
+    bitsPerSpike: bitsPerSpike && 0,
     explained: explained === null ? null : 0,
     note: "each neuron's mean rate over the training trials",
   }];
@@ -72,7 +74,8 @@ function scoreViews({ nll, bitsPerSpike, explained }: Scores): ScoreView[] {
       name: "oracle",
       role: "oracle",
       nll: nll.oracle,
-      bitsPerSpike: bitsPerSpike.oracle,
+      per,
+      bitsPerSpike: bitsPerSpike && bitsPerSpike.oracle,
       explained: explained === null ? null : 1,
       note: "the true rates",
     });
@@ -81,7 +84,8 @@ function scoreViews({ nll, bitsPerSpike, explained }: Scores): ScoreView[] {
     name: "model",
     role: "model",
     nll: nll.model,
-    bitsPerSpike: bitsPerSpike.model,
+    per,
+    bitsPerSpike: bitsPerSpike && bitsPerSpike.model,
     explained,
     note: "rates averaged over posterior samples",
   });
@@ -204,7 +208,7 @@ export function reportData(
       T,
       N,
       rates_BTN: takeTrials(posterior.rates_BTN, shown, T * N),
-      counts_BTN: takeTrials(data.counts_BTN, shown, T * N),
+      counts_BTN: takeTrials(observedValues(data), shown, T * N),
       truth_BTN: data.truth && takeTrials(data.truth.rates_BTN, shown, T * N),
     },
     fixedPoints: fixedPoints.points.map((point) => fixedPointView(point, data.binWidth)),

@@ -1,17 +1,31 @@
 /** How well a model explains held-out trials, between the null model and (if known) the oracle. */
-import { bitsPerSpike, explained, poissonNll, repeatRates, rSquared } from "../analysis/metrics.ts";
+import {
+  bitsPerSpike,
+  explained,
+  nullRates,
+  poissonNll,
+  repeatRates,
+  rSquared,
+} from "../analysis/metrics.ts";
 import { takeTrials } from "../analysis/take.ts";
+import { FAMILIES } from "../compute/kernels.ts";
+import { arrange } from "../data/arrange.ts";
 import type { Dataset } from "../data/dataset.ts";
-import { roomForMissing } from "../data/arrange.ts";
-import { momentsOf } from "../train/moments.ts";
+import { observedValues } from "../data/observed.ts";
 import type { Posterior } from "../inference/posterior.ts";
+import { readoutNames, shapeOf } from "../model/layout.ts";
+import { type Model, parameter } from "../model/model.ts";
+import { negativeLogLikelihood } from "../reference/families.ts";
+import { momentsOf, readoutStart } from "../train/moments.ts";
 
 /** Scores on the trials that a posterior was inferred for. */
 export interface Scores {
-  /** negative log-likelihood in nats per trial, ln x! included; lower is better */
+  /** what a likelihood is of: a trial of counts, or one real number */
+  readonly per: "trial" | "sample";
+  /** negative log-likelihood in nats, of counts ln x! included; lower is better */
   readonly nll: { readonly null: number; readonly oracle: number | null; readonly model: number };
-  /** bits per spike over the null model */
-  readonly bitsPerSpike: { readonly oracle: number | null; readonly model: number };
+  /** bits per spike over the null model; null for real numbers */
+  readonly bitsPerSpike: { readonly oracle: number | null; readonly model: number } | null;
   /** share of the way from the null model to the oracle; null without known rates */
   readonly explained: number | null;
   /** R² of the inferred to the true rates; null without known rates */
@@ -21,7 +35,7 @@ export interface Scores {
 /**
  * Scores inferred rates on held-out trials. The null model is each neuron's mean rate over the
  * training trials; a neuron that was silent there is read as half a spike in all of them, so that a
- * held-out spike of it has a finite price.
+ * held-out spike of it has a finite price. Bins that were not observed do not count.
  *
  * @param posterior of the trials `split.evaluation`, in that order
  *
@@ -43,10 +57,12 @@ export function score(
 ): Scores {
   const size = data.T * data.N;
   const trials = split.evaluation.length;
-  const counts_BTN = takeTrials(data.counts_BTN, split.evaluation, size);
+  const values_BTN = observedValues(data);
+  const counts_BTN = takeTrials(values_BTN, split.evaluation, size);
   const least = 0.5 / (split.train.length * data.T);
-  const null_N = momentsOf(roomForMissing(data.counts_BTN), data, split.train).mean_N
-    .map((rate) => Math.max(rate, least));
+  const null_N = nullRates(takeTrials(values_BTN, split.train, size), data.N)
+    // not a number where a neuron was never observed
+    .map((rate) => rate > least ? rate : least);
   const truth = data.truth && takeTrials(data.truth.rates_BTN, split.evaluation, size);
   const nllOf = (rates_BTN: Float64Array) => poissonNll(rates_BTN, counts_BTN, { trials });
   const nll = {
@@ -55,8 +71,9 @@ export function score(
     model: nllOf(posterior.rates_BTN),
   };
   const bits = (rates_BTN: Float64Array) => bitsPerSpike(rates_BTN, counts_BTN, data.N, null_N);
-  const silent = counts_BTN.every((count) => count === 0);
+  const silent = !counts_BTN.some((count) => count > 0);
   return {
+    per: "trial",
     nll,
     bitsPerSpike: {
       oracle: truth && !silent ? bits(truth) : null,
@@ -66,5 +83,83 @@ export function score(
       ? explained({ null: nll.null, oracle: nll.oracle, model: nll.model })
       : null,
     rateR2: truth && rSquared(posterior.rates_BTN, truth, data.N),
+  };
+}
+
+/**
+ * Scores a model of real numbers on held-out trials, by the likelihood of one number. The model's is at
+ * the readout's outputs averaged over samples; the null model has each neuron's mean and variance over the
+ * training trials (of a zero-inflated gamma: of what is not 0, and how often that is).
+ *
+ * @param posterior of the trials `split.evaluation`, in that order
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import {
+ *   architecture,
+ *   datasetFromArrays,
+ *   initialise,
+ *   parseHyperparameters,
+ *   scoreReal,
+ * } from "latentd";
+ *
+ * const spikes = { shape: [3, 1, 1], data: Float64Array.of(0.5, -0.5, 0.5) };
+ * const data = datasetFromArrays({ name: "small", spikes });
+ * const split = { train: Uint32Array.of(0, 1), evaluation: Uint32Array.of(2) };
+ * const hyperparameters = parseHyperparameters({ observation: "gaussian", factors: 2 });
+ * const shape = architecture(hyperparameters, 1, 1);
+ * // the readout of the start is the null model, where no factor is active
+ * const params_P = initialise(shape, hyperparameters, 0, Float64Array.of(0, Math.log(0.25)));
+ * const model = { hyperparameters, architecture: shape, params_P, seed: 0, step: 0, binWidth: null };
+ * const posterior = { factors_BTF: new Float64Array(2), rates_BTN: new Float64Array(1) };
+ * const { nll, per } = scoreReal(data, split, model, posterior);
+ * assert.deepEqual([nll.model, per], [nll.null, "sample"]);
+ * ```
+ */
+export function scoreReal(
+  data: Dataset,
+  split: { readonly train: Uint32Array; readonly evaluation: Uint32Array },
+  model: Model,
+  posterior: Pick<Posterior, "rates_BTN" | "factors_BTF">,
+): Scores {
+  const { T, N } = data;
+  const { F, Q } = shapeOf(model.architecture);
+  const { observation = "gaussian" } = model.architecture;
+  const { varMin, observationFloor } = model.hyperparameters;
+  const family = { family: FAMILIES[observation], varMin, floor: observationFloor };
+  const values_BTN = takeTrials(observedValues(data), split.evaluation, T * N);
+  const { targets } = arrange(
+    { ...data, counts_BTN: Float32Array.from(data.counts_BTN) },
+    { heldOut: [], encodedBins: T, hidden_BTN: null },
+  );
+  const null_Q = readoutStart(momentsOf(targets, data, split.train), observation, observationFloor);
+  const names = readoutNames(model.architecture);
+  const w_FQ = parameter(model, names.w), b_Q = parameter(model, names.b);
+  const outputs_Q = new Float64Array(Q);
+  const sums = { null: 0, model: 0 };
+  let samples = 0;
+  for (let row = 0; row < values_BTN.length / N; row++) {
+    for (let q = 0; q < Q; q++) {
+      outputs_Q[q] = b_Q[q];
+      for (let f = 0; f < F; f++) {
+        outputs_Q[q] += posterior.factors_BTF[row * F + f] * w_FQ[f * Q + q];
+      }
+    }
+    for (let n = 0; n < N; n++) {
+      const x = values_BTN[row * N + n];
+      if (Number.isNaN(x)) continue;
+      samples++;
+      sums.null += negativeLogLikelihood(family, x, null_Q, n, N, () => {});
+      sums.model += negativeLogLikelihood(family, x, outputs_Q, n, N, () => {});
+    }
+  }
+  const truth = data.truth && takeTrials(data.truth.rates_BTN, split.evaluation, T * N);
+  return {
+    per: "sample",
+    nll: { null: sums.null / samples, oracle: null, model: sums.model / samples },
+    bitsPerSpike: null,
+    explained: null,
+    rateR2: truth && rSquared(posterior.rates_BTN, truth, N),
   };
 }

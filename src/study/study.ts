@@ -10,7 +10,7 @@ import type { HistoryEntry, Recovery } from "../train/run_state.ts";
 import type { Split } from "../train/trainer.ts";
 import { modelFixedPoints } from "./dynamics.ts";
 import type { Study } from "./report.ts";
-import { score } from "./scores.ts";
+import { score, scoreReal } from "./scores.ts";
 
 export interface StudyOptions {
   /** posterior samples of each trial: 64 */
@@ -60,9 +60,13 @@ export async function study(
   options: StudyOptions = {},
 ): Promise<Study> {
   const { samples = 64, history = [], recoveries = [], ended = null } = options;
-  const { T, N, G } = model.architecture.dims;
+  const { T, N, G, F } = model.architecture.dims;
   const posterior = await infer(executor, model, data, { samples, seed: model.seed });
-  const held = { rates_BTN: takeTrials(posterior.rates_BTN, split.evaluation, T * N) };
+  const held = {
+    rates_BTN: takeTrials(posterior.rates_BTN, split.evaluation, T * N),
+    factors_BTF: takeTrials(posterior.factors_BTF, split.evaluation, T * F),
+  };
+  const { observation = "poisson" } = model.architecture;
   const states = takeTrials(posterior.gen_BTG, split.train, T * G);
   return {
     data,
@@ -73,7 +77,9 @@ export async function study(
     recoveries,
     ended,
     posterior,
-    scores: score(data, split, held),
+    scores: observation === "poisson"
+      ? score(data, split, held)
+      : scoreReal(data, split, model, held),
     fixedPoints: await modelFixedPoints(executor, model, states, options.fixedPoints),
   };
 }

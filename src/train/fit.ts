@@ -1,5 +1,6 @@
 /** Fits LFADS to a dataset: one start, or several of which the best is kept. */
 import type { DeviceInfo, Executor } from "../compute/executor.ts";
+import { missingOf } from "../data/arrange.ts";
 import { type Dataset, trialSplit } from "../data/dataset.ts";
 import { InputError } from "../errors.ts";
 import type { Hyperparameters } from "../model/hyperparameters.ts";
@@ -175,11 +176,7 @@ export async function* fitStarts(
   if (resume) requireSeeds(resume, seeds, splitSeed);
   const problem = problemOf(data, h, splitSeed);
   const split = trialSplit(data, h.evalFraction, splitSeed);
-  if (!data.counts_BTN.some((count) => count > 0)) {
-    throw new InputError(
-      `Cannot fit ${data.name}: expected at least one spike, found ${data.trials} trials of zeros.`,
-    );
-  }
+  requireSomething(data, problem.hyperparameters.observation);
   const { checkpoint, signal } = options;
   const loop: LoopOptions = {
     problem,
@@ -214,6 +211,19 @@ export async function* fitStarts(
     completed: ended !== "signal",
     ended,
   };
+}
+
+/** @throws {InputError} for counts without a spike, and where nothing was observed */
+function requireSomething(data: Dataset, observation: Hyperparameters["observation"]): void {
+  const some = observation === "poisson"
+    ? data.counts_BTN.some((count) => count > 0)
+    : !(missingOf(data)?.every((missing) => missing === 1) ?? false);
+  if (some) return;
+  throw new InputError(
+    observation === "poisson"
+      ? `Cannot fit ${data.name}: expected at least one spike, found ${data.trials} trials of zeros.`
+      : `Cannot fit ${data.name}: expected some bins that were observed, found none.`,
+  );
 }
 
 function isSeed(seed: number): boolean {

@@ -2,10 +2,16 @@
 import { arrange, type Arrangement, externalInputs } from "../data/arrange.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { heldOutNeurons } from "../data/held_out.ts";
+import { requireObservation } from "../data/observations.ts";
 import type { Sessions } from "../data/sessions.ts";
+import type { Observation } from "../dims.ts";
 import { type SessionStart, sessionStart } from "./session_start.ts";
 import { InputError } from "../errors.ts";
-import { architecture, type Hyperparameters } from "../model/hyperparameters.ts";
+import {
+  architecture,
+  type Hyperparameters,
+  parseHyperparameters,
+} from "../model/hyperparameters.ts";
 import type { Architecture } from "../model/layout.ts";
 import { fillUniform, seedWords, STREAMS } from "../random.ts";
 
@@ -23,23 +29,55 @@ export interface Problem {
   readonly sessionStart: (train: Uint32Array) => SessionStart | null;
 }
 
+/** What of a dataset hyperparameters are settled by. */
+export type Settling = Pick<Dataset, "name" | "external_BTX" | "encodedBins">;
+
 /**
- * Hyperparameters with what the data decide filled in: how many external inputs there are.
+ * Hyperparameters with what the data decide filled in: how many external inputs there are, and how many
+ * bins their file says that the encoders see.
  *
  * @throws {InputError} where the data have others than the hyperparameters want
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { parseHyperparameters, settle, simulateRotation } from "latentd";
+ *
+ * const data = simulateRotation({ trials: 4, T: 5, N: 3 });
+ * assert.equal(settle(parseHyperparameters({}), data).externalInputs, 0);
+ * ```
  */
-export function settle(
-  h: Hyperparameters,
-  data: Pick<Dataset, "name" | "external_BTX">,
-): Hyperparameters {
+export function settle(h: Hyperparameters, data: Settling): Hyperparameters {
   const found = data.external_BTX?.shape[2] ?? 0;
+  const fail = (wanted: string, found: string): never => {
+    throw new InputError(`Cannot fit ${data.name}: expected ${wanted}, found ${found}.`);
+  };
   if (h.externalInputs > 0 && h.externalInputs !== found) {
-    throw new InputError(
-      `Cannot fit ${data.name}: expected ${h.externalInputs} external inputs, as externalInputs says, ` +
-        `found ${found}.`,
+    fail(`${h.externalInputs} external inputs, as externalInputs says`, String(found));
+  }
+  const encoded = data.encodedBins ?? 0;
+  if (encoded > 0 && h.encodedBins > encoded) {
+    fail(
+      `encodedBins of at most ${encoded}, the bins that the data have for the encoders`,
+      String(h.encodedBins),
     );
   }
-  return { ...h, externalInputs: h.externalInputs < 0 ? found : h.externalInputs };
+  return parseHyperparameters({
+    ...h,
+    externalInputs: h.externalInputs < 0 ? found : h.externalInputs,
+    encodedBins: h.encodedBins || encoded,
+  });
+}
+
+/** Neurons that the encoders of a fit never see: those of the data, and a drawn share of the others. */
+export function heldOutOf(
+  { N, heldOut = [] }: Pick<Dataset, "N" | "heldOut">,
+  share: number,
+  splitSeed: number,
+): number[] {
+  const others = Array.from({ length: N }, (_, n) => n).filter((n) => !heldOut.includes(n));
+  const drawn = heldOutNeurons(others.length, share, splitSeed).map((i) => others[i]);
+  return [...heldOut, ...drawn].sort((a, b) => a - b);
 }
 
 /** Which samples are hidden from a fit: `[trials][T][N]`, 1 where hidden; drawn by the seed. */
@@ -68,7 +106,8 @@ export function problemOf(data: Dataset, given: Hyperparameters, splitSeed: numb
   const h = settle(given, data);
   const { T, N } = data;
   const model = architecture(h, T, N);
-  const heldOut = heldOutNeurons(N, h.heldOutNeurons, splitSeed);
+  requireObservation(data, h.observation, h.observationFloor, `Cannot fit ${data.name}`);
+  const heldOut = heldOutOf(data, h.heldOutNeurons, splitSeed);
   const view = {
     heldOut,
     encodedBins: model.encodedBins ?? T,
@@ -79,7 +118,7 @@ export function problemOf(data: Dataset, given: Hyperparameters, splitSeed: numb
     hyperparameters: h,
     model,
     heldOut,
-    data: arrange(data, view),
+    data: arrange(asElements(data, h.observation), view),
     external_BTX: model.dims.X ? externalInputs(data.external_BTX!, T) : null,
     sessions: data.sessions ?? null,
     sessionStart: (train) =>
@@ -87,4 +126,10 @@ export function problemOf(data: Dataset, given: Hyperparameters, splitSeed: numb
         ? sessionStart(data, train, h.factors)
         : null,
   };
+}
+
+/** Observations of real numbers read real numbers, also where all of them are whole. */
+function asElements(data: Dataset, observation: Observation): Dataset {
+  if (observation === "poisson") return data;
+  return { ...data, counts_BTN: Float32Array.from(data.counts_BTN) };
 }

@@ -435,14 +435,22 @@ function nameOf({ seed, step }: Model): string {
   return `${seed} ${step}`;
 }
 
-function bestModel({ hyperparameters, dataset }: RunRecord, { best, seed }: RunState): Model {
+function bestModel(record: RunRecord, { best, seed }: RunState): Model {
+  return modelOfRun(record, { params_P: best.params_P, step: best.step, seed });
+}
+
+/** The model of a run that has these parameters. */
+export function modelOfRun(
+  { hyperparameters, dataset, heldOut, sessions }: RunRecord,
+  trained: Pick<Model, "params_P" | "step" | "seed">,
+): Model {
   return {
+    ...trained,
     architecture: architecture(hyperparameters, dataset.T, dataset.N),
     hyperparameters,
-    params_P: best.params_P,
     binWidth: dataset.binWidth,
-    seed,
-    step: best.step,
+    ...(heldOut.length > 0 ? { heldOut } : {}),
+    ...(sessions ? { sessions } : {}),
   };
 }
 

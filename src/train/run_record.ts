@@ -9,6 +9,7 @@ import { InputError } from "../errors.ts";
 import { type Hyperparameters, hyperparametersSchema } from "../model/hyperparameters.ts";
 import { VERSION } from "../version.ts";
 import { recoverySchema } from "./run_state.ts";
+import { heldOutOf, settle } from "./problem.ts";
 import type { Split } from "./trainer.ts";
 
 const FORMAT = "latentd run 1";
@@ -44,6 +45,7 @@ export const runRecordSchema = z.strictObject({
   seed: count,
   /** decides which trials train and which evaluate */
   splitSeed: count,
+  /** with what the data decide filled in: see `settle` */
   hyperparameters: hyperparametersSchema,
   device: z.strictObject({
     name: z.enum(["reference", "wasm", "webgpu"]),
@@ -60,7 +62,7 @@ export const runRecordSchema = z.strictObject({
     path: z.string(),
     /** how they were read, where their file leaves something open: see `LayoutOptions` */
     read: layoutSchema.optional(),
-    /** of the counts, see `countsSha256` */
+    /** of the counts and of what else a fit reads, see `countsSha256` */
     sha256: z.string().regex(/^[0-9a-f]{64}$/),
     trials: z.int().min(2),
     T: z.int().min(1),
@@ -71,6 +73,11 @@ export const runRecordSchema = z.strictObject({
   }),
   /** indices of trials, from 0 */
   split: z.strictObject({ train: z.array(count), evaluation: z.array(count) }),
+  /** neurons that the encoders never see, from 0, ascending */
+  heldOut: z.array(count).default([]),
+  /** names of several sessions, and how many neurons each has; null for a single one */
+  sessions: z.strictObject({ names: z.array(z.string()), neurons: z.array(count) }).nullable()
+    .default(null),
   started: instant,
   finished: instant.nullable(),
   /** why it is over: see `RunEnd`; null while it is not, and where it failed */
@@ -104,7 +111,8 @@ export const runRecordSchema = z.strictObject({
 export type RunRecord = Readonly<z.infer<typeof runRecordSchema>>;
 
 /**
- * SHA-256 of the counts of a dataset, packed as they are in memory, in hexadecimal.
+ * SHA-256, in hexadecimal, of the counts of a dataset, packed as they are in memory, and of what is
+ * missing of them and of external inputs where there are some.
  *
  * @example
  * ```ts
@@ -117,8 +125,16 @@ export type RunRecord = Readonly<z.infer<typeof runRecordSchema>>;
  * );
  * ```
  */
-export async function countsSha256({ counts_BTN }: Pick<Dataset, "counts_BTN">): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new Uint8Array(counts_BTN.slice().buffer));
+export async function countsSha256(
+  data: Pick<Dataset, "counts_BTN"> & Partial<Dataset>,
+): Promise<string> {
+  const { counts_BTN, missing_BTN, lengths_B, external_BTX } = data;
+  const parts = [counts_BTN, missing_BTN, lengths_B, external_BTX?.data].flatMap((part) =>
+    part ? [new Uint8Array(part.buffer, part.byteOffset, part.byteLength)] : []
+  );
+  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  parts.reduce((at, part) => (bytes.set(part, at), at + part.length), 0);
+  const digest = await crypto.subtle.digest("SHA-256", bytes);
   return new Uint8Array(digest).toHex();
 }
 
@@ -171,7 +187,8 @@ export interface RunStart {
  * ```
  */
 export async function newRunRecord(start: RunStart): Promise<RunRecord> {
-  const { seed, splitSeed = seed, starts = 1, hyperparameters, device, data, split } = start;
+  const { seed, splitSeed = seed, starts = 1, device, data, split } = start;
+  const hyperparameters = settle(start.hyperparameters, data);
   const { name, trials, T, N, binWidth, warnings } = data;
   const sha256 = await countsSha256(data);
   return {
@@ -194,6 +211,10 @@ export async function newRunRecord(start: RunStart): Promise<RunRecord> {
       warnings: [...warnings],
     },
     split: { train: [...split.train], evaluation: [...split.evaluation] },
+    heldOut: heldOutOf(data, hyperparameters.heldOutNeurons, splitSeed),
+    sessions: data.sessions
+      ? { names: [...data.sessions.names], neurons: [...data.sessions.neurons] }
+      : null,
     started: new Date().toISOString(),
     finished: null,
     ended: null,
@@ -223,10 +244,15 @@ function layoutOf({ window, behaviour, ...rest }: LayoutOptions): z.infer<typeof
 export function recordToBytes(record: RunRecord): Uint8Array {
   const line = (list: readonly number[]) => `[${list.join(", ")}]`;
   const { train, evaluation } = record.split;
-  const marks = { ...record, split: { train: "<train>", evaluation: "<evaluation>" } };
+  const marks = {
+    ...record,
+    split: { train: "<train>", evaluation: "<evaluation>" },
+    heldOut: "<held out>",
+  };
   const text = JSON.stringify(marks, null, 2)
     .replace('"train": "<train>"', () => `"train": ${line(train)}`)
-    .replace('"evaluation": "<evaluation>"', () => `"evaluation": ${line(evaluation)}`);
+    .replace('"evaluation": "<evaluation>"', () => `"evaluation": ${line(evaluation)}`)
+    .replace('"heldOut": "<held out>"', () => `"heldOut": ${line(record.heldOut)}`);
   return new TextEncoder().encode(text + "\n");
 }
 

@@ -3,7 +3,7 @@ import { type Executor, type Program, type Run, scalars } from "../compute/execu
 import { LOSSES, type Scalars } from "../compute/kernels.ts";
 import type { Plan } from "../compute/recording.ts";
 import { InputError } from "../errors.ts";
-import type { DataArray } from "../data/arrange.ts";
+import { type DataArray, roomForMissing } from "../data/arrange.ts";
 import { trainingPlan } from "../model/training_plan.ts";
 import { type Hyperparameters, stepOptions } from "../model/hyperparameters.ts";
 import { initialise } from "../model/initialise.ts";
@@ -113,7 +113,9 @@ export function initialWeights(
   seeds: readonly number[],
   split: Split,
 ): Weights[] {
-  const moments = momentsOf(data.targets, model.dims, split.train);
+  // where nothing is missing, the number for what is missing is a count
+  const targets = data.gaps ? data.targets : roomForMissing(data.targets);
+  const moments = momentsOf(targets, model.dims, split.train);
   const start = readoutStart(moments, model.observation ?? "poisson", h.observationFloor);
   const sessions = sessionStart(split.train);
   return seeds.map((seed) => {

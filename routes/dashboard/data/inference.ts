@@ -19,7 +19,7 @@ export interface Wanted {
 /** Infers trials with the numbers that they have among all of their dataset. */
 export async function inferPart(
   { T, N }: Pick<Trials, "T" | "N">,
-  { counts_BTN }: Part,
+  { counts_BTN, npz }: Part,
   first: number,
   { model, samples, outputs }: Wanted,
   signal?: AbortSignal,
@@ -33,15 +33,22 @@ export async function inferPart(
     method: "POST",
     headers: {
       accept: "application/x-safetensors",
-      "content-type": "application/octet-stream",
-      "x-tensor-name": "spikes",
-      "x-tensor-shape": [counts_BTN.length / (T * N), T, N].join(","),
-      "x-tensor-dtype": counts_BTN instanceof Uint8Array ? "uint8" : "uint16",
+      ...(npz ? { "content-type": "application/x-npz" } : {
+        "content-type": "application/octet-stream",
+        "x-tensor-name": "spikes",
+        "x-tensor-shape": [counts_BTN.length / (T * N), T, N].join(","),
+        "x-tensor-dtype": dtype(counts_BTN),
+      }),
     },
-    body: counts_BTN,
+    body: npz ?? counts_BTN,
     signal,
   });
   return readSafetensors(await answer.arrayBuffer());
+}
+
+function dtype(counts: Part["counts_BTN"]): string {
+  if (counts instanceof Float32Array) return "float32";
+  return counts instanceof Uint8Array ? "uint8" : "uint16";
 }
 
 export interface Latents {

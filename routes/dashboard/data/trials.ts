@@ -4,12 +4,14 @@ import type { Dataset } from "../types.ts";
 import { type Nd, readNpy } from "./npy.ts";
 import { type Archive, openZip } from "./zip.ts";
 
-export type Counts = Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer>;
+export type Counts = Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
 
 /** Some trials. */
 export interface Part {
-  /** spike counts `[trials][T][N]` */
+  /** spike counts, or real numbers, `[trials][T][N]` */
   readonly counts_BTN: Counts;
+  /** the archive that they came in, with all that a model reads of them; null where there is none */
+  readonly npz: Uint8Array<ArrayBuffer> | null;
   readonly condition_B: ArrayLike<number> | null;
 }
 
@@ -59,11 +61,11 @@ export function datasetTrials(id: string): Promise<Trials> {
       async part(first, count) {
         const query = `first_trial=${first}&trials=${count}`;
         const headers = { accept: "application/x-npz" };
-        const archive = await open(
-          await request(`/v1/datasets/${id}/spikes?${query}`, { headers }),
-        );
+        const answer = await request(`/v1/datasets/${id}/spikes?${query}`, { headers });
+        const npz = new Uint8Array(await answer.arrayBuffer());
+        const archive = openZip(npz);
         const condition = await array(archive, "condition");
-        return { counts_BTN: await counts(archive), condition_B: condition?.data ?? null };
+        return { counts_BTN: await counts(archive), npz, condition_B: condition?.data ?? null };
       },
       async truth(trial) {
         if (!truth || bytes > MOST_TRUTH_BYTES) return null;
@@ -98,6 +100,7 @@ export function generatedTrials(model: string, binWidth: number | null): Promise
       part: (first, count) =>
         Promise.resolve({
           counts_BTN: counts_BTN.subarray(first * size, (first + count) * size),
+          npz: null,
           condition_B: null,
         }),
       truth: (trial) => sliced(rates, trial, size),
@@ -124,11 +127,12 @@ async function array(archive: Archive, name: string): Promise<Nd | null> {
 }
 
 async function counts(archive: Archive): Promise<Counts> {
-  const spikes = await array(archive, "spikes");
+  // counts to reconstruct are those that are encoded, and more
+  const spikes = await array(archive, "recon") ?? await array(archive, "spikes");
   if (spikes?.shape.length !== 3) {
     throw new Error("Cannot read the trials: expected spikes [trials, bins, neurons].");
   }
-  return spikes.data instanceof Uint8Array
-    ? spikes.data as Uint8Array<ArrayBuffer>
-    : Uint16Array.from(spikes.data);
+  const { data } = spikes;
+  if (data instanceof Uint8Array) return data as Uint8Array<ArrayBuffer>;
+  return data instanceof Uint16Array ? Uint16Array.from(data) : Float32Array.from(data);
 }

@@ -41,7 +41,7 @@ export const dataset: Page = async ({ params: [id], signal }) => {
       warnings(dataset),
       facts([
         ["Mean rate", meanRate(dataset)],
-        ["Spikes", count(dataset.spikes)],
+        ["Spikes", dataset.spikes === null ? "real numbers" : count(dataset.spikes)],
         ["Bin width", dataset.binWidth === null ? "not known" : `${number(dataset.binWidth)} s`],
         ["Conditions", dataset.conditions === null ? "none" : count(dataset.conditions)],
         ["True rates", dataset.truth ? "known" : "not known"],

@@ -51,6 +51,7 @@ export function shape({ trials, T, N }: Pick<Dataset, "trials" | "T" | "N">): st
 
 /** Spikes of a neuron per second, or per bin where no bin width is known. */
 export function meanRate({ spikes, trials, T, N, binWidth }: Dataset): string {
+  if (spikes === null) return "real numbers";
   const perBin = spikes / (trials * T * N);
   return binWidth === null
     ? `${number(perBin, 3)} spikes per bin`

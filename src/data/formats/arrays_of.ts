@@ -1,6 +1,7 @@
 /** A dataset as named arrays: what its .npz and its plain HDF5 file hold. */
 import type { Dataset } from "../dataset.ts";
 import { type NpyArray, npyArray, type NpyText } from "../npy.ts";
+import { encodedPart } from "../windows.ts";
 
 /** Strings of NumPy's fixed width. */
 export function textArray(data: readonly string[]): NpyText {
@@ -11,9 +12,11 @@ export function textArray(data: readonly string[]): NpyText {
 /** Every part of a dataset under its key; name and warnings are left out. */
 export function arraysOf(dataset: Dataset): Record<string, NpyArray | NpyText> {
   const { counts_BTN, trials, T, N, binWidth, condition, conditionNames, truth } = dataset;
-  const { neurons, split, missing_BTN, lengths_B, recon_BTN, external_BTX } = dataset;
+  const { neurons, split, missing_BTN, lengths_B, external_BTX } = dataset;
+  const whole = npyArray([trials, T, N], counts_BTN);
+  const encoded = encodedPart(dataset, counts_BTN);
   const arrays: Record<string, NpyArray | NpyText> = {
-    spikes: npyArray([trials, T, N], counts_BTN),
+    spikes: encoded ? npyArray(encoded.shape, encoded.data) : whole,
   };
   if (binWidth !== null) arrays.bin_width_s = npyArray([], Float64Array.of(binWidth));
   if (condition !== null) arrays.condition = npyArray([trials], condition);
@@ -37,7 +40,7 @@ export function arraysOf(dataset: Dataset): Record<string, NpyArray | NpyText> {
   }
   if (missing_BTN) arrays.missing = npyArray([trials, T, N], missing_BTN);
   if (lengths_B) arrays.trial_lengths = npyArray([trials], lengths_B);
-  if (recon_BTN) arrays.recon = npyArray(recon_BTN.shape, recon_BTN.data);
+  if (encoded) arrays.recon = whole;
   if (external_BTX) arrays.external = npyArray(external_BTX.shape, external_BTX.data);
   for (const [name, { shape, data }] of Object.entries(dataset.behaviour_BTD ?? {})) {
     arrays[name] = npyArray(shape, data);

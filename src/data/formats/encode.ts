@@ -3,13 +3,14 @@ import { InputError } from "../../errors.ts";
 import { type Dataset, datasetToBytes } from "../dataset.ts";
 import { npyArray, writeNpy } from "../npy.ts";
 import type { GivenSplit } from "../parts.ts";
+import { encodedOnly } from "../windows.ts";
 
 /** Formats that a dataset can be written in. */
 export const DATASET_FORMATS = {
   npz: "NumPy archive: everything",
   npy: "NumPy array: the counts alone",
   hdf5: "HDF5 under the names of an .npz: everything",
-  "lfads-torch": "HDF5 that lfads-torch trains on",
+  "lfads-torch": "HDF5 that lfads-torch trains on; what was not observed is NaN",
   nwb: "NWB: units and trials, spikes evenly spaced in their bins",
 } as const;
 
@@ -48,7 +49,7 @@ const HOLDS: Readonly<Record<DatasetFormat, readonly Part[]>> = {
     "recon",
     "external",
     "behaviour",
-    "missing",
+    ...NEVER_DROPPED,
   ],
   nwb: ["bin_width", "condition", "neurons", "split"],
 };
@@ -62,7 +63,7 @@ export function partsOf(dataset: Dataset): Part[] {
     latents: dataset.truth !== null && dataset.truth.L > 0,
     neurons: dataset.neurons !== undefined,
     split: dataset.split !== undefined,
-    recon: dataset.recon_BTN !== undefined,
+    recon: dataset.encodedBins !== undefined || dataset.heldOut !== undefined,
     external: dataset.external_BTX !== undefined,
     behaviour: dataset.behaviour_BTD !== undefined,
     missing: dataset.missing_BTN !== undefined,
@@ -73,7 +74,9 @@ export function partsOf(dataset: Dataset): Part[] {
 
 /** A dataset without some of its parts. */
 export function withoutParts(dataset: Dataset, parts: readonly Droppable[]): Dataset {
-  const kept: { -readonly [K in keyof Dataset]: Dataset[K] } = { ...dataset };
+  const kept: { -readonly [K in keyof Dataset]: Dataset[K] } = {
+    ...(parts.includes("recon") ? encodedOnly(dataset) : dataset),
+  };
   for (const part of parts) {
     switch (part) {
       case "bin_width":
@@ -94,9 +97,6 @@ export function withoutParts(dataset: Dataset, parts: readonly Droppable[]): Dat
         break;
       case "split":
         delete kept.split;
-        break;
-      case "recon":
-        delete kept.recon_BTN;
         break;
       case "external":
         delete kept.external_BTX;
@@ -121,8 +121,9 @@ export interface EncodeOptions {
  * A dataset as the bytes of a file. A part that the format cannot hold is an error unless it is named in
  * `drop`.
  *
- * `hdf5` and `npz` give the same dataset back; `lfads-torch` too, but for latents; `npy` gives back the
- * counts; `nwb` gives back counts, conditions and split when it is counted in the same bins.
+ * `hdf5` and `npz` give the same dataset back; `lfads-torch` too, but for latents, and for lengths of
+ * trials, which are missing bins there; `npy` gives back the counts; `nwb` gives back counts, conditions
+ * and split when it is counted in the same bins.
  *
  * @throws InputError naming the parts that would be lost
  *
@@ -179,6 +180,7 @@ export async function encodeDataset(
       );
     }
     case "nwb": {
+      requireSpikes(data, action);
       const { nwbTree } = await import("./to_nwb.ts");
       return await written(nwbTree(data), name);
     }
@@ -190,6 +192,14 @@ function isForeign(part: Part, { neurons }: Dataset, format: DatasetFormat): boo
   if (format !== "nwb" || part !== "neurons" || !neurons) return false;
   return !neurons.every((name) => /^\d{1,9}$/.test(name)) ||
     new Set(neurons).size < neurons.length;
+}
+
+/** @throws InputError for real numbers, which are no spikes of units */
+export function requireSpikes({ counts_BTN }: Pick<Dataset, "counts_BTN">, action: string): void {
+  if (!(counts_BTN instanceof Float32Array)) return;
+  throw new InputError(
+    `${action}: expected spike counts, which become the spikes of units, found real numbers.`,
+  );
 }
 
 async function written(

@@ -7,7 +7,7 @@
  */
 import { InputError } from "../../errors.ts";
 import type { NpyArray } from "../npy.ts";
-import { isSameCounts, RESERVED_NAMES } from "../parts.ts";
+import { RESERVED_NAMES } from "../parts.ts";
 import { least } from "../range.ts";
 import type { ShapedArray } from "../validate.ts";
 import { agreedBinWidth, type Layout, refuseForCounts } from "./counts.ts";
@@ -93,15 +93,15 @@ export function readLfadsTorch(
       }.`,
     );
   }
-  const [, T, N] = spikes.shape;
+  const [, T] = spikes.shape;
   const recon = both("recon_data", "the counts to reconstruct");
-  const same = recon !== null && isSameCounts(recon, spikes);
   const truth = both("truth", "true rates times conversion_factor");
   if (find(source, "conversion_factor") !== null) roles.conversion_factor = "scale of the truth";
   if (find(source, "bin_width_s") !== null) roles.bin_width_s = "seconds per bin";
   const conditionNames = textOf(source, "condition_names", roles);
   const neurons = textOf(source, "neurons", roles);
-  const rates = truth && trueRates(source, truth, [T, N], warnings, action);
+  const rates = truth &&
+    trueRates(source, truth, spikes.shape, recon?.shape ?? spikes.shape, warnings, action);
   const external = both("ext_input", "external inputs");
   const condition = both("condition", "the condition of each trial");
   const behaviour: Record<string, ShapedArray> = {};
@@ -126,7 +126,7 @@ export function readLfadsTorch(
       neurons,
       rates,
       split,
-      recon: same ? null : recon,
+      recon,
       external,
       behaviour,
     },
@@ -208,11 +208,12 @@ function originalPlaces(
     `places of ${trials} trials.`;
 }
 
-/** Rates in spikes per bin, of the bins and neurons that are encoded. */
+/** Rates in spikes per bin, of the bins and neurons that are to be reconstructed, or else encoded. */
 function trueRates(
   source: ArraySource,
   truth: ShapedArray,
-  [T, N]: readonly number[],
+  encoded: readonly number[],
+  whole: readonly number[],
   warnings: string[],
   action: string,
 ): ShapedArray {
@@ -223,6 +224,9 @@ function trueRates(
     throw new InputError(`${action}: expected a conversion_factor above 0, found ${factor}.`);
   }
   const { shape } = truth;
+  const [, T, N] = shape.length === 3 && shape[1] >= whole[1] && shape[2] >= whole[2]
+    ? whole
+    : encoded;
   if (shape.length !== 3 || shape[1] < T || shape[2] < N) {
     throw new InputError(
       `${action}: expected truth of shape [${shape[0]}, ${T}, ${N}] like the encoded data, found ` +
@@ -230,9 +234,7 @@ function trueRates(
     );
   }
   if (shape[1] > T || shape[2] > N) {
-    warnings.push(
-      `The truth is kept for the ${T} bins and ${N} neurons that are encoded, of [${shape}].`,
-    );
+    warnings.push(`The truth is kept for ${T} bins and ${N} neurons, of [${shape}].`);
   }
   const { shape: cut, data } = corner(truth, T, N);
   return { shape: cut, data: Float64Array.from(data, (rate) => rate / (factor ?? 1)) };

@@ -116,7 +116,7 @@ export function binTrains(
   if (!options.overlap) requireApart(windows, action);
   // two bytes a count, and one more where some were not observed
   requireRoom([windows.rows.length, windows.T, units.length], 3, options, action);
-  const { counts, inside } = count(units, windows);
+  const { counts, inside } = count(units, windows, action);
   if (inside === 0) {
     const last = largest(units.map(({ times }) => largest(times)));
     throw new InputError(
@@ -314,9 +314,10 @@ function requireApart({ rows, from, T, binWidth }: Windows, action: string): voi
 function count(
   units: readonly Unit[],
   { from, T, binWidth }: Windows,
-): { counts: Uint16Array | Float64Array; inside: number } {
+  action: string,
+): { counts: Uint16Array; inside: number } {
   const N = units.length;
-  let counts: Uint16Array | Float64Array = new Uint16Array(from.length * T * N);
+  const counts = new Uint16Array(from.length * T * N);
   let inside = 0;
   units.forEach(({ times }, n) => {
     const sorted = isAscending(times) ? times : times.slice().sort();
@@ -330,9 +331,11 @@ function count(
         if (t >= T) break;
         if (t < 0) continue;
         const at = (b * T + t) * N + n;
-        // what is too much for a count is told by whoever checks the counts
-        if (counts[at] === 0xffff && counts instanceof Uint16Array) {
-          counts = Float64Array.from(counts);
+        if (counts[at] === 0xffff) {
+          throw new InputError(
+            `${action}: expected counts of at most 65535, found more at [trial, bin, neuron] = ` +
+              `[${b}, ${t}, ${n}]. A smaller bin width counts fewer.`,
+          );
         }
         counts[at]++;
         inside++;

@@ -5,6 +5,8 @@ import type { NumericArray } from "../elements.ts";
 import { type NpyArray, npyArray, type NpyText } from "../npy.ts";
 import type { GivenSplit } from "../parts.ts";
 import type { ShapedArray } from "../validate.ts";
+import { missingOf } from "../arrange.ts";
+import { encodedPart } from "../windows.ts";
 import { arraysOf, textArray } from "./arrays_of.ts";
 import type { Hdf5Tree } from "./hdf5/tree.ts";
 
@@ -30,7 +32,8 @@ export function plainTree(dataset: Dataset): Hdf5Tree {
  */
 export function lfadsTorchTree(dataset: Dataset, split: GivenSplit): Hdf5Tree {
   const { counts_BTN, trials, T, N, binWidth, condition, conditionNames, truth } = dataset;
-  const { neurons, missing_BTN, recon_BTN, external_BTX, behaviour_BTD } = dataset;
+  const { neurons, external_BTX, behaviour_BTD } = dataset;
+  const missing_BTN = missingOf(dataset);
   const outside = trials - split.train.length - split.evaluation.length;
   if (outside > 0) {
     throw new InputError(
@@ -44,12 +47,10 @@ export function lfadsTorchTree(dataset: Dataset, split: GivenSplit): Hdf5Tree {
     counts_BTN,
     (count, i) => missing_BTN?.[i] === 1 ? NaN : count,
   );
-  const encoded = { shape: [trials, T, N], data: spikes };
+  const whole = { shape: [trials, T, N], data: spikes };
   const rows: Record<string, ShapedArray> = {
-    encod_data: encoded,
-    recon_data: recon_BTN
-      ? { shape: recon_BTN.shape, data: Float32Array.from(recon_BTN.data) }
-      : encoded,
+    encod_data: encodedPart(dataset, spikes) ?? whole,
+    recon_data: whole,
     ...(external_BTX ? { ext_input: external_BTX } : {}),
     ...(truth ? { truth: { shape: [trials, T, N], data: truth.rates_BTN } } : {}),
     ...(condition ? { condition: { shape: [trials], data: condition } } : {}),

@@ -1,4 +1,5 @@
 /** What was inferred, as the arrays that files hold. */
+import type { Dataset } from "../../data/dataset.ts";
 import { type NpyArray, npyArray } from "../../data/npy.ts";
 import { shapeOf } from "../../model/layout.ts";
 import type { Model } from "../../model/model.ts";
@@ -70,5 +71,21 @@ export function outputArrays(
       input_std: array([B, T, U], posterior.inputStd_BTU),
       con_states: array([B, T, C], posterior.con_BTC),
     }),
+  };
+}
+
+/**
+ * Which of the rates are predictions, where some are: `trial_lengths`, in bins, where trials end early,
+ * and `missing`, 1 where a bin was not observed.
+ */
+export function predictedArrays(
+  { trials, T, N, missing_BTN, lengths_B }: Pick<
+    Dataset,
+    "trials" | "T" | "N" | "missing_BTN" | "lengths_B"
+  >,
+): Record<string, NpyArray> {
+  return {
+    ...(lengths_B ? { trial_lengths: npyArray([trials], lengths_B) } : {}),
+    ...(missing_BTN ? { missing: npyArray([trials, T, N], missing_BTN) } : {}),
   };
 }

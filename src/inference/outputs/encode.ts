@@ -4,7 +4,7 @@ import { writeNpz } from "../../data/npz.ts";
 import type { GivenSplit } from "../../data/parts.ts";
 import type { Model } from "../../model/model.ts";
 import type { Posterior } from "../posterior.ts";
-import { outputArrays } from "./arrays.ts";
+import { outputArrays, predictedArrays } from "./arrays.ts";
 
 /**
  * Formats that inferences are written in.
@@ -76,7 +76,10 @@ export async function outputEncoder(
   { split = null, wide = false }: OutputOptions = {},
 ): Promise<OutputEncoder> {
   const binWidth = data.binWidth ?? model.binWidth;
-  const arrays = (posterior: Posterior) => outputArrays(posterior, model, { binWidth, wide });
+  const arrays = (posterior: Posterior) => ({
+    ...outputArrays(posterior, model, { binWidth, wide }),
+    ...predictedArrays(data),
+  });
   const known = { ...data, binWidth };
   switch (format) {
     case "npz":

@@ -9,7 +9,7 @@ import { type NpyArray, npyArray } from "../../data/npy.ts";
 import type { GivenSplit } from "../../data/parts.ts";
 import type { ShapedArray } from "../../data/validate.ts";
 
-/** lfads-torch's names, and ours. `rates_hz` has no name there and keeps its own. */
+/** lfads-torch's names, and ours. What has no name there keeps its own. */
 export const LFADS_TORCH_OUTPUTS: Readonly<Record<string, string>> = {
   output_params: "rates",
   rates_hz: "rates_hz",
@@ -22,6 +22,8 @@ export const LFADS_TORCH_OUTPUTS: Readonly<Record<string, string>> = {
   gen_init: "gen_init",
   gen_inputs: "gen_inputs",
   con_states: "con_states",
+  trial_lengths: "trial_lengths",
+  missing: "missing",
 };
 
 /**

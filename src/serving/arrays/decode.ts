@@ -6,10 +6,8 @@ import { decodeElements, ELEMENT_BYTES, type NumericArray } from "../../data/ele
 import { NPY_HEADER_PREFIX, type NpyArray, parseNpy, parseNpyHeader } from "../../data/npy.ts";
 import { openNpz } from "../../data/npz.ts";
 import { readSafetensors } from "../../data/safetensors.ts";
-import { validateCounts } from "../../data/validate.ts";
-import type { Dims } from "../../dims.ts";
 import { InputError } from "../../errors.ts";
-import type { InferRequest } from "../service.ts";
+import { type InferRequest, requireShape, type Takes } from "../service.ts";
 import { DTYPES, elementOfDtype } from "./dtypes.ts";
 import { TooLargeError, UnsupportedTypeError } from "./errors.ts";
 import { parseMediaType } from "./media.ts";
@@ -21,6 +19,7 @@ import {
   queryOptions,
 } from "./options.ts";
 import { kindOf } from "./show.ts";
+import { type Beside, valuesOf } from "./values.ts";
 import { type ArrayFormat, formatOf, MEDIA_TYPES, TENSOR_HEADERS } from "./types.ts";
 
 /** What comes with a body; all of it can be sent to another thread. */
@@ -42,8 +41,8 @@ export interface DecodeLimits {
 
 const ACTION = "Cannot infer";
 const NAME = "spikes";
-/** What a dataset's archive may hold beside its spikes; it is not needed here. */
-const IGNORED = ["condition", "rates", "latents", "A"];
+/** Beside the spikes: what a model reads too. */
+const BESIDE = ["missing", "trial_lengths", "external"] as const;
 
 /**
  * The format of a body.
@@ -77,12 +76,12 @@ export function bodyFormat({ contentType }: Pick<BodyHead, "contentType">): Arra
 export function decodeInfer(
   body: Uint8Array,
   head: BodyHead,
-  dims: Pick<Dims, "T" | "N">,
+  model: Takes,
   limits: DecodeLimits,
 ): InferRequest {
   const format = bodyFormat(head);
   const query = queryOptions(new URLSearchParams(head.query));
-  const { spikes, given } = decode(body, head, format, dims, limits);
+  const { spikes, given, beside = {} } = decode(body, head, format, model, limits);
   for (const name of OPTION_NAMES) {
     if (query[name] === undefined || given[name] === undefined) continue;
     throw new InputError(
@@ -90,7 +89,7 @@ export function decodeInfer(
     );
   }
   const options = checkOptions({ ...given, ...query });
-  return { ...validateCounts(spikes, ACTION, 1), ...options };
+  return { ...valuesOf(spikes, beside), ...options };
 }
 
 export interface Shaped {
@@ -101,30 +100,31 @@ export interface Shaped {
 interface Decoded {
   readonly spikes: Shaped;
   readonly given: GivenOptions;
+  readonly beside?: Beside;
 }
 
 function decode(
   body: Uint8Array,
   head: BodyHead,
   format: ArrayFormat,
-  dims: Pick<Dims, "T" | "N">,
+  model: Takes,
   limits: DecodeLimits,
 ): Decoded {
   if (format !== "raw") refuseTensorHeaders(head, format);
   switch (format) {
     case "npz":
-      return decodeNpz(body, dims, limits);
+      return decodeNpz(body, model, limits);
     case "npy": {
       const what = "the .npy body";
-      requireSpikesShape(parseNpyHeader(body.subarray(0, NPY_HEADER_PREFIX), what).shape, dims);
+      requireShape(parseNpyHeader(body.subarray(0, NPY_HEADER_PREFIX), what).shape, model);
       return { spikes: parseNpy(body, what), given: {} };
     }
     case "safetensors":
-      return decodeSafetensors(body, dims);
+      return decodeSafetensors(body, model);
     case "raw":
-      return { spikes: decodeRaw(body, head, dims), given: {} };
+      return { spikes: decodeRaw(body, head, model), given: {} };
     case "json":
-      return decodeJson(body, dims);
+      return decodeJson(body, model);
   }
 }
 
@@ -138,58 +138,48 @@ function refuseTensorHeaders(head: BodyHead, format: ArrayFormat): void {
   }
 }
 
-/** @throws {InputError} where spikes are not of a model's bins and neurons, or of no trial */
-export function requireSpikesShape(
-  shape: readonly number[],
-  { T, N }: Pick<Dims, "T" | "N">,
-): void {
-  const [trials, bins, neurons] = shape;
-  if (shape.length === 3 && bins === T && neurons === N && trials >= 1) return;
-  throw new InputError(
-    `${ACTION}: expected ${NAME} of shape [trials, ${T}, ${N}], as the model was fitted to, with at ` +
-      `least one trial, found [${shape.slice(0, 8).join(", ")}${shape.length > 8 ? ", …" : ""}].`,
-  );
-}
-
 function decodeNpz(
   body: Uint8Array,
-  dims: Pick<Dims, "T" | "N">,
+  model: Takes,
   { maxUnpackedBytes }: DecodeLimits,
 ): Decoded {
   const archive = openNpz(body, { what: "the .npz body", limits: { maxUnpackedBytes } });
-  const unknown = archive.names.find((name) =>
-    name !== NAME && name !== "bin_width_s" && !IGNORED.includes(name)
-  );
-  if (unknown !== undefined || !archive.names.includes(NAME)) {
+  // what else a dataset's archive holds is not needed here
+  if (!archive.names.includes(NAME)) {
     throw new InputError(
-      `${ACTION}: expected arrays "${NAME}" and, where known, "bin_width_s"; found ${
-        unknown === undefined ? `no "${NAME}"` : JSON.stringify(unknown.slice(0, 80))
-      }.`,
+      `${ACTION}: expected arrays "${NAME}" and, where known, "bin_width_s" and ${
+        BESIDE.map((name) => `"${name}"`).join(", ")
+      }; found no "${NAME}".`,
     );
   }
-  requireSpikesShape(archive.header(NAME).shape, dims);
+  // counts to reconstruct are those that are encoded, and more
+  const name = archive.names.includes("recon") ? "recon" : NAME;
+  requireShape(archive.header(name).shape, model);
   const given = archive.names.includes("bin_width_s")
     ? {
       bin_width_s: scalar(archive.header("bin_width_s").shape, () => archive.read("bin_width_s")),
     }
     : {};
-  return { spikes: archive.read(NAME), given };
+  const beside = BESIDE.filter((name) => archive.names.includes(name))
+    .map((name) => [name, archive.read(name)]);
+  return { spikes: archive.read(name), given, beside: Object.fromEntries(beside) };
 }
 
-function decodeSafetensors(body: Uint8Array, dims: Pick<Dims, "T" | "N">): Decoded {
+function decodeSafetensors(body: Uint8Array, model: Takes): Decoded {
   const { tensors } = readSafetensors(body, "the safetensors body");
-  const { [NAME]: spikes, bin_width_s: width, ...others } = tensors;
-  const [unknown] = Object.keys(others);
+  const { [NAME]: spikes, bin_width_s: width, ...beside } = tensors;
+  const unknown = Object.keys(beside).find((name) => !(BESIDE as readonly string[]).includes(name));
   if (unknown !== undefined || spikes === undefined) {
     throw new InputError(
-      `${ACTION}: expected tensors "${NAME}" and, where known, "bin_width_s"; found ${
-        unknown === undefined ? `no "${NAME}"` : JSON.stringify(unknown.slice(0, 80))
-      }.`,
+      `${ACTION}: expected tensors "${NAME}" and, where known, "bin_width_s" and ${
+        BESIDE.map((name) => `"${name}"`).join(", ")
+      }; found ${unknown === undefined ? `no "${NAME}"` : JSON.stringify(unknown.slice(0, 80))}.`,
     );
   }
-  requireSpikesShape(spikes.shape, dims);
+  requireShape(spikes.shape, model);
   return {
     spikes,
+    beside,
     given: width === undefined ? {} : { bin_width_s: scalar(width.shape, () => width) },
   };
 }
@@ -204,7 +194,7 @@ function scalar(shape: readonly number[], read: () => Pick<NpyArray, "data">): n
   );
 }
 
-function decodeRaw(body: Uint8Array, head: BodyHead, dims: Pick<Dims, "T" | "N">): Shaped {
+function decodeRaw(body: Uint8Array, head: BodyHead, model: Takes): Shaped {
   const fail = (field: "name" | "shape" | "dtype", wanted: string): never => {
     const found = head[field] === null ? "none" : JSON.stringify(head[field].slice(0, 200));
     throw new InputError(
@@ -216,7 +206,7 @@ function decodeRaw(body: Uint8Array, head: BodyHead, dims: Pick<Dims, "T" | "N">
     fail("shape", "lengths with commas between, such as 8,50,100");
   }
   const shape = head.shape!.split(",").map(Number);
-  requireSpikesShape(shape, dims);
+  requireShape(shape, model);
   const element = elementOfDtype(head.dtype ?? "") ?? fail("dtype", `one of ${DTYPES.join(", ")}`);
   const bytes = shape.reduce((product, n) => product * n, ELEMENT_BYTES[element]);
   if (bytes !== body.length) {
@@ -229,23 +219,24 @@ function decodeRaw(body: Uint8Array, head: BodyHead, dims: Pick<Dims, "T" | "N">
   return { shape, data };
 }
 
-function decodeJson(body: Uint8Array, dims: Pick<Dims, "T" | "N">): Decoded {
+function decodeJson(body: Uint8Array, model: Takes): Decoded {
   const value = parseJson(body, ACTION);
   if (!isRecord(value)) {
     throw new InputError(`${ACTION}: expected a JSON object, found ${kindOf(value)}.`);
   }
-  const { [NAME]: spikes, ...given } = value;
+  const { [NAME]: spikes, external, ...given } = value;
   for (const name of Object.keys(given)) {
     if ((OPTION_NAMES as readonly string[]).includes(name)) continue;
     throw new InputError(
-      `${ACTION}: expected the fields ${[NAME, ...OPTION_NAMES].join(", ")}, found ${
+      `${ACTION}: expected the fields ${[NAME, "external", ...OPTION_NAMES].join(", ")}, found ${
         JSON.stringify(name.slice(0, 80))
       }.`,
     );
   }
   return {
-    spikes: isRecord(spikes) ? flatSpikes(spikes, dims) : nestedSpikes(spikes, dims),
+    spikes: isRecord(spikes) ? flatSpikes(spikes, model) : nestedSpikes(spikes, model),
     given: given as { [K in OptionName]?: unknown },
+    ...(external === undefined ? {} : { beside: { external: jsonArray(external, "external") } }),
   };
 }
 
@@ -273,64 +264,97 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 /** `{"shape": [trials, bins, neurons], "data": [numbers]}` */
-function flatSpikes(value: Record<string, unknown>, dims: Pick<Dims, "T" | "N">): Shaped {
+function flatSpikes(value: Record<string, unknown>, model: Takes): Shaped {
+  const { shape, read } = flatArray(value, NAME);
+  requireShape(shape, model);
+  return { shape, data: read() };
+}
+
+/** What is declared, and the numbers, for which memory is reserved when they are read. */
+function flatArray(
+  value: Record<string, unknown>,
+  name: string,
+): { shape: number[]; read: () => Float64Array } {
   const { shape, data, ...others } = value;
   const [unknown] = Object.keys(others);
   if (unknown !== undefined) {
     throw new InputError(
-      `${ACTION}: expected ${NAME} to have shape and data, found ${
+      `${ACTION}: expected ${name} to have shape and data, found ${
         JSON.stringify(unknown.slice(0, 80))
       }.`,
     );
   }
   if (!Array.isArray(shape) || !shape.every((n) => Number.isSafeInteger(n) && n >= 0)) {
     throw new InputError(
-      `${ACTION}: expected ${NAME}.shape to be lengths, found ${kindOf(shape)}.`,
+      `${ACTION}: expected ${name}.shape to be lengths, found ${kindOf(shape)}.`,
     );
   }
-  requireSpikesShape(shape, dims);
-  const count = shape.reduce((product, n) => product * n, 1);
-  if (!Array.isArray(data) || data.length !== count) {
-    throw new InputError(
-      `${ACTION}: expected ${NAME}.data to be an array of ${count} numbers for shape [${
-        shape.join(", ")
-      }], found ${kindOf(data)}.`,
-    );
-  }
-  const flat = new Float64Array(count);
-  for (let i = 0; i < count; i++) flat[i] = numberAt(data[i], [i]);
-  return { shape, data: flat };
+  const read = () => {
+    const count = shape.reduce((product, n) => product * n, 1);
+    if (!Array.isArray(data) || data.length !== count) {
+      throw new InputError(
+        `${ACTION}: expected ${name}.data to be an array of ${count} numbers for shape [${
+          shape.join(", ")
+        }], found ${kindOf(data)}.`,
+      );
+    }
+    const flat = new Float64Array(count);
+    for (let i = 0; i < count; i++) flat[i] = numberAt(data[i], [i], name);
+    return flat;
+  };
+  return { shape, read };
 }
 
 /** `[[[…neurons], …bins], …trials]` */
-export function nestedSpikes(value: unknown, { T, N }: Pick<Dims, "T" | "N">): Shaped {
+export function nestedSpikes(value: unknown, model: Takes): Shaped {
+  const { shape, read } = nestedArray(value, NAME);
+  requireShape(shape, model);
+  return { shape, data: read() };
+}
+
+function nestedArray(
+  value: unknown,
+  name: string,
+): { shape: number[]; read: () => Float64Array } {
   const list = (value: unknown, at: number[], wanted: string, length?: number): unknown[] => {
     if (Array.isArray(value) && (length === undefined || value.length === length)) return value;
     throw new InputError(
-      `${ACTION}: expected ${NAME}${
-        at.map((i) => `[${i}]`).join("")
-      } to be an array of ${wanted}, ` +
-        `found ${kindOf(value)}.`,
+      `${ACTION}: expected ${name}${at.map((i) => `[${i}]`).join("")} to be an array of ${
+        length === undefined ? "" : `${length} `
+      }${wanted}, found ${kindOf(value)}.`,
     );
   };
   const trials = list(value, [], "trials");
-  requireSpikesShape([trials.length, T, N], { T, N });
+  const bins = trials.length === 0 ? [] : list(trials[0], [0], "bins");
+  const T = bins.length, N = T === 0 ? 0 : list(bins[0], [0, 0], "numbers").length;
   // rows are looked at before memory is reserved for all of them
-  trials.forEach((trial, b) =>
-    list(trial, [b], `${T} bins`, T).forEach((bin, t) => list(bin, [b, t], `${N} neurons`, N))
-  );
-  const flat = new Float64Array(trials.length * T * N);
-  let at = 0;
-  (trials as unknown[][][]).forEach((trial, b) =>
-    trial.forEach((bin, t) => bin.forEach((count, n) => flat[at++] = numberAt(count, [b, t, n])))
-  );
-  return { shape: [trials.length, T, N], data: flat };
+  const read = () => {
+    trials.forEach((trial, b) =>
+      list(trial, [b], "bins", T).forEach((bin, t) => list(bin, [b, t], "numbers", N))
+    );
+    const flat = new Float64Array(trials.length * T * N);
+    let at = 0;
+    (trials as unknown[][][]).forEach((trial, b) =>
+      trial.forEach((bin, t) =>
+        bin.forEach((count, n) => flat[at++] = numberAt(count, [b, t, n], name))
+      )
+    );
+    return flat;
+  };
+  return { shape: [trials.length, T, N], read };
 }
 
-export function numberAt(value: unknown, at: number[]): number {
+function jsonArray(value: unknown, name: string): Shaped {
+  const { shape, read } = isRecord(value) ? flatArray(value, name) : nestedArray(value, name);
+  return { shape, data: read() };
+}
+
+/** A number; null is one that was not observed. */
+export function numberAt(value: unknown, at: number[], name = NAME): number {
   if (typeof value === "number") return value;
+  if (value === null) return NaN;
   throw new InputError(
-    `${ACTION}: expected ${NAME}${at.map((i) => `[${i}]`).join("")} to be a number, found ${
+    `${ACTION}: expected ${name}${at.map((i) => `[${i}]`).join("")} to be a number, found ${
       kindOf(value)
     }.`,
   );
