@@ -104,7 +104,8 @@ Deno.test("Hono is imported by routes alone", async () => {
 });
 
 Deno.test("every kernel has a float64 twin, a wasm twin and a shader", () => {
-  const stem = (kernel: string) => kernel.replace(/_backward$/, "");
+  const stem = (kernel: string) =>
+    kernel.replace(/_backward$/, "").replace(/^posterior_observations$/, "observation");
   const exists = (path: string) => {
     try {
       return Deno.statSync(new URL(path, root)).isFile;

@@ -185,7 +185,7 @@ Deno.test("what is wrong with a body is told by field, wanted and found", () => 
       /spikes.shape to be lengths, found "2,3,2"/,
     ],
     [...npz({ spike: good }), /expected arrays "spikes" .* found "spike"/],
-    [...npz({ condition: npyArray([2], Int32Array.of(1, 2)) }), /found no "spikes"/],
+    [...npz({ condition: npyArray([2], Int32Array.of(1, 2)) }), /found "condition"/],
     [...npz({ spikes: npyArray([2, 2, 3], COUNTS) }), /shape \[trials, 3, 2\].* found \[2, 2, 3\]/],
     [
       ...npz({ spikes: good, bin_width_s: npyArray([2], Float64Array.of(1, 1)) }),

@@ -149,7 +149,11 @@ function decodeNpz(
     throw new InputError(
       `${ACTION}: expected arrays "${NAME}" and, where known, "bin_width_s" and ${
         BESIDE.map((name) => `"${name}"`).join(", ")
-      }; found no "${NAME}".`,
+      }; found ${
+        archive.names.length === 0
+          ? "none"
+          : archive.names.slice(0, 10).map((name) => JSON.stringify(name.slice(0, 80))).join(", ")
+      }.`,
     );
   }
   // counts to reconstruct are those that are encoded, and more
