@@ -10,7 +10,7 @@
  *
  * Exponents are read as at most `MAX_LOG_RATE`, in value and gradient.
  */
-import { FAMILIES, MAX_LOG_RATE } from "../compute/kernels.ts";
+import { FAMILIES, MAX_LOG_RATE, OUTPUTS } from "../compute/kernels.ts";
 import { digamma, lnGamma } from "./gamma.ts";
 import { sigmoid } from "./gru.ts";
 
@@ -85,4 +85,10 @@ export function expected(
   const mean = limited(first) / limited(b);
   if (f.family === FAMILIES.gamma) return { mean, logMean: first - b };
   return { mean: sigmoid(c) * (mean + f.floor), logMean: first - b };
+}
+
+/** Outputs for each neuron of a family by its number. */
+export function outputsOf(family: number): number {
+  const names = Object.keys(FAMILIES) as (keyof typeof FAMILIES)[];
+  return OUTPUTS[names.find((name) => FAMILIES[name] === family)!];
 }

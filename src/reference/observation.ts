@@ -1,13 +1,7 @@
 /** Outputs of the readout and the loss of real numbers, with its gradient: see `families.ts`. */
-import { type Args, ELEMENT_CODES, FAMILIES, OUTPUTS, type Scalars } from "../compute/kernels.ts";
-import { expected, negativeLogLikelihood } from "./families.ts";
+import { type Args, ELEMENT_CODES, type Scalars } from "../compute/kernels.ts";
+import { negativeLogLikelihood, outputsOf } from "./families.ts";
 import { lossWeights } from "./loss_weights.ts";
-
-/** Outputs for each neuron of a family by its number. */
-function outputsOf(family: number): number {
-  const names = Object.keys(FAMILIES) as (keyof typeof FAMILIES)[];
-  return OUTPUTS[names.find((name) => FAMILIES[name] === family)!];
-}
 
 export function observation(a: Args<"observation">, s: Scalars): void {
   const { T, N, F, factors_HRF, w_FQ, b_Q, values, trials_B, outputs_TRQ, dFactors_HRF } = a;
@@ -45,32 +39,5 @@ export function observation(a: Args<"observation">, s: Scalars): void {
       }
     }
     a.nll_R[r] = nll;
-  }
-}
-
-/** Means over samples of the expected value and of its logarithm (gaussian: of the mean). */
-export function posterior_observations(a: Args<"posterior_observations">, s: Scalars): void {
-  const { T, N, F, factors_HRF, w_FQ, b_Q, rates_TBN, logRates_TBN } = a;
-  const { B, S } = s;
-  const K = outputsOf(a.family), Q = K * N;
-  for (let row = 0; row < T * B; row++) {
-    for (let n = 0; n < N; n++) {
-      let rates = 0, logRates = 0;
-      for (let k = 0; k < S; k++) {
-        const factors = (row * S + k + B * S) * F;
-        const outputs = Array.from({ length: K }, (_, i) => {
-          let sum = b_Q[i * N + n];
-          for (let f = 0; f < F; f++) {
-            sum += factors_HRF[factors + f] * w_FQ[f * Q + i * N + n];
-          }
-          return sum;
-        });
-        const { mean, logMean } = expected(a, outputs);
-        rates += mean;
-        logRates += logMean;
-      }
-      rates_TBN[row * N + n] = rates / S;
-      logRates_TBN[row * N + n] = logRates / S;
-    }
   }
 }
