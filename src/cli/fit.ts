@@ -60,6 +60,10 @@ A run's folder holds run.json, checkpoint.safetensors, model.safetensors (the be
 losses.csv and report.html. Ctrl-C stops a run after the step in progress, with a checkpoint; a second
 one ends it at once, from the last checkpoint.
 
+Bins that were not observed (NaN, or a mask) and bins after a trial's end have no part in fit and scores.
+A file's window to reconstruct, held-out neurons and external inputs are taken as they are (latentd inspect
+says which there are); real numbers want --observation.
+
 Losses are in nats per trial, without the constant ln x!: in training with the KL terms at the scale of
 that step and the L2 penalty, on held-out trials with the KL terms in full. The scores at the end are
 negative log-likelihoods with ln x! and without KL terms, so they are other numbers.

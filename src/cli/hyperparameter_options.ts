@@ -38,6 +38,39 @@ function bounds(property: Property): string {
   ].filter((part) => part !== null).join(", ");
 }
 
+/** Headings of the help, and the hyperparameters under each; the others stand under the last. */
+export const HYPERPARAMETER_GROUPS: Readonly<Record<string, readonly string[]>> = {
+  "Model:": [
+    ...[
+      "cell",
+      "nonlinearity",
+      "generatorUnits",
+      "factors",
+      "encoderUnits",
+      "initialConditionDims",
+    ],
+    ...["controllerUnits", "inferredInputs", "controllerEncoderUnits", "controllerLag"],
+    ...["firstFactors", "externalInputs"],
+  ],
+  "What the data are, and what the encoders see of them:": [
+    ...["observation", "observationFloor", "encodedBins", "initialConditionBins", "heldOutNeurons"],
+    ...["coordinatedDropout", "sampleValidation"],
+  ],
+  "Regularisation:": [
+    ...["keepRate", "generatorKeepRate", "varMin", "icPriorVar", "inputPriorTau"],
+    ...["inputPriorNoiseVar", "klMin", "klMax", "klStart", "klEnd", "klIcScale", "klInputsScale"],
+    ...["l2", "l2Generator", "l2Controller", "l2Encoder", "l2Start", "l2End", "weightDecay"],
+  ],
+  "Start:": ["generatorStart", "startIdentity", "startNoise", "readoutStart", "sessionStart"],
+  "Steps:": [],
+};
+
+function groupOf(name: string): string {
+  const groups = Object.entries(HYPERPARAMETER_GROUPS);
+  const found = groups.find(([, names]) => names.includes(name)) ?? groups[groups.length - 1];
+  return found[0];
+}
+
 /** Adds `--hyperparameters`, `--set` and one flag for every hyperparameter. */
 export function addHyperparameterOptions(command: Command): Command {
   const heading = "Hyperparameters (later ones win: the file, --set, flags):";
@@ -49,14 +82,18 @@ export function addHyperparameterOptions(command: Command): Command {
         .helpGroup(heading),
     )
     .addOption(set.helpGroup(heading));
-  for (const [name, property] of Object.entries(PROPERTIES)) {
+  const headings = Object.keys(HYPERPARAMETER_GROUPS);
+  const inGroups = Object.entries(PROPERTIES).sort(([a], [b]) =>
+    headings.indexOf(groupOf(a)) - headings.indexOf(groupOf(b))
+  );
+  for (const [name, property] of inGroups) {
     const value = property.enum ? property.enum.join("|") : "number";
     const known = [property.enum ? "" : bounds(property), `default: ${property.default}`];
     command.addOption(
       new Option(
         `${flag(name)} <${value}>`,
         `${property.description} (${known.filter((part) => part !== "").join("; ")})`,
-      ).helpGroup(heading),
+      ).helpGroup(groupOf(name)),
     );
   }
   return command;
