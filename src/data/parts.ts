@@ -205,7 +205,8 @@ function validateSessions(
   return { names: [...names], neurons: counts, session_B };
 }
 
-function missingBins(
+/** @throws InputError where the mask is not of 0 and 1, one for every count */
+export function missingBins(
   missing: ShapedArray,
   { trials, T, N }: Sizes,
   action: string,
@@ -226,7 +227,8 @@ function missingBins(
   return any ? { missing_BTN: Uint8Array.from(data) } : {};
 }
 
-function lengthsOf(
+/** @throws InputError where a trial has no length within the bins */
+export function lengthsOf(
   lengths: ShapedArray,
   { trials, T }: Sizes,
   action: string,
@@ -261,7 +263,8 @@ function requireAlongTrials(
   requireSize(array, what, action);
 }
 
-function externalInputs(external: ShapedArray, sizes: Sizes, action: string): ShapedArray {
+/** @throws InputError where they are not finite, or too few */
+export function externalInputs(external: ShapedArray, sizes: Sizes, action: string): ShapedArray {
   requireAlongTrials(external, "external inputs", sizes, action);
   requireFinite(external, "external inputs", action);
   return { shape: [...external.shape], data: Float64Array.from(external.data) };

@@ -1,5 +1,5 @@
 /** The data of a request, from the arrays that came with it. */
-import { separateMissing, validateParts } from "../../data/parts.ts";
+import { externalInputs, lengthsOf, missingBins, separateMissing } from "../../data/parts.ts";
 import { type ShapedArray, validateValues } from "../../data/validate.ts";
 import type { InferRequest } from "../service.ts";
 
@@ -26,6 +26,10 @@ export function valuesOf(
   const mask = missing && gaps && missing.data.length === gaps.data.length
     ? { ...gaps, data: gaps.data.map((one, i) => one || missing.data[i]) }
     : missing ?? gaps;
-  const parts = validateParts({ missing: mask, lengths, external }, values, null, ACTION);
-  return { ...values, ...parts };
+  return {
+    ...values,
+    ...(mask ? missingBins(mask, values, ACTION) : {}),
+    ...(lengths ? lengthsOf(lengths, values, ACTION) : {}),
+    ...(external ? { external_BTX: externalInputs(external, values, ACTION) } : {}),
+  };
 }
