@@ -275,6 +275,7 @@ export {
 export { recipe, type RecipeName, RECIPES } from "./study/recipes.ts";
 export { type ModelShape, type ShapeName, SHAPES } from "./study/shapes.ts";
 export { fixedPointView } from "./study/fixed_point_view.ts";
+export { type InputFixedPoints, inputFixedPoints } from "./study/recording/input_fixed_points.ts";
 export { reportData, type Study, truthView } from "./study/report.ts";
 export { score, scoreReal, type Scores } from "./study/scores.ts";
 export { study } from "./study/study.ts";

@@ -14,7 +14,10 @@ export interface Coloring {
  * Colours trials by condition: the eight colours of the page where they suffice, else steps around
  * the hue circle, which suit conditions that are angles, in the order of the labels.
  */
-export function colorByCondition(condition: Numbers | null): Coloring {
+export function colorByCondition(
+  condition: Numbers | null,
+  names: readonly string[] | null = null,
+): Coloring {
   if (condition === null) {
     return { color: () => ROLES.model, legend: [], words: "" };
   }
@@ -29,9 +32,14 @@ export function colorByCondition(condition: Numbers | null): Coloring {
     : [0, 1, 2, 3].map((i) => Math.floor(i * labels.length / 4));
   return {
     color: (trial) => of.get(condition[trial]) ?? ROLES.model,
-    legend: chosen.map((i) => ({ label: `condition ${labels[i]}`, color: colors[i] })),
+    legend: chosen.map((i) => ({ label: nameOfCondition(labels[i], names), color: colors[i] })),
     words: few
       ? "Colours are conditions."
       : `Colours are the ${labels.length} conditions, in order around the hue circle; the legend names four.`,
   };
+}
+
+/** What a condition is called: by its number where it has no name. */
+export function nameOfCondition(condition: number, names: readonly string[] | null): string {
+  return names?.[condition] ?? `condition ${condition}`;
 }

@@ -1,3 +1,5 @@
+import type { RecordingView } from "./recording_data.ts";
+
 /** Plain numbers in row-major order, the last letter of the name contiguous (see `dims.ts`). */
 export type Numbers = ArrayLike<number>;
 
@@ -32,6 +34,8 @@ export interface ReportData {
   readonly scores: readonly ScoreView[];
   readonly recipes?: readonly RecipeView[];
   readonly jacobianVsA?: JacobianView;
+  /** What only some recordings and models have. */
+  readonly recording?: RecordingView;
 }
 
 /** What computed the fit, and why it was chosen. */

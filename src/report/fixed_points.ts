@@ -203,7 +203,8 @@ function pointRow(fixed: FixedPointView, k: number, binWidth: number | null): Co
   ];
 }
 
-function timeConstant(value: number | null): string {
+/** A time constant in words: one of growth says so. */
+export function timeConstant(value: number | null): string {
   return value !== null && value < 0 ? `${number(-value)}, growing` : number(value);
 }
 

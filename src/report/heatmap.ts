@@ -41,13 +41,46 @@ function shadeOf(value: number, full: number): number {
   return Math.sign(value) * Math.min(SHADES, Math.round(SHADES * Math.abs(value) / full));
 }
 
+/** One path over the cells that are NaN: what was not observed. */
+export function missingPath({ rows, columns, value }: Heat): string {
+  let path = "";
+  for (let row = 0; row < rows; row++) {
+    for (let start = 0, end = 0; start < columns; start = end) {
+      const missing = Number.isNaN(value(row, start));
+      for (end = start + 1; end < columns; end++) {
+        if (Number.isNaN(value(row, end)) !== missing) break;
+      }
+      if (missing) path += `M${start} ${row}h${end - start}v1h${start - end}z`;
+    }
+  }
+  return path;
+}
+
+/** Lines over the cells, in units of cells. */
+export interface Lines {
+  readonly path: string;
+  readonly color: string;
+  /** in pixels */
+  readonly width: number;
+}
+
+/** How rows are drawn. */
+export interface HeatOptions {
+  readonly color?: string;
+  readonly width?: number;
+  readonly height?: number;
+  /** The colour of cells that are NaN; without it they look like zero. */
+  readonly missing?: string;
+  readonly over?: readonly Lines[];
+}
+
 /** Draws rows over time in shades of one colour, and of a second one below zero. */
 export function drawHeat(
   label: string,
   heat: Heat,
   time: Pick<TimeAxis, "label" | "at">,
   rowLabel: string,
-  options: { readonly color?: string; readonly width?: number; readonly height?: number } = {},
+  options: HeatOptions = {},
 ): Html {
   const paths = shadePaths(heat);
   return draw(label, {
@@ -70,18 +103,35 @@ export function drawHeat(
         const group = context.document.createElementNS("http://www.w3.org/2000/svg", "g");
         const scaleX = (width - marginLeft - marginRight) / heat.columns;
         const scaleY = (height - marginTop - marginBottom) / heat.rows;
-        for (const [shade, path] of paths) {
+        const add = (path: string, attributes: Record<string, string>) => {
+          if (path === "") return;
           const element = context.document.createElementNS("http://www.w3.org/2000/svg", "path");
           // Cells are not pixels: a style, because a transform attribute would be rounded.
           element.setAttribute(
             "style",
             `transform:translate(${marginLeft}px,${marginTop}px) scale(${scaleX},${scaleY})`,
           );
-          element.setAttribute("shape-rendering", "crispEdges");
-          element.setAttribute("fill", shade > 0 ? options.color ?? COLORS[0] : COLORS[1]);
-          element.setAttribute("fill-opacity", String(Math.abs(shade) / SHADES));
+          for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
           element.setAttribute("d", path);
           group.appendChild(element);
+        };
+        for (const [shade, path] of paths) {
+          add(path, {
+            "shape-rendering": "crispEdges",
+            "fill": shade > 0 ? options.color ?? COLORS[0] : COLORS[1],
+            "fill-opacity": String(Math.abs(shade) / SHADES),
+          });
+        }
+        if (options.missing !== undefined) {
+          add(missingPath(heat), { "shape-rendering": "crispEdges", "fill": options.missing });
+        }
+        for (const { path, color, width } of options.over ?? []) {
+          add(path, {
+            "fill": "none",
+            "stroke": color,
+            "stroke-width": String(width),
+            "vector-effect": "non-scaling-stroke",
+          });
         }
         return group;
       },

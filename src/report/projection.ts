@@ -26,7 +26,36 @@ export function planeOf(states_Rn: Numbers, n: number, name: string): Projection
       principal: false,
     };
   }
+  const components = componentsOf(states_Rn, n, 2);
+  const label = (component: number) => {
+    const share = components?.shares[component - 1] ?? 0;
+    return `PC ${component} of the ${name}s (${(100 * share).toFixed(1)} % of the variance)`;
+  };
+  return {
+    at: (values, offset = 0) => {
+      const [x, y] = components?.at(values, offset) ?? [NaN, NaN];
+      return [x, y];
+    },
+    labels: [label(1), label(2)],
+    principal: true,
+  };
+}
+
+/** Principal components of states, the first first. */
+export interface Components {
+  /** The coordinates of the state that starts at `values[offset]`. */
+  readonly at: (values: Numbers, offset?: number) => number[];
+  /** The share of the variance along each. */
+  readonly shares: readonly number[];
+}
+
+/**
+ * The first `most` principal components of states with `n` dimensions, or all where there are fewer.
+ * Rows with NaN do not count; null where every row has one.
+ */
+export function componentsOf(states_Rn: Numbers, n: number, most: number): Components | null {
   const rows = finiteRows(states_Rn, n);
+  if (rows.length === 0) return null;
   const mean = new Float64Array(n);
   for (const row of rows) {
     for (let i = 0; i < n; i++) mean[i] += states_Rn[row + i] / rows.length;
@@ -43,26 +72,23 @@ export function planeOf(states_Rn: Numbers, n: number, name: string): Projection
   for (let i = 0; i < n; i++) {
     for (let j = 0; j < i; j++) covariance.set(j, i, covariance.get(i, j));
   }
-  // Ascending for a symmetric matrix: the last two columns carry the most variance.
+  // Ascending for a symmetric matrix: the last columns carry the most variance.
   const decomposition = new EigenvalueDecomposition(covariance, { assumeSymmetric: true });
   const variances = decomposition.realEigenvalues;
   const total = covariance.trace();
-  const axes = [n - 1, n - 2].map((column) => {
+  const columns = Array.from({ length: Math.min(most, n) }, (_, k) => n - 1 - k);
+  const axes = columns.map((column) => {
     const axis = decomposition.eigenvectorMatrix.getColumn(column);
     // An eigenvector's sign is arbitrary: the largest entry is made positive, for the same picture always.
     const largest = axis.reduce((best, value) => Math.abs(value) > Math.abs(best) ? value : best);
     return largest < 0 ? axis.map((value) => -value) : axis;
   });
-  const along = (axis: readonly number[], values: Numbers, offset: number) =>
-    axis.reduce((sum, weight, i) => sum + weight * (values[offset + i] - mean[i]), 0);
-  const label = (component: number) => {
-    const share = total > 0 ? Math.max(0, variances[n - component]) / total : 0;
-    return `PC ${component} of the ${name}s (${(100 * share).toFixed(1)} % of the variance)`;
-  };
   return {
-    at: (values, offset = 0) => [along(axes[0], values, offset), along(axes[1], values, offset)],
-    labels: [label(1), label(2)],
-    principal: true,
+    at: (values, offset = 0) =>
+      axes.map((axis) =>
+        axis.reduce((sum, weight, i) => sum + weight * (values[offset + i] - mean[i]), 0)
+      ),
+    shares: columns.map((column) => total > 0 ? Math.max(0, variances[column]) / total : 0),
   };
 }
 

@@ -1,9 +1,13 @@
 import { checkShapes } from "./check.ts";
 import type { ReportData } from "./data.ts";
+import { decodingSection } from "./decoding.ts";
 import { fixedPointsSection } from "./fixed_points.ts";
 import { instant } from "./format.ts";
 import { html, raw, type Section } from "./html.ts";
+import { inputFixedPointsSection } from "./input_fixed_points.ts";
+import { inputsSection } from "./inputs.ts";
 import { lossesSection } from "./losses.ts";
+import { rasterSection } from "./raster.ts";
 import { ratesSection } from "./rates.ts";
 import { recipesSection, scoresSection } from "./scores.ts";
 import { settingsSection } from "./settings.ts";
@@ -55,7 +59,11 @@ export function renderReport(data: ReportData): string {
     scoresSection(data),
     trajectoriesSection(data),
     fixedPointsSection(data),
+    inputFixedPointsSection(data),
+    rasterSection(data),
     ratesSection(data),
+    decodingSection(data),
+    inputsSection(data),
     trialSection(data),
     lossesSection(data),
     recipesSection(data),

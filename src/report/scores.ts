@@ -1,4 +1,5 @@
 import type { ReportData } from "./data.ts";
+import { evaluationTable } from "./evaluation.ts";
 import { count, decimals, number, percent } from "./format.ts";
 import { type Html, html, nothing, type Section, table } from "./html.ts";
 
@@ -29,7 +30,7 @@ export function scoresSection(data: ReportData): Section {
         score.note,
       ]),
     )
-  }`;
+  }${evaluationTable(data)}`;
   return { id: "scores", heading, body };
 }
 

@@ -5,7 +5,7 @@ export const STYLE = `
   --paper: #ffffff; --panel: #f5f7f9; --ink: #1a2027; --muted: #5a6672; --faint: #c3cbd3; --rule: #dfe4e9;
   --color-1: #0072b2; --color-2: #d55e00; --color-3: #009e73; --color-4: #b8599a;
   --color-5: #b98000; --color-6: #3a9fd6; --color-7: #6b5b00; --color-8: #59626b;
-  --hue-lightness: 0.58;
+  --hue-lightness: 0.58; --missing: #eadfd0;
 }
 @media screen and (prefers-color-scheme: dark) {
   :root {
@@ -13,7 +13,7 @@ export const STYLE = `
     --paper: #14181d; --panel: #1c2229; --ink: #e8ecf0; --muted: #a3afbb; --faint: #47525d; --rule: #303942;
     --color-1: #5cb3ea; --color-2: #ff9248; --color-3: #35c99c; --color-4: #e59bcb;
     --color-5: #f0bf4c; --color-6: #a5daf7; --color-7: #c9b646; --color-8: #b4bec8;
-    --hue-lightness: 0.74;
+    --hue-lightness: 0.74; --missing: #3d3526;
   }
 }
 * { box-sizing: border-box; }

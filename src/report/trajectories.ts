@@ -1,4 +1,5 @@
 import * as Plot from "@observablehq/plot";
+import { conditionTrajectories } from "./components.ts";
 import { colorByCondition } from "./conditions.ts";
 import type { FixedPointView, Numbers, ReportData } from "./data.ts";
 import { plural } from "./format.ts";
@@ -45,7 +46,7 @@ export function trajectoriesSection(data: ReportData): Section {
     fixedPoints: data.fixedPoints,
     field: data.field,
   });
-  const factors = portrait(data, {
+  const factors = conditionTrajectories(data) ?? portrait(data, {
     name: "factor",
     values_BTn: many.factors_BTF,
     n: many.F,
@@ -90,7 +91,7 @@ function portrait(data: ReportData, cloud: Cloud): Html {
   const at = (values: Numbers, offset: number, t: number) =>
     plane ? plane.at(values, offset) : [time.at(t), values[offset]] as const;
 
-  const coloring = colorByCondition(condition);
+  const coloring = colorByCondition(condition, data.recording?.conditionNames ?? null);
   const trials = spread(B, Math.max(1, Math.min(TRIALS, Math.floor(POINTS / Math.min(T, 200)))));
   const bins = withLast(spread(T, Math.max(2, Math.floor(POINTS / trials.length))), T);
   const points = trials.flatMap((b) =>

@@ -16,6 +16,8 @@ import type { HistoryEntry, Recovery } from "../train/run_state.ts";
 import type { Split } from "../train/trainer.ts";
 import { generatorCell } from "./dynamics.ts";
 import { fixedPointView } from "./fixed_point_view.ts";
+import { recordingView } from "./recording.ts";
+import type { InputFixedPoints } from "./recording/input_fixed_points.ts";
 import type { Scores } from "./scores.ts";
 
 /** A fit and everything that was made from it. */
@@ -31,6 +33,8 @@ export interface Study {
   readonly posterior: Posterior;
   readonly scores: Scores;
   readonly fixedPoints: FixedPointResult;
+  /** at the inputs that the generator had; null or left out where it has none */
+  readonly inputFixedPoints?: InputFixedPoints | null;
 }
 
 /** An eigenvalue of a Jacobian in a report's terms. */
@@ -118,6 +122,14 @@ function flow(model: Model, gen_BTG: Float64Array): FieldArrow[] | undefined {
 
 const RATE_TRIALS = 4;
 
+/** NaN after the end of each trial: what was inferred there is no part of it. */
+function withinTrials({ lengths_B, T }: Dataset, values_BTn: Float64Array, n: number) {
+  if (!lengths_B) return values_BTn;
+  const within = values_BTn.slice();
+  lengths_B.forEach((length, b) => within.fill(NaN, (b * T + length) * n, (b + 1) * T * n));
+  return within;
+}
+
 /** A G × G matrix as rows. */
 function rows(matrix: Float64Array, G: number): number[][] {
   return Array.from({ length: G }, (_, i) => Array.from(matrix.subarray(i * G, (i + 1) * G)));
@@ -199,11 +211,12 @@ export function reportData(
       T,
       G,
       F,
-      states_BTG: posterior.gen_BTG,
-      factors_BTF: posterior.factors_BTF,
+      states_BTG: withinTrials(data, posterior.gen_BTG, G),
+      factors_BTF: withinTrials(data, posterior.factors_BTF, F),
       condition: data.condition,
     },
     rates: {
+      trials: shown,
       B: shown.length,
       T,
       N,
@@ -215,6 +228,7 @@ export function reportData(
     field: flow(model, posterior.gen_BTG),
     truth: truthView(data),
     scores: scoreViews(study.scores),
+    recording: recordingView(study),
     jacobianVsA: comparison
       ? {
         A: rows(comparison.A_GG, G),

@@ -9,6 +9,7 @@ import type { RunEnd } from "../train/loop.ts";
 import type { HistoryEntry, Recovery } from "../train/run_state.ts";
 import type { Split } from "../train/trainer.ts";
 import { modelFixedPoints } from "./dynamics.ts";
+import { inputFixedPoints } from "./recording/input_fixed_points.ts";
 import type { Study } from "./report.ts";
 import { score, scoreReal } from "./scores.ts";
 
@@ -81,5 +82,12 @@ export async function study(
       ? score(data, split, held)
       : scoreReal(data, split, model, held),
     fixedPoints: await modelFixedPoints(executor, model, states, options.fixedPoints),
+    inputFixedPoints: await inputFixedPoints(
+      executor,
+      model,
+      data,
+      posterior,
+      options.fixedPoints,
+    ),
   };
 }
