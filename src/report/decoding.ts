@@ -1,6 +1,6 @@
 import * as Plot from "@observablehq/plot";
 import type { Numbers, ReportData } from "./data.ts";
-import { decimals, plural } from "./format.ts";
+import { decimals, number, plural, short } from "./format.ts";
 import { figure, type Html, html, legend, nothing, type Section } from "./html.ts";
 import { extent, spread } from "./numbers.ts";
 import { COLORS, draw, ROLES, timeAxis, xAxis, yAxis } from "./plot.ts";
@@ -33,62 +33,69 @@ function one(data: ReportData, decoding: DecodingsView, behaviour: DecodingView)
   const time = timeAxis(data.dataset.binWidth);
   const bins = spread(T, BINS),
     dimensions = Array.from({ length: Math.min(D, DIMENSIONS) }, (_, d) => d);
-  const panels = trials.flatMap((_, b) => dimensions.map((d) => ({ b, d })));
-  const take = (values_BTD: Numbers) =>
-    panels.flatMap(({ b, d }) =>
-      bins.map((t) => ({ b, d, t: time.at(t), value: values_BTD[(b * T + t) * D + d] }))
-    );
-  const truth = take(truth_BTD);
-  const curves = decoders.map(({ role, decoded_BTD }) => ({ role, points: take(decoded_BTD) }));
-  const all = [...truth, ...curves.flatMap(({ points }) => points)].map(({ value }) => value);
-  const [low, high] = extent(all) ?? [0, 1];
-  const pad = 0.06 * (high - low) || 1;
-  const scores = decoders.map(({ role, r2, words }) =>
-    `${DECODERS[role].name} R² ${decimals(r2)} (${words})`
+  const scores = decoders.map(({ role, r2, penalty, sigma }) =>
+    `R² ${decimals(r2)} ${DECODERS[role].name} (${
+      sigma === null ? "" : `by a Gaussian of deviation ${short(sigma)} bins, `
+    }penalty ${number(penalty)})`
   ).join(", ");
   const caption = [
     `True and decoded ${name} in ${
       plural(trials.length, "held-out trial")
     }. Ridge regression, fitted to ${
       plural(decoding.trainTrials, "training trial")
-    } with its penalty chosen by cross-validation there; over all ${
+    } with its penalty${
+      decoders.some(({ sigma }) => sigma !== null) ? " and the smoothing" : ""
+    } chosen by cross-validation there; over all ${
       plural(decoding.evalTrials, "held-out trial")
     }: ${scores}.`,
     D > DIMENSIONS ? `The first ${DIMENSIONS} of ${D} dimensions.` : "",
-    T > BINS ? `Every ${Math.ceil(T / BINS)}th bin.` : "",
+    bins.length < T ? `${bins.length} of ${T} bins.` : "",
   ].filter((sentence) => sentence !== "").join(" ");
-  const facet = { fx: "b", fy: "d", x: "t", y: "value" } as const;
-  const drawing = draw(caption, {
-    width: 1080,
-    height: 130 * dimensions.length + 70,
-    marginLeft: 60,
-    marginRight: 100,
-    x: xAxis(time.label, { domain: time.domain(T), ticks: 5 }),
-    y: yAxis(name, { domain: [low - pad, high + pad], ticks: 4 }),
-    fx: {
-      label: null,
-      domain: trials.map((_, b) => b),
-      tickFormat: (b: number) => `trial ${trials[b]}`,
-    },
-    fy: {
-      label: null,
-      domain: dimensions,
-      tickFormat: (d: number) => D === 1 ? "" : `dimension ${d + 1}`,
-    },
-    marks: [
-      Plot.ruleY([0], { stroke: ROLES.faint }),
-      Plot.line(truth, { ...facet, stroke: ROLES.ink, strokeWidth: 2 }),
-      ...curves.toReversed().map(({ role, points }) =>
-        Plot.line(points, {
-          ...facet,
-          stroke: DECODERS[role].color,
-          strokeWidth: 2,
-          strokeDasharray: DECODERS[role].dashes,
-        })
-      ),
-    ],
+  const rows = dimensions.map((d) => {
+    const take = (values_BTD: Numbers) =>
+      trials.flatMap((_, b) =>
+        bins.map((t) => ({ b, t: time.at(t), value: values_BTD[(b * T + t) * D + d] }))
+      );
+    const truth = take(truth_BTD);
+    const curves = decoders.map(({ role, decoded_BTD }) => ({ role, points: take(decoded_BTD) }));
+    const [low, high] = extent(
+      [...truth, ...curves.flatMap(({ points }) => points)].map(({ value }) => value),
+    ) ?? [0, 1];
+    const pad = 0.06 * (high - low) || 1;
+    const facet = { fx: "b", x: "t", y: "value" } as const;
+    const title = D === 1 ? name : `${name}, dimension ${d + 1}`;
+    const last = d === dimensions.length - 1;
+    return html`<div>${
+      draw(`True and decoded ${title}`, {
+        width: 1080,
+        height: last ? 202 : 180,
+        marginTop: 38,
+        marginBottom: last ? 42 : 20,
+        x: xAxis(last ? time.label : "", { domain: time.domain(T), ticks: 4 }),
+        y: yAxis(title, { domain: [low - pad, high + pad], ticks: 4 }),
+        fx: {
+          label: null,
+          padding: 0.12,
+          domain: trials.map((_, b) => b),
+          tickFormat: (b: number) => `trial ${trials[b]}`,
+        },
+        marks: [
+          low <= 0 && high >= 0 ? Plot.ruleY([0], { stroke: ROLES.faint }) : null,
+          Plot.line(truth, { ...facet, stroke: ROLES.ink, strokeWidth: 2 }),
+          ...curves.toReversed().map(({ role, points }) =>
+            Plot.line(points, {
+              ...facet,
+              stroke: DECODERS[role].color,
+              strokeWidth: 2,
+              strokeDasharray: DECODERS[role].dashes,
+            })
+          ),
+          bins.length === 1 ? Plot.dot(truth, { ...facet, fill: ROLES.ink }) : null,
+        ],
+      })
+    }</div>`;
   });
-  return figure(drawing, caption, {
+  return figure(html`<div>${rows}</div>`, caption, {
     wide: true,
     legend: legend([
       { label: name, color: ROLES.ink },

@@ -1,6 +1,6 @@
 import * as Plot from "@observablehq/plot";
 import { colorByCondition } from "./conditions.ts";
-import type { ReportData } from "./data.ts";
+import type { EigenvalueView, ReportData } from "./data.ts";
 import { complex, decimals, number, short } from "./format.ts";
 import { timeConstant } from "./fixed_points.ts";
 import {
@@ -82,8 +82,8 @@ function plane(data: ReportData, found: InputFixedPointsView): Content {
       : "",
   ].filter((sentence) => sentence !== "").join(" ");
   const drawing = draw(caption, {
-    width: 720,
-    height: 480,
+    width: 1080,
+    height: 560,
     marginRight: 16,
     x: xAxis(view.labels[0], { domain: domain.x, ticks: 6 }),
     y: yAxis(view.labels[1], { domain: domain.y, ticks: 6 }),
@@ -126,20 +126,23 @@ function pointsTable(data: ReportData, { by, groups }: InputFixedPointsView): Co
     const shown = input.slice(0, INPUTS).map((value) => short(value)).join(", ");
     const at = `(${shown}${input.length > INPUTS ? `, and ${input.length - INPUTS} more` : ""})`;
     if (points.length === 0) return [[label, at, "none found", "–", "–", "–", "–"]];
-    return points.slice(0, ROWS).map(({ class: kind, q, eigenvalues: [leading] }, k) => [
-      points.length > 1 ? `${label}, point ${k + 1} of ${points.length}` : label,
-      at,
-      kind,
-      number(q, 2),
-      leading ? complex(leading.re, leading.im, leading.im !== 0) : "–",
-      decimals(leading?.modulus),
-      leading ? timeConstant(leading.timeConstant) : "–",
-    ]);
+    return points.slice(0, ROWS).map(({ class: kind, q, eigenvalues }, k) => {
+      const [leading] = eigenvalues;
+      return [
+        points.length > 1 ? `${label}, point ${k + 1} of ${points.length}` : label,
+        at,
+        kind,
+        number(q, 2),
+        leading ? complex(leading.re, leading.im, leading.im !== 0) : "–",
+        decimals(leading?.modulus),
+        timeConstant(slowest(eigenvalues)),
+      ];
+    });
   });
   return table(
     `Fixed points at ${by}${
       groups.some(({ points }) => points.length > ROWS) ? `, the ${ROWS} slowest of each` : ""
-    }; the slowest time constant is that of the leading eigenvalue`,
+    }; the slowest time constant is the longest of a mode, decaying or growing`,
     [
       { head: "input" },
       { head: "value" },
@@ -151,4 +154,13 @@ function pointsTable(data: ReportData, { by, groups }: InputFixedPointsView): Co
     ],
     rows,
   );
+}
+
+/** The time constant of the mode that changes least; null where none is known. */
+function slowest(eigenvalues: readonly EigenvalueView[]): number | null {
+  return eigenvalues.map(({ timeConstant }) => timeConstant)
+    .reduce(
+      (longest, one) => one !== null && Math.abs(one) > Math.abs(longest ?? 0) ? one : longest,
+      null,
+    );
 }

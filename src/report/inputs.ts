@@ -60,7 +60,7 @@ function around(
   ].filter((sentence) => sentence !== "").join(" ");
   const rows: Content[] = [inferred, external].filter((row) => row.length > 0).map((row) =>
     html`<div class="drawings">${
-      row.map((i) => panel(data, inputs, aligned, coloring, i, bands))
+      row.map((i) => panel(data, inputs, aligned, coloring, { i, bands, beside: row.length }))
     }</div>`
   );
   return figure(rows, caption, {
@@ -74,8 +74,7 @@ function panel(
   { U, X, groups }: InputsView,
   { event, from, bins, mean_KTI, deviation_KTI }: AlignedView,
   coloring: Coloring,
-  i: number,
-  bands: boolean,
+  { i, bands, beside }: { readonly i: number; readonly bands: boolean; readonly beside: number },
 ): Content {
   const time = timeAxis(data.dataset.binWidth), I = U + X;
   const title = i < U ? `inferred input ${i + 1}` : `external input ${i - U + 1}`;
@@ -94,8 +93,9 @@ function panel(
     })
   );
   const drawing = draw(`${title} around the ${event}`, {
-    width: 370,
-    height: 250,
+    // as wide as it is shown: letters keep their size
+    width: Math.max(370, Math.round(1110 / beside)),
+    height: 260,
     marginLeft: 50,
     x: xAxis(time.label, {
       domain: [time.at(from), time.at(from + Math.max(1, bins - 1))],

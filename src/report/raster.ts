@@ -5,7 +5,9 @@ import { figure, html, legend, type LegendEntry, type Section } from "./html.ts"
 import { ROLES, timeAxis } from "./plot.ts";
 
 /** How much is drawn: more would not be read. */
-const TRIALS = 3, ROWS = 120, BINS = 300;
+const TRIALS = 3, ROWS = 72, BINS = 300;
+/** Of the full colour: spikes must stand out from it. */
+const STRONGEST = 0.6;
 /** Ticks of one bin: more do not fit. */
 const TICKS = 4;
 
@@ -27,7 +29,7 @@ export function rasterSection(data: ReportData): Section | null {
       {
         rows: rows.length,
         columns,
-        full: 1,
+        full: 1 / STRONGEST,
         value: (row, t) =>
           countAt(rates, b, t, rows[row]) === null
             ? NaN
@@ -37,7 +39,7 @@ export function rasterSection(data: ReportData): Section | null {
       "neuron, ordered by its peak",
       {
         width: 370,
-        height: 120 + Math.min(300, 6 * rows.length),
+        height: 70 + 6 * rows.length,
         missing: "var(--missing)",
         over: [
           { path: ticks(rates, b, rows, columns), color: ROLES.ink, width: 1.25 },
@@ -60,7 +62,7 @@ export function rasterSection(data: ReportData): Section | null {
   const caption = [
     `Spikes over inferred rates in ${
       plural(trials.length, "held-out trial")
-    }: neurons in the order of the time of their largest mean rate over these trials, full colour for each one’s largest rate in them.`,
+    }: neurons in the order of the time of their largest mean rate over these trials, the strongest colour for each one’s largest rate in them.`,
     rows.length < rates.N ? `${rows.length} of ${rates.N} neurons.` : "",
     rates.T > columns ? `The first ${columns} of ${rates.T} bins.` : "",
     seen < rows.length

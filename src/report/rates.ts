@@ -155,7 +155,7 @@ function population(rates: RatesView, time: TimeAxis): Html | null {
         },
         time,
         "neuron, ordered by its peak",
-        { width: 370, height: 300, color },
+        { width: 370, height: 300, color, missing: "var(--missing)" },
       )
     }</div>`;
   const caption = `The population in ${nameOf(rates, 0)}${

@@ -73,8 +73,10 @@ export interface DecoderView {
   /** Over all held-out trials, averaged over dimensions. */
   readonly r2: number;
   readonly decoded_BTD: Numbers;
-  /** How it was chosen. */
-  readonly words: string;
+  /** Of the ridge regression. */
+  readonly penalty: number;
+  /** Standard deviation of the smoothing in time, in bins; null where nothing was smoothed. */
+  readonly sigma: number | null;
 }
 
 /** Fixed points with the generator's inputs held still at several values. */

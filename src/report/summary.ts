@@ -114,7 +114,7 @@ function figures(data: ReportData): Html {
   const leading = data.fixedPoints[0]?.eigenvalues[0];
   const off = leading && data.truth ? relativeAngle(leading.angle, data.truth.angle) : null;
   const tiles: readonly (readonly [string, string, string] | null)[] = [
-    score === null ? null : [
+    score === null || score.explained === null ? null : [
       percent(score.explained),
       "explained",
       "null model 0 %, oracle 100 %",

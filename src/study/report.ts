@@ -17,6 +17,7 @@ import type { Split } from "../train/trainer.ts";
 import { generatorCell } from "./dynamics.ts";
 import { fixedPointView } from "./fixed_point_view.ts";
 import { recordingView } from "./recording.ts";
+import { trialsToShow } from "./recording/groups.ts";
 import type { InputFixedPoints } from "./recording/input_fixed_points.ts";
 import type { Scores } from "./scores.ts";
 
@@ -173,7 +174,7 @@ export function reportData(
   const example = split.evaluation[0];
   const trial = (values: Float64Array, n: number) =>
     values.subarray(example * T * n, (example + 1) * T * n);
-  const shown = split.evaluation.subarray(0, RATE_TRIALS);
+  const shown = trialsToShow(data, split.evaluation, RATE_TRIALS);
   const first = fixedPoints.points[0];
   const comparison = model.architecture.cell === "vanilla" && first
     ? compareWithWeights(generatorCell(model), first.point_G, fixedPoints.input_U)

@@ -12,6 +12,7 @@ import type {
   EvaluationRow,
 } from "../../report/recording_data.ts";
 import type { Study } from "../report.ts";
+import { trialsToShow } from "./groups.ts";
 import { countsWithGaps, cutOut } from "../evaluation/scored.ts";
 
 /** How much is drawn. */
@@ -85,22 +86,23 @@ function decoding(
     x_XF: x(trials),
     y_XD: y(trials),
   });
-  const shown = evaluation.subarray(0, TRIALS);
+  const shown = trialsToShow(data, evaluation, TRIALS);
   const decoder = (
     role: DecoderView["role"],
-    words: string,
+    sigma: number | null,
     fit: RidgeFit,
     F: number,
     x: (trials: Uint32Array) => Float64Array,
   ): DecoderView => ({
     role,
-    words,
+    sigma,
+    penalty: fit.penalty,
     r2: r2Of(predictRidge(x(evaluation), F, fit), y(evaluation), D),
     decoded_BTD: predictRidge(x(shown), F, fit),
   });
   const fromRates = part(rates, train);
   const { fit } = searchRidge({ ...known(fromRates, N, D), F: N, D }, WIDE_PENALTIES);
-  const decoders = [decoder("model", `penalty ${tenTo(fit.penalty)}`, fit, N, rates)];
+  const decoders = [decoder("model", null, fit, N, rates)];
   try {
     const S = seen.length, shape = { T: encodedBins, F: S, D };
     const decodable = (trials: Uint32Array) => {
@@ -114,8 +116,7 @@ function decoding(
       { ...known(part(smooth, train), S, D), F: S, D },
       [chosen.penalty],
     );
-    const words = `smoothed over ${chosen.sigma} bins, penalty ${tenTo(chosen.penalty)}`;
-    decoders.push(decoder("counts", words, smoothed, S, smooth));
+    decoders.push(decoder("counts", chosen.sigma, smoothed, S, smooth));
   } catch (error) {
     // counts that are missing cannot be decoded from; rates can
     if (!(error instanceof InputError)) throw error;
@@ -151,8 +152,4 @@ function r2Of(decoded_XD: Float64Array, truth_XD: Float64Array, D: number): numb
   const { x_XF, y_XD } = known({ x_XF: decoded_XD, y_XD: truth_XD }, D, D);
   const r2_D = columnRSquared(x_XF, y_XD, D);
   return r2_D.reduce((sum, r2) => sum + r2, 0) / D;
-}
-
-function tenTo(penalty: number): string {
-  return `10^${Number(Math.log10(penalty).toFixed(1))}`;
 }

@@ -27,3 +27,22 @@ export function conditionName({ conditionNames }: Dataset, condition: number): s
 export function lengthOf({ lengths_B, T }: Dataset, trial: number): number {
   return lengths_B?.[trial] ?? T;
 }
+
+/** At most `most` of the trials, of as many conditions as there are: ascending. */
+export function trialsToShow(
+  { condition }: Pick<Dataset, "condition">,
+  trials: Uint32Array,
+  most: number,
+): Uint32Array {
+  const turn = new Map<number, number>();
+  // the first trial of each condition, then the second of each, and so on
+  const turns = Array.from(trials, (b) => {
+    const label = condition?.[b] ?? 0;
+    turn.set(label, (turn.get(label) ?? -1) + 1);
+    return { b, turn: turn.get(label) ?? 0 };
+  });
+  return Uint32Array.from(
+    turns.sort((one, other) => one.turn - other.turn || one.b - other.b).slice(0, most),
+    ({ b }) => b,
+  ).sort();
+}
