@@ -19,6 +19,19 @@ export function checkShapes(data: ReportData): void {
     expectLength("rates.truth_BTN", rates.truth_BTN, rates.B * rates.T * rates.N);
   }
   if (rates.trials) expectLength("rates.trials", rates.trials, rates.B);
+  const { inputs, decoding } = data.recording ?? {};
+  inputs?.events.forEach(({ bins, mean_KTI, deviation_KTI }, k) => {
+    const size = inputs.groups.length * bins * (inputs.U + inputs.X);
+    expectLength(`recording.inputs.events[${k}].mean_KTI`, mean_KTI, size);
+    expectLength(`recording.inputs.events[${k}].deviation_KTI`, deviation_KTI, size);
+  });
+  decoding?.behaviours.forEach(({ trials, T, D, truth_BTD, decoders }, k) => {
+    const at = `recording.decoding.behaviours[${k}]`, size = trials.length * T * D;
+    expectLength(`${at}.truth_BTD`, truth_BTD, size);
+    for (const { role, decoded_BTD } of decoders) {
+      expectLength(`${at}’s ${role}.decoded_BTD`, decoded_BTD, size);
+    }
+  });
   data.fixedPoints.forEach((fixed, k) =>
     expectLength(`fixedPoints[${k}].point`, fixed.point, many.G)
   );

@@ -155,7 +155,7 @@ function population(rates: RatesView, time: TimeAxis): Html | null {
         },
         time,
         "neuron, ordered by its peak",
-        { width: 370, height: 300, color, missing: "var(--missing)" },
+        { width: truth_BTN ? 370 : 550, height: 300, color, missing: "var(--missing)" },
       )
     }</div>`;
   const caption = `The population in ${nameOf(rates, 0)}${
@@ -164,7 +164,11 @@ function population(rates: RatesView, time: TimeAxis): Html | null {
     T > BINS ? `, the first ${BINS} of ${T} bins` : ""
   }, ordered by the time of the largest inferred rate. No colour is zero; full colour is ${
     plural(most, "spike")
-  } in one bin, or a neuron’s largest rate in this trial${truth_BTN ? ", inferred or true" : ""}.`;
+  } in one bin, or a neuron’s largest rate in this trial${truth_BTN ? ", inferred or true" : ""}.${
+    Array.from({ length: T * N }, (_, i) => counts_BTN[i]).some(Number.isNaN)
+      ? " Shaded spikes were not observed."
+      : ""
+  }`;
   return figure(
     [
       panel("Spikes", counts_BTN, ROLES.ink, most),
