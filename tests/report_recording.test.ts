@@ -44,7 +44,7 @@ function recording(more: Partial<Parameters<typeof datasetFromArrays>[0]> = {}):
     condition: { shape: [TRIALS], data: Int32Array.from({ length: TRIALS }, (_, b) => b % 2) },
     conditionNames: ["left <", "right"],
     ...more,
-  }, { missing: "keep" });
+  });
 }
 
 const SPLIT = {
@@ -285,6 +285,18 @@ Deno.test("cells that are NaN are marked as one run, and nothing else is", () =>
   const cells = [[0, NaN, NaN], [1, 2, NaN]];
   const path = missingPath({ rows: 2, columns: 3, full: 1, value: (row, t) => cells[row][t] });
   assert.equal(path, "M1 0h2v1h-2zM2 1h1v1h-1z");
+});
+
+Deno.test("real numbers have no raster, counts have one", () => {
+  const plain = exampleReport({ B: 3, T: 4, N: 3, steps: 2 });
+  const has = (data: ReportData) =>
+    [...parse(renderReport(data)).querySelectorAll("#raster")].length === 1;
+  const counts_BTN = Float64Array.from(plain.rates.counts_BTN);
+  assert.ok(has(plain));
+  counts_BTN[5] = NaN;
+  assert.ok(has({ ...plain, rates: { ...plain.rates, counts_BTN } }));
+  counts_BTN[4] = 0.5;
+  assert.ok(!has({ ...plain, rates: { ...plain.rates, counts_BTN } }));
 });
 
 Deno.test("trials to show are of as many conditions as there are", () => {

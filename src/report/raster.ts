@@ -11,10 +11,14 @@ const STRONGEST = 0.6;
 /** Ticks of one bin: more do not fit. */
 const TICKS = 4;
 
-/** The spikes of a few held-out trials over the inferred rates; null where there are none to draw. */
+/** The spikes of a few held-out trials over the inferred rates; null where there are none, or no counts. */
 export function rasterSection(data: ReportData): Section | null {
   const { rates, recording } = data;
   if (rates.B === 0 || rates.N < 2 || rates.T < 2) return null;
+  // real numbers have no ticks
+  const counted = Array.from(rates.counts_BTN)
+    .every((value) => Number.isNaN(value) || (Number.isInteger(value) && value >= 0));
+  if (!counted) return null;
   const time = timeAxis(data.dataset.binWidth);
   const hidden = new Set(recording?.heldOut ?? []);
   const { rows, seen } = neuronRows(rates, hidden);
