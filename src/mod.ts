@@ -139,6 +139,7 @@ export {
 } from "./data/simulate.ts";
 
 // train and infer
+export { settle } from "./train/problem.ts";
 export {
   fit,
   type FitOptions,

@@ -55,7 +55,7 @@ export function printScores({ study: { scores, fixedPoints }, path }: Reported, 
   ];
   output.result(
     table(["held-out trials", `nats per ${per}`, ...(bitsPerSpike ? ["bits per spike"] : [])], [
-      row("null (mean rates)", nll.null, 0),
+      row(per === "sample" ? "null (mean and variance)" : "null (mean rates)", nll.null, 0),
       row("model", nll.model, bitsPerSpike?.model),
       ...(nll.oracle === null
         ? []

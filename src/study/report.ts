@@ -72,7 +72,9 @@ function scoreViews({ per, nll, bitsPerSpike, explained }: Scores): ScoreView[] 
     per,
     bitsPerSpike: bitsPerSpike && 0,
     explained: explained === null ? null : 0,
-    note: "each neuron's mean rate over the training trials",
+    note: per === "sample"
+      ? "each neuron's mean and variance over the training trials"
+      : "each neuron's mean rate over the training trials",
   }];
   if (nll.oracle !== null) {
     views.push({
@@ -92,7 +94,9 @@ function scoreViews({ per, nll, bitsPerSpike, explained }: Scores): ScoreView[] 
     per,
     bitsPerSpike: bitsPerSpike && bitsPerSpike.model,
     explained,
-    note: "rates averaged over posterior samples",
+    note: per === "sample"
+      ? "outputs averaged over posterior samples"
+      : "rates averaged over posterior samples",
   });
   return views;
 }
