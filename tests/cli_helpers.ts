@@ -5,7 +5,18 @@ import { npyArray, simulateRotation, writeDataset, writeNpz } from "../src/mod.t
 
 /** A model and a run that take a moment. */
 export const TINY = [
-  ...["--device", "reference", "--encoder-units", "2", "--generator-units", "2", "--factors", "2"],
+  ...[
+    "--device",
+    "reference",
+    "--inferred-inputs",
+    "0",
+    "--encoder-units",
+    "2",
+    "--generator-units",
+    "2",
+    "--factors",
+    "2",
+  ],
   ...["--batch-size", "4", "--evaluate-every", "2", "--checkpoint-every", "2", "--no-report"],
 ];
 

@@ -136,7 +136,10 @@ Deno.test("fit refuses unknown and out-of-range hyperparameters by their names",
     await refuses(["--keep-rate", "1.5"], /keepRate: .*<=1, found 1.5/);
     await refuses(["--step-size", "fast"], /stepSize: .*expected number.*found "fast"/);
     await refuses(["--cell", "lstm"], /cell: .*"vanilla".*found "lstm"/);
-    await refuses(["--inferred-inputs", "2"], /controllerUnits: expected both.*found/);
+    await refuses(
+      ["--inferred-inputs", "2", "--controller-units", "0"],
+      /controllerUnits: expected both.*found/,
+    );
     await Deno.writeTextFile(file, "{ steps: 3 }");
     await refuses(["--hyperparameters", file], /expected JSON, found none/);
     await Deno.writeTextFile(file, "[3]");

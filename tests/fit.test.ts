@@ -14,9 +14,11 @@ import {
   stateFromBytes,
   stateToBytes,
 } from "../src/mod.ts";
+import { PLAIN } from "../src/study/recipes.ts";
 
 const data = simulateRotation({ trials: 10, T: 6, N: 5, seed: 1 });
 const hyperparameters = parseHyperparameters({
+  ...PLAIN,
   cell: "vanilla",
   encoderUnits: 3,
   generatorUnits: 2,

@@ -13,10 +13,12 @@ import {
   type StartsResult,
   type StartsState,
 } from "../src/mod.ts";
+import { PLAIN } from "../src/study/recipes.ts";
 
 export const data = simulateRotation({ trials: 20, T: 6, N: 5, seed: 1 });
 // 4 evaluation trials in batches of 3: an evaluation is two runs
 export const hyperparameters = parseHyperparameters({
+  ...PLAIN,
   cell: "gru",
   encoderUnits: 3,
   generatorUnits: 3,

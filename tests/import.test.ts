@@ -285,7 +285,7 @@ function zipOf(name: string): Uint8Array {
   return bytes;
 }
 
-const UNITS = { encoderUnits: 3, generatorUnits: 4, factors: 2 };
+const UNITS = { encoderUnits: 3, generatorUnits: 4, factors: 2, inferredInputs: 0 };
 const SHAPES = {
   gru: { T: 5, N: 3, units: { ...UNITS, controllerUnits: 2, inferredInputs: 2 } },
   vanilla: { T: 5, N: 3, units: { ...UNITS, cell: "vanilla", nonlinearity: "relu" } },

@@ -6,9 +6,11 @@ import { readLines } from "../src/jobs/protocol.ts";
 import { FINAL_STATES, type StoredDataset, type StoredRun } from "../src/jobs/records.ts";
 import { inFolder } from "./folders.ts";
 import type { Request } from "./jobs_server.ts";
+import { PLAIN } from "../src/study/recipes.ts";
 
 /** A model that trains in a moment. */
 export const SMALL = {
+  ...PLAIN,
   encoderUnits: 2,
   generatorUnits: 2,
   factors: 2,

@@ -197,8 +197,8 @@ const reals = ({ buffers }: Plan) =>
   buffers.reduce((sum, { element, length }) => element === "real" ? sum + length : sum, 0);
 
 Deno.test("no posterior program keeps more than is counted for its parameters and trials", () => {
-  const wide = { generatorUnits: 30, factors: 7, encoderUnits: 5 };
-  const narrow = { generatorUnits: 1, factors: 50, encoderUnits: 1 };
+  const wide = { inferredInputs: 0, generatorUnits: 30, factors: 7, encoderUnits: 5 };
+  const narrow = { inferredInputs: 0, generatorUnits: 1, factors: 50, encoderUnits: 1 };
   const models = [
     ...Object.values(SHAPES).map(({ hyperparameters, T, N }) => ({ h: hyperparameters, T, N })),
     { h: parseHyperparameters({ ...wide, controllerUnits: 9, inferredInputs: 3 }), T: 1, N: 3 },
@@ -221,7 +221,12 @@ Deno.test("no posterior program keeps more than is counted for its parameters an
 
 Deno.test("a device that cannot keep all trials at once infers them in turns, to the same numbers", async () => {
   const T = 6, N = 4, trials = 11;
-  const h = parseHyperparameters({ encoderUnits: 3, generatorUnits: 4, factors: 2 });
+  const h = parseHyperparameters({
+    encoderUnits: 3,
+    generatorUnits: 4,
+    factors: 2,
+    inferredInputs: 0,
+  });
   const model = architecture(h, T, N), params_P = drawParameters(parameterLayout(model), 3, 0);
   const counts_BTN = Uint8Array.from({ length: trials * T * N }, (_, i) => i % 3);
   const fitted: Model = {

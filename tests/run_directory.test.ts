@@ -20,9 +20,11 @@ import {
 import { stateToBytes } from "../src/train/run_state.ts";
 import { splitTrials } from "../src/data/dataset.ts";
 import { inFolder, listing } from "./folders.ts";
+import { PLAIN } from "../src/study/recipes.ts";
 
 const data = simulateRotation({ trials: 6, T: 4, N: 3 });
 const hyperparameters = parseHyperparameters({
+  ...PLAIN,
   encoderUnits: 2,
   generatorUnits: 2,
   factors: 2,

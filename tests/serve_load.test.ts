@@ -17,7 +17,12 @@ import { withProcess } from "./server_helpers.ts";
 const T = 100, N = 100, TRIALS = 16;
 const data = simulateRotation({ trials: TRIALS, T, N, seed: 2 });
 const model: Model = (() => {
-  const hyperparameters = parseHyperparameters({ encoderUnits: 4, generatorUnits: 4, factors: 3 });
+  const hyperparameters = parseHyperparameters({
+    encoderUnits: 4,
+    generatorUnits: 4,
+    factors: 3,
+    inferredInputs: 0,
+  });
   const shape = architecture(hyperparameters, T, N);
   const params_P = initialise(shape, hyperparameters, 1, new Float64Array(N).fill(0.5));
   return { hyperparameters, architecture: shape, params_P, seed: 1, step: 0, binWidth: 0.01 };

@@ -30,7 +30,12 @@ const utf8 = new TextEncoder();
 const data = simulateRotation({ trials: 4, T, N, seed: 1, binWidth: 0.01 });
 const dataset = own(datasetToBytes(data));
 const model = (() => {
-  const hyperparameters = parseHyperparameters({ encoderUnits: 2, generatorUnits: 2, factors: 2 });
+  const hyperparameters = parseHyperparameters({
+    encoderUnits: 2,
+    generatorUnits: 2,
+    factors: 2,
+    inferredInputs: 0,
+  });
   const shape = architecture(hyperparameters, T, N);
   const params_P = initialise(shape, hyperparameters, 0, Float64Array.of(1, 2, 1));
   const origin = { seed: 0, step: 0, binWidth: 0.01 };

@@ -5,6 +5,7 @@ import { type App, openApp, type ServerOptions } from "../routes/server.ts";
 import type { Settings } from "../routes/settings.ts";
 import { settingsSchema } from "../routes/settings_schema.ts";
 import { inFolder } from "./folders.ts";
+import { PLAIN } from "../src/study/recipes.ts";
 
 export interface TestServer {
   readonly app: App;
@@ -68,6 +69,7 @@ export async function openServer(folder: string, options: TestOptions = {}): Pro
 
 /** A model that trains in a moment. */
 export const SMALL = {
+  ...PLAIN,
   encoderUnits: 3,
   generatorUnits: 2,
   factors: 2,

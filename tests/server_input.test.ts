@@ -29,7 +29,12 @@ const valid = own(datasetToBytes(simulateRotation({ trials: 4, T, N, seed: 1 }))
 
 /** A model of T bins and N neurons that was never trained. */
 const model = (() => {
-  const hyperparameters = parseHyperparameters({ encoderUnits: 2, generatorUnits: 2, factors: 2 });
+  const hyperparameters = parseHyperparameters({
+    encoderUnits: 2,
+    generatorUnits: 2,
+    factors: 2,
+    inferredInputs: 0,
+  });
   const shape = architecture(hyperparameters, T, N);
   const params_P = initialise(shape, hyperparameters, 0, Float64Array.of(1, 2, 1));
   const origin = { seed: 0, step: 0, binWidth: 0.01 };
@@ -526,7 +531,7 @@ const CASES: readonly Case[] = [
   {
     what: "hyperparameters at odds",
     path: "/v1/runs",
-    body: { dataset: "{dataset}", hyperparameters: { inferredInputs: 1 } },
+    body: { dataset: "{dataset}", hyperparameters: { inferredInputs: 1, controllerUnits: 0 } },
     status: 400,
     says: /inferredInputs 1 and controllerUnits 0/,
   },

@@ -17,7 +17,12 @@ const [T, N] = [5, 3];
 const own = (bytes: Uint8Array) => bytes as Uint8Array<ArrayBuffer>;
 const data = own(datasetToBytes(simulateRotation({ trials: 8, T, N, binWidth: 0.01 })));
 const model = (() => {
-  const hyperparameters = parseHyperparameters({ encoderUnits: 2, generatorUnits: 2, factors: 2 });
+  const hyperparameters = parseHyperparameters({
+    encoderUnits: 2,
+    generatorUnits: 2,
+    factors: 2,
+    inferredInputs: 0,
+  });
   const shape = architecture(hyperparameters, T, N);
   const params_P = initialise(shape, hyperparameters, 0, Float64Array.of(1, 2, 1));
   return own(

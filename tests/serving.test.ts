@@ -315,7 +315,7 @@ Deno.test("while the device computes, the calling thread's event loop goes on", 
 
 Deno.test("memory does not grow with the answers", async () => {
   // little to compute, and half a megabyte to answer
-  const units = { encoderUnits: 1, generatorUnits: 1, factors: 1 };
+  const units = { encoderUnits: 1, generatorUnits: 1, factors: 1, inferredInputs: 0 };
   const wide = { T: 200, N: 200, units };
   await withServing({ mine: testModel(wide) }, { device: { device: "wasm", threads: 1 } }, async (
     { serving },

@@ -9,7 +9,11 @@ import type { Model } from "../src/model/model.ts";
 import { fillNormal, seedWords, STREAMS } from "../src/random.ts";
 
 /** A model with a controller, and one without; few units, none of them a multiple of 4. */
-export const SMALL = { T: 6, N: 5, units: { encoderUnits: 3, generatorUnits: 5, factors: 3 } };
+export const SMALL = {
+  T: 6,
+  N: 5,
+  units: { encoderUnits: 3, generatorUnits: 5, factors: 3, inferredInputs: 0 },
+};
 export const DRIVEN = {
   T: 7,
   N: 4,
@@ -19,7 +23,11 @@ export const DRIVEN = {
   },
 };
 /** Shape M of the bench: a launch of it takes a while. */
-export const SHAPE_M = { T: 100, N: 100, units: { generatorUnits: 64, factors: 20 } };
+export const SHAPE_M = {
+  T: 100,
+  N: 100,
+  units: { encoderUnits: 64, generatorUnits: 64, factors: 20, inferredInputs: 0 },
+};
 
 export interface TestShape {
   readonly T: number;

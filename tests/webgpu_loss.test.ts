@@ -10,9 +10,11 @@ import { parseHyperparameters } from "../src/model/hyperparameters.ts";
 import { fit, type FitOptions, type FitResult } from "../src/train/fit.ts";
 import type { RunState } from "../src/train/run_state.ts";
 import { withoutAdapter } from "./webgpu_adapter.ts";
+import { PLAIN } from "../src/study/recipes.ts";
 
 const data = simulateRotation({ trials: 12, T: 5, N: 4 });
 const hyperparameters = parseHyperparameters({
+  ...PLAIN,
   ...{ cell: "vanilla", encoderUnits: 2, generatorUnits: 2, factors: 2 },
   ...{ batchSize: 4, steps: 12, evaluateEvery: 2, checkpointEvery: 4 },
 });

@@ -21,7 +21,7 @@ const rate = () => z.number().gt(0).max(1);
  * import { hyperparametersSchema } from "latentd";
  *
  * const { factors } = hyperparametersSchema.shape;
- * assert.equal(factors.parse(undefined), 20); // the default
+ * assert.equal(factors.parse(undefined), 12); // the default
  * assert.equal(factors.description, "factors between generator and log-rates");
  * assert.equal(factors.safeParse(0).success, false);
  * ```
@@ -30,7 +30,7 @@ export const hyperparametersSchema = z.strictObject({
   cell: z.enum(["vanilla", "gru"]).default("gru").describe("the generator's cell"),
   nonlinearity: z.enum(["tanh", "relu", "identity"]).default("tanh")
     .describe("of a vanilla generator; a GRU has its own"),
-  encoderUnits: count(1, 4096).default(64).describe("GRU units of the encoder in each direction"),
+  encoderUnits: count(1, 4096).default(32).describe("GRU units of the encoder in each direction"),
   initialConditionDims: count(0, 4096).default(0)
     .describe(
       "dimensions of the initial condition, from which g0 is a linear function; 0: it is g0",
@@ -41,12 +41,12 @@ export const hyperparametersSchema = z.strictObject({
     .describe("bins by which the encodings of each direction reach the controller late"),
   firstFactors: z.enum(["zero", "generator"]).default("zero")
     .describe("what the controller sees of factors in the first bin: zeros, or those of g0"),
-  controllerUnits: count(0, 4096).default(0)
+  controllerUnits: count(0, 4096).default(16)
     .describe("GRU units of the controller; 0 together with inferredInputs 0"),
-  inferredInputs: count(0, 1024).default(0)
+  inferredInputs: count(0, 1024).default(4)
     .describe("inputs inferred at each bin; 0 is the autonomous model, without a controller"),
-  generatorUnits: count(1, 4096).default(64).describe("units of the generator"),
-  factors: count(1, 4096).default(20).describe("factors between generator and log-rates"),
+  generatorUnits: count(1, 4096).default(32).describe("units of the generator"),
+  factors: count(1, 4096).default(12).describe("factors between generator and log-rates"),
   observation: z.enum(["poisson", "gaussian", "gamma", "zero-inflated-gamma"]).default("poisson")
     .describe("what the data are: counts, or real numbers of a distribution"),
   observationFloor: z.number().min(0).max(1e6).default(0)
@@ -64,7 +64,7 @@ export const hyperparametersSchema = z.strictObject({
     ),
   externalInputs: z.int().min(-1).max(1024).default(-1)
     .describe("external inputs that drive the generator; -1: as many as the data have"),
-  coordinatedDropout: z.number().min(0).lt(1).default(0)
+  coordinatedDropout: z.number().min(0).lt(1).default(0.3)
     .describe(
       "share of the inputs that is dropped at each step, and that alone has a loss; 0: off",
     ),
@@ -73,7 +73,7 @@ export const hyperparametersSchema = z.strictObject({
       "share of the samples that is hidden from the fit to see whether it overfits; 0: off",
     ),
 
-  keepRate: rate().default(0.95)
+  keepRate: rate().default(0.8)
     .describe("dropout keeps this share: spikes, encodings and the encoder's ends"),
   generatorKeepRate: rate().default(1)
     .describe("dropout keeps this share of the generator's state at every bin; it recurs"),
@@ -92,6 +92,10 @@ export const hyperparametersSchema = z.strictObject({
     .describe("L2 penalty on the controller's recurrent weights, beside l2"),
   l2Encoder: z.number().min(0).max(1e6).default(0)
     .describe("L2 penalty on the encoders' recurrent weights, beside l2"),
+  l2Readout: z.number().min(0).max(1e6).default(0.1)
+    .describe("L2 penalty on the weights from factors to neurons, beside l2"),
+  l2EncoderInput: z.number().min(0).max(1e6).default(0.1)
+    .describe("L2 penalty on the weights from neurons to the encoders, beside l2"),
   l2Start: count(0, 10_000_000).default(0)
     .describe("step at which the L2 penalties and the weight decay start to rise from 0"),
   l2End: count(0, 10_000_000).default(0)
@@ -107,12 +111,14 @@ export const hyperparametersSchema = z.strictObject({
     .describe("of several sessions: weights from their common principal components, or random"),
   readoutStart: z.enum(["zero", "mean-log-rate"]).default("mean-log-rate")
     .describe("readout biases: 0, or each neuron's mean log-rate in the training trials"),
+  startReadout: z.number().min(0).max(10).default(0.3)
+    .describe("readout weights of counts start as this times N(0, 1/F)"),
 
-  steps: count(1, 10_000_000).default(2000).describe("optimiser steps"),
-  batchSize: count(1, 65_536).default(200)
+  steps: count(1, 10_000_000).default(1000).describe("optimiser steps"),
+  batchSize: count(1, 65_536).default(32)
     .describe("trials of a minibatch, drawn anew with replacement at every step"),
   stepSize: positive(10).default(0.01).describe("learning rate of the first step"),
-  decayFactor: rate().default(0.9998).describe("learning rate decay"),
+  decayFactor: rate().default(0.998).describe("learning rate decay"),
   decaySteps: count(1, 10_000_000).default(1).describe("steps per learning rate decay"),
   adamB1: z.number().min(0).lt(1).default(0.9).describe("Adam's decay of the first moment"),
   adamB2: z.number().min(0).lt(1).default(0.999).describe("Adam's decay of the second moment"),
@@ -125,10 +131,10 @@ export const hyperparametersSchema = z.strictObject({
   klMin: z.number().min(0).max(1e3).default(0.1).describe("scale of the KL terms at first"),
   klMax: z.number().min(0).max(1e3).default(1).describe("scale of the KL terms at last"),
   klStart: count(0, 10_000_000).default(0).describe("step at which the KL scale starts to rise"),
-  klEnd: count(1, 10_000_000).default(1000).describe("step at which the KL scale reaches klMax"),
-  klIcScale: z.number().min(0).max(1e6).default(1)
+  klEnd: count(1, 10_000_000).default(500).describe("step at which the KL scale reaches klMax"),
+  klIcScale: z.number().min(0).max(1e6).default(0.2)
     .describe("multiplies the scale of the initial condition's KL"),
-  klInputsScale: z.number().min(0).max(1e6).default(1)
+  klInputsScale: z.number().min(0).max(1e6).default(0.2)
     .describe("multiplies the scale of the inferred inputs' KL"),
 
   schedule: z.enum(["exponential", "plateau"]).default("exponential")
@@ -149,7 +155,7 @@ export const hyperparametersSchema = z.strictObject({
 
   evalFraction: z.number().gt(0).lt(1).default(0.1)
     .describe("share of the trials that is held out for evaluation"),
-  evaluateEvery: count(1, 1_000_000).default(100)
+  evaluateEvery: count(1, 1_000_000).default(50)
     .describe("steps between evaluations on all held-out trials"),
   checkpointEvery: count(1, 1_000_000).default(500).describe("steps between checkpoints"),
 }).superRefine((h, context) => {
@@ -212,7 +218,9 @@ export type Hyperparameters = Readonly<z.infer<typeof hyperparametersSchema>>;
 export type HyperparametersInput = Readonly<z.input<typeof hyperparametersSchema>>;
 
 /**
- * Fills in defaults and checks bounds.
+ * Fills in defaults and checks bounds. The defaults are for recordings of some hundred trials: they
+ * infer inputs, and hold back a fit that would learn its few trials by heart. `inferredInputs` 0 alone,
+ * or `controllerUnits` 0, makes the autonomous model.
  *
  * @throws {InputError} naming each unknown key and each value out of bounds
  *
@@ -221,12 +229,13 @@ export type HyperparametersInput = Readonly<z.input<typeof hyperparametersSchema
  * import assert from "node:assert/strict";
  * import { InputError, parseHyperparameters } from "latentd";
  *
- * assert.equal(parseHyperparameters({ generatorUnits: 100 }).factors, 20);
+ * assert.equal(parseHyperparameters({ generatorUnits: 100 }).factors, 12);
+ * assert.equal(parseHyperparameters({ inferredInputs: 0 }).controllerUnits, 0);
  * assert.throws(() => parseHyperparameters({ generatorUnit: 100 }), InputError);
  * ```
  */
 export function parseHyperparameters(given: unknown): Hyperparameters {
-  const result = hyperparametersSchema.safeParse(given);
+  const result = hyperparametersSchema.safeParse(withoutController(given));
   if (result.success) return result.data;
   const names = Object.keys(hyperparametersSchema.shape);
   const found = (path: PropertyKey[]) => {
@@ -244,6 +253,17 @@ export function parseHyperparameters(given: unknown): Hyperparameters {
   throw new InputError(`Cannot use these hyperparameters: ${problems.join("; ")}.`);
 }
 
+/** Either of the controller's two sizes given as 0, with nothing said of the other, is both. */
+function withoutController(given: unknown): unknown {
+  if (typeof given !== "object" || given === null) return given;
+  const { inferredInputs, controllerUnits } = given as Record<string, unknown>;
+  if (inferredInputs === 0 && controllerUnits === undefined) {
+    return { ...given, controllerUnits: 0 };
+  }
+  if (controllerUnits === 0 && inferredInputs === undefined) return { ...given, inferredInputs: 0 };
+  return given;
+}
+
 /**
  * The model that hyperparameters describe, for data of `T` bins and `N` neurons.
  *
@@ -255,7 +275,7 @@ export function parseHyperparameters(given: unknown): Hyperparameters {
  * import { architecture, parseHyperparameters } from "latentd";
  *
  * const model = architecture(parseHyperparameters({ generatorUnits: 2, factors: 2 }), 50, 100);
- * assert.deepEqual(model.dims, { T: 50, N: 100, E: 64, C: 0, U: 0, G: 2, F: 2 });
+ * assert.deepEqual(model.dims, { T: 50, N: 100, E: 32, C: 16, U: 4, G: 2, F: 2 });
  * ```
  */
 export function architecture(h: Hyperparameters, T: number, N: number): Architecture {

@@ -91,6 +91,9 @@ export function initialise(
           for (let i = 0; i < values.length; i++) values[i] *= h.startNoise;
         }
         break;
+      case "readout.w_FN":
+        for (let i = 0; i < values.length; i++) values[i] *= h.startReadout;
+        break;
       case "icPrior.logVar_I":
         values.fill(Math.log(h.icPriorVar));
         break;

@@ -8,8 +8,32 @@ import {
   parseHyperparameters,
 } from "../model/hyperparameters.ts";
 
+/**
+ * LFADS without what the defaults add for recordings: no controller, no coordinated dropout, both KL
+ * terms in full, one small L2 penalty on everything.
+ */
+export const PLAIN = {
+  inferredInputs: 0,
+  controllerUnits: 0,
+  coordinatedDropout: 0,
+  keepRate: 0.95,
+  klIcScale: 1,
+  klInputsScale: 1,
+  l2: 2e-5,
+  l2Readout: 0,
+  l2EncoderInput: 0,
+  startReadout: 1,
+  batchSize: 200,
+  steps: 2000,
+  stepSize: 0.01,
+  decayFactor: 0.9998,
+  klEnd: 1000,
+  evaluateEvery: 100,
+} satisfies HyperparametersInput;
+
 /** The notebook's sizes: two latents, a vanilla generator, no controller. */
 const SIZES = {
+  ...PLAIN,
   cell: "vanilla",
   encoderUnits: 2,
   generatorUnits: 2,

@@ -1,5 +1,6 @@
 /** Models of three sizes that the bench times and `latentd trace` counts. */
 import { type Hyperparameters, parseHyperparameters } from "../model/hyperparameters.ts";
+import { PLAIN } from "./recipes.ts";
 
 export type ShapeName = "S" | "M" | "L";
 
@@ -14,7 +15,7 @@ export interface ModelShape {
 }
 
 /** Dropout wherever docs/model.md, section 2 has it, so that nobody is spared its masks. */
-const dropout = { keepRate: 0.95, generatorKeepRate: 0.95 };
+const dropout = { ...PLAIN, generatorKeepRate: 0.95 };
 
 /** The tutorial's model, a GRU of common size, and one of a benchmark's size with a controller. */
 export const SHAPES: Readonly<Record<ShapeName, ModelShape>> = {
