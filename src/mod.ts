@@ -137,6 +137,7 @@ export {
   simulateLorenz,
   simulateRotation,
 } from "./data/simulate.ts";
+export { type DrivenOptions, simulateDriven } from "./data/simulate_driven.ts";
 
 // train and infer
 export { settle } from "./train/problem.ts";

@@ -229,6 +229,7 @@ Deno.test("generate writes data that fit reads, from simulators and from a model
     const cases: [source: string, args: string[], shape: number[], L: number][] = [
       ["rotation", ["--trials", "3", "--bins", "4", "--neurons", "2", "--w", "0.1"], [3, 4, 2], 2],
       ["lorenz", ["--trials", "6", "--conditions", "3", "--bins", "7"], [6, 7, 30], 3],
+      ["driven", ["--trials", "4", "--neurons", "3", "--pulses", "1"], [4, 60, 3], 2],
       [run, ["--trials", "3", "--seed", "4"], [3, 5, 3], 2],
     ];
     for (const [source, args, shape, L] of cases) {

@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import { bernsteinBound, chiSquare, chiSquareBound } from "../src/analysis/statistics.ts";
 import { lnFactorial, poisson, sampleCounts } from "../src/data/poisson.ts";
 import { simulateLorenz, simulateRotation } from "../src/data/simulate.ts";
+import { simulateDriven } from "../src/data/simulate_driven.ts";
 import { InputError } from "../src/errors.ts";
 import { PURPOSES, seedWords, STREAMS } from "../src/random.ts";
 
@@ -375,5 +376,53 @@ Deno.test("simulators refuse what they cannot use, and name the option", () => {
   ];
   for (const [call, message] of refused) {
     assert.throws(call, (error) => error instanceof InputError && message.test(error.message));
+  }
+});
+
+Deno.test("a driven system's latents follow its equation, pushed by the inputs that it keeps", () => {
+  const options = {
+    trials: 6,
+    T: 16,
+    N: 4,
+    pulses: 3,
+    pulse: 2,
+    damping: 0.9,
+    angle: 0.3,
+    seed: 5,
+  };
+  const data = simulateDriven(options);
+  const { latents_BTL, rates_BTN, A } = data.truth!;
+  const { shape, data: inputs } = data.behaviour_BTD!.inputs;
+  assert.deepEqual(shape, [6, 16, 1]);
+  // R(0.3) shrunk to 0.9: its determinant and trace say so
+  const [[a, b], [c, d]] = A!;
+  assert.ok(
+    Math.abs(a * d - b * c - 0.81) < 1e-12 && Math.abs(a + d - 1.8 * Math.cos(0.3)) < 1e-12,
+  );
+  for (let trial = 0; trial < 6; trial++) {
+    let pulses = 0;
+    for (let t = 0; t < 16; t++) {
+      const at = trial * 16 + t, u = inputs[at];
+      pulses += u / 2;
+      if (u !== 0) assert.ok(t >= 2 && t < 14 && Number.isInteger(u / 2), `bin ${t}: ${u}`);
+      if (t === 0) continue;
+      const [x, y] = latents_BTL.subarray(2 * at - 2, 2 * at);
+      const wanted = [a * x + b * y + u, c * x + d * y];
+      assert.deepEqual([...latents_BTL.subarray(2 * at, 2 * at + 2)], wanted);
+    }
+    // three of either sign
+    assert.ok([-3, -1, 1, 3].includes(pulses), `${pulses}`);
+  }
+  // where the latents are 0 the rate is 10 per second; log-rates are linear in them, |row| = gain = 1
+  for (let i = 0; i < rates_BTN.length; i++) {
+    const [x, y] = latents_BTL.subarray(2 * Math.floor(i / 4));
+    assert.ok(Math.abs(Math.log(rates_BTN[i] / 0.1)) <= Math.hypot(x, y) * (1 + 1e-12));
+  }
+  assert.deepEqual(simulateDriven(options), data);
+  assert.notDeepEqual(simulateDriven({ ...options, seed: 6 }).counts_BTN, data.counts_BTN);
+  for (
+    const wrong of [{ damping: 0 }, { damping: 1.1 }, { pulses: 0.5 }, { pulse: NaN }, { T: 1 }]
+  ) {
+    assert.throws(() => simulateDriven({ ...options, ...wrong }), InputError);
   }
 });

@@ -4,6 +4,7 @@ import {
   type Dataset,
   generate,
   InputError,
+  simulateDriven,
   simulateLorenz,
   simulateRotation,
   writeDataset,
@@ -33,6 +34,10 @@ interface Settings {
   readonly baseRate?: number;
   readonly gain?: number;
   readonly burnIn?: number;
+  readonly pulses?: number;
+  readonly pulse?: number;
+  readonly damping?: number;
+  readonly angle?: number;
 }
 
 interface GenerateFlags extends Settings, CommonOptions {
@@ -40,7 +45,9 @@ interface GenerateFlags extends Settings, CommonOptions {
 }
 
 /** Options that a source understands, besides trials, bins and the seed. */
-const OPTIONS: Readonly<Record<"rotation" | "lorenz" | "model", readonly (keyof Settings)[]>> = {
+const OPTIONS: Readonly<
+  Record<"rotation" | "lorenz" | "driven" | "model", readonly (keyof Settings)[]>
+> = {
   rotation: ["neurons", "binWidth", "w"],
   lorenz: [
     "neurons",
@@ -52,36 +59,46 @@ const OPTIONS: Readonly<Record<"rotation" | "lorenz" | "model", readonly (keyof 
     "gain",
     "burnIn",
   ],
+  driven: ["neurons", "binWidth", "baseRate", "gain", "pulses", "pulse", "damping", "angle"],
   model: [],
 };
 
 const HELP = `
-SOURCE is "rotation" (the tutorial's data), "lorenz" (the Lorenz attractor of the LFADS papers), or a
-model: a model file or a run's folder. A model runs forward from its priors of the initial condition
+SOURCE is "rotation" (the tutorial's data), "lorenz" (the Lorenz attractor of the LFADS papers),
+"driven" (a damped rotation that unseen pulses push; they are kept as behaviour "inputs"), or a model:
+a model file or a run's folder. A model runs forward from its priors of the initial condition
 and of the inferred inputs. The file holds spikes, and the true rates and latents.`;
 
 export function addGenerate(program: Command, context: Context): void {
   const command = program.command("generate <source>")
-    .description("generate spikes with known rates: rotation, lorenz, or a fitted model")
+    .description("generate spikes with known rates: rotation, lorenz, driven, or a fitted model")
     .option(
       "--out <file.npz>",
       "where to (default: rotation.npz, lorenz.npz or generated.npz, if there is none yet)",
     )
-    .option("--trials <number>", "trials (default: 200, 1300 for lorenz)", whole(1))
-    .option("--bins <number>", "time bins of a trial (default: 50, 100, or the model's)", whole(1))
-    .option("--neurons <number>", "neurons (rotation: 100, lorenz: 30)", whole(1))
-    .option("--bin-width <seconds>", "bin width (rotation: none, lorenz: 0.01)", real)
+    .option("--trials <number>", "trials (default: 200, lorenz 1300, driven 400)", whole(1))
+    .option(
+      "--bins <number>",
+      "time bins of a trial (default: rotation 50, lorenz 100, driven 60, or the model's)",
+      whole(1),
+    )
+    .option("--neurons <number>", "neurons (rotation: 100, lorenz: 30, driven: 40)", whole(1))
+    .option("--bin-width <seconds>", "bin width (rotation: none, else 0.01)", real)
     .option("--w <number>", "rotation: sine of the angle turned in each bin (default: 0.2)", real)
     .option("--conditions <number>", "lorenz: starting states (default: 65)", whole(1))
     .option("--dt <number>", "lorenz: Euler step (default: 0.006)", real)
     .option("--speed <number>", "lorenz: the system's time per second (default: 6)", real)
     .option(
       "--base-rate <number>",
-      "lorenz: spikes per second at the mean state (default: 5)",
+      "spikes per second at the mean state (default: lorenz 5, driven 10)",
       real,
     )
-    .option("--gain <number>", "lorenz: length of a neuron's readout (default: 1)", real)
+    .option("--gain <number>", "lorenz, driven: length of a neuron's readout (default: 1)", real)
     .option("--burn-in <number>", "lorenz: Euler steps before a trial (default: 1000)", whole())
+    .option("--pulses <number>", "driven: pulses of a trial (default: 2)", whole())
+    .option("--pulse <number>", "driven: size of a pulse, of either sign (default: 1.5)", real)
+    .option("--damping <number>", "driven: what is left after a bin (default: 0.95)", real)
+    .option("--angle <radians>", "driven: turned in a bin (default: 0.2)", real)
     .addOption(seedOption("decides everything that is drawn"));
   addCommonOptions(command)
     .addHelpText("after", HELP)
@@ -109,7 +126,9 @@ export function addGenerate(program: Command, context: Context): void {
 }
 
 async function make(source: string, flags: GenerateFlags): Promise<Dataset> {
-  const kind = source === "rotation" || source === "lorenz" ? source : "model";
+  const kind = source === "rotation" || source === "lorenz" || source === "driven"
+    ? source
+    : "model";
   for (const name of new Set(Object.values(OPTIONS).flat())) {
     if (flags[name] === undefined || OPTIONS[kind].includes(name)) continue;
     const flag = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
@@ -129,9 +148,16 @@ async function make(source: string, flags: GenerateFlags): Promise<Dataset> {
       ...{ conditions, dt, speed, baseRate, gain, burnIn },
     });
   }
+  if (kind === "driven") {
+    const { baseRate, gain, pulses, pulse, damping, angle } = flags;
+    return simulateDriven({
+      ...{ trials, T, N, seed, binWidth, baseRate, gain },
+      ...{ pulses, pulse, damping, angle },
+    });
+  }
   if (!await exists(source)) {
     throw new InputError(
-      `Cannot generate: expected "rotation", "lorenz", a model file or the folder of a run, found ` +
+      `Cannot generate: expected "rotation", "lorenz", "driven", a model file or the folder of a run, found ` +
         `no such file or folder: ${JSON.stringify(source)}.`,
     );
   }

@@ -2,6 +2,7 @@ import { InputError } from "../errors.ts";
 import { type Address, fillNormal, fillUniform, seedWords, STREAMS } from "../random.ts";
 import { type Dataset, datasetFromArrays } from "./dataset.ts";
 import { sampleCounts } from "./poisson.ts";
+import { requireNumber, requirePositive, requireWhole } from "./simulate_options.ts";
 
 /** Parts of a simulation that draw from stream `simulate`, told apart by the address's `sample`. */
 const PARTS = { start: 0, readout: 1 } as const;
@@ -275,19 +276,4 @@ function normals(at: Address, rows: number, columns: number): Float64Array {
     fillNormal(at, i, out.subarray(i * columns, (i + 1) * columns));
   }
   return out;
-}
-
-function requireNumber(action: string, name: string, value: number, wanted: string, ok: boolean) {
-  if (!Number.isFinite(value) || !ok) {
-    throw new InputError(`Cannot ${action}: expected ${name} to be ${wanted}, found ${value}.`);
-  }
-}
-
-function requirePositive(action: string, name: string, value: number) {
-  requireNumber(action, name, value, "a finite number above 0", value > 0);
-}
-
-function requireWhole(action: string, name: string, value: number, least: number) {
-  const wanted = `a whole number of at least ${least}`;
-  requireNumber(action, name, value, wanted, Number.isSafeInteger(value) && value >= least);
 }
