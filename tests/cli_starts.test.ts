@@ -157,7 +157,10 @@ Deno.test("a start that goes back says so at once, in its record and in its repo
     const wild = ["--nonlinearity", "identity", "--step-size", "9", "--max-grad-norm", "1e9"];
     const guard = ["--guard-factor", "1e-3", "--early-stop", "8", "--kl-min", "1"];
     const long = ["--cell", "vanilla", "--steps", "2000", "--seed", "8"];
-    const args = [...TINY, ...wild, ...guard, ...long];
+    const plain = ["--coordinated-dropout", "0", "--l2-readout", "0", "--l2-encoder-input", "0"];
+    const start = ["--start-readout", "1", "--keep-rate", "0.95"];
+    const kl = ["--kl-ic-scale", "1", "--kl-end", "1000", "--decay-factor", "0.9998"];
+    const args = [...TINY, ...plain, ...start, ...kl, ...wild, ...guard, ...long];
     const done = await latentd("fit", data, "--out", run, ...args, "--json");
     assert.equal(done.code, 0);
     const record = await readRunRecord(run);

@@ -23,9 +23,12 @@ import { inFolder } from "./folders.ts";
 import { refusal } from "./recordings.ts";
 
 const device = createReferenceExecutor();
-const SMALL = { encoderUnits: 2, generatorUnits: 3, factors: 2, batchSize: 4, steps: 3 } as const;
+const SMALL = {
+  ...{ inferredInputs: 0, encoderUnits: 2, generatorUnits: 3, factors: 2, batchSize: 4, steps: 3 },
+} as const;
 const FLAGS = [
-  ...["--encoder-units", "2", "--generator-units", "3", "--factors", "2", "--batch-size", "4"],
+  ...["--inferred-inputs", "0", "--encoder-units", "2", "--generator-units", "3"],
+  ...["--factors", "2", "--batch-size", "4"],
   ...["--steps", "3", "--evaluate-every", "2", "--device", "reference", "--no-report"],
 ];
 

@@ -21,6 +21,7 @@ import { parameterLayout } from "../src/model/layout.ts";
 import { fillNormal, fillUniform, seedWords, STREAMS } from "../src/random.ts";
 import { fit } from "../src/train/fit.ts";
 import { sessionStart } from "../src/train/session_start.ts";
+import { PLAIN } from "../src/study/recipes.ts";
 
 /** Counts without a law. */
 function session(name: string, trials: number, T: number, N: number, seed: number): Dataset {
@@ -165,6 +166,7 @@ Deno.test("a fit of two sessions: neither's weights feel the other's trials; one
   const data = stitchSessions([first, second]);
   const executor = createReferenceExecutor();
   const hyperparameters = parseHyperparameters({
+    ...PLAIN,
     ...{ encoderUnits: 3, generatorUnits: 3, factors: 2, steps: 3, batchSize: 4, l2: 0 },
   });
   // only the first session trains
