@@ -77,6 +77,7 @@ export function initialise(
         break;
       case "readout.w_FN":
         // the first factors are the components
+        for (let i = 0; i < values.length; i++) values[i] *= h.startReadout;
         if (sessions) values.set(sessions.readout_DN);
         break;
       case "generator.wRecurrent_GG":
@@ -90,9 +91,6 @@ export function initialise(
         if (h.generatorStart === "near-identity") {
           for (let i = 0; i < values.length; i++) values[i] *= h.startNoise;
         }
-        break;
-      case "readout.w_FN":
-        for (let i = 0; i < values.length; i++) values[i] *= h.startReadout;
         break;
       case "icPrior.logVar_I":
         values.fill(Math.log(h.icPriorVar));
