@@ -15,6 +15,7 @@ import {
   OUTPUT_FORMATS,
   outputEncoder,
   type OutputFormat,
+  placeSession,
   poissonNll,
   type Posterior,
   readRunRecord,
@@ -37,6 +38,7 @@ import {
 import { Output } from "./output.ts";
 
 interface InferFlags extends ComputeOptions, DataFlags {
+  readonly session?: string;
   readonly samples?: number;
   readonly mean?: boolean;
   readonly out?: string;
@@ -66,6 +68,7 @@ Arrays in FILE.npz, trials first; B trials, T bins, N neurons, F factors, G gene
   trial_lengths [B]        bins of each trial, where some end early: rates after them are predictions
   missing [B, T, N]        1 where a bin was not observed, where some were not
 
+A model of several sessions takes the data of one with --session NAME; its rates are of all neurons.
 Data may be of all bins and neurons that the model was fitted to, or of those alone that its encoders see.
 Deviations have the variances' floor, log-variances do not: std = sqrt(exp(logvar) + varMin).
 lfads-torch's names: output_params are rates, co_means and co_stds are input_mean and input_std; each array
@@ -80,6 +83,7 @@ export function addInfer(program: Command, context: Context): void {
     .addOption(
       new Option("--to <format>", "the format (default: by FILE's ending)").choices(FORMATS),
     )
+    .option("--session <name>", "of a model of several sessions: which the data are of")
     .addOption(seedOption("decides the samples"));
   addDataOptions(addComputeOptions(command))
     .addHelpText("after", HELP)
@@ -94,7 +98,7 @@ export function addInfer(program: Command, context: Context): void {
       const read = await readOptions(modelPath, dataPath, layoutOptions(flags));
       const found = await readData(dataPath, 1, read);
       output.warnings(found.warnings);
-      const data = asFitted(model, found, output);
+      const data = asFitted(model, ofSession(model, found, flags), output);
       const format = flags.out === undefined ? null : formatOf(flags);
       const split = format === "lfads-torch" ? await knownSplit(modelPath, data, output) : null;
       const executor = await openDeviceAloud(flags, output);
@@ -164,6 +168,24 @@ async function knownSplit(modelPath: string, data: Dataset, output: Output) {
     output.note("These are not the trials of a run, nor have they a split: all stand in valid_.");
   }
   return data.split ?? null;
+}
+
+/** One session's data among the neurons of all; as they are where no session is named. */
+function ofSession({ sessions }: Model, data: Dataset, { session }: InferFlags): Dataset {
+  if (session === undefined) {
+    if (!sessions?.neurons.includes(data.N)) return data;
+    throw new InputError(
+      `Cannot infer: expected --session, one of ${
+        sessions.names.join(", ")
+      }, for data of ${data.N} ` +
+        `neurons, since the model is of several sessions, found none.`,
+    );
+  }
+  if (sessions) return placeSession(data, sessions, session);
+  throw new InputError(
+    `Cannot infer: expected no --session, since the model is of a single one, found ` +
+      `${JSON.stringify(session)}.`,
+  );
 }
 
 /** The data as the model takes them; what they lack is missing, and inferred. */
