@@ -9,7 +9,7 @@ import fc from "fast-check";
 import { checkFile } from "../src/check/files.ts";
 import { checkJson, printCheck, summary } from "../src/check/print.ts";
 import { type CheckReport, relativeError, report, Sheet, worstError } from "../src/check/table.ts";
-import { drawParameters } from "../src/check/random_shapes.ts";
+import { drawParameters } from "../src/check/random_draws.ts";
 import { scalars } from "../src/compute/executor.ts";
 import { LOSSES } from "../src/compute/kernels.ts";
 import { createReferenceExecutor } from "../src/compute/reference.ts";

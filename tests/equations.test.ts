@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { drawParameters } from "../src/check/random_shapes.ts";
+import { drawParameters } from "../src/check/random_draws.ts";
 import { scalars } from "../src/compute/executor.ts";
 import { LOSSES } from "../src/compute/kernels.ts";
 import { createReferenceExecutor } from "../src/compute/reference.ts";

@@ -1,7 +1,7 @@
 /** Several fits of one program: each computes the bits that it computes alone. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { drawParameters } from "../src/check/random_shapes.ts";
+import { drawParameters } from "../src/check/random_draws.ts";
 import { type Executor, type Program, scalars } from "../src/compute/executor.ts";
 import type { Scalars } from "../src/compute/kernels.ts";
 import { PlanBuilder } from "../src/compute/recording.ts";

@@ -1,6 +1,6 @@
 /** What must not change, or change in step, whatever the parameters: on every executor. */
 import assert from "node:assert/strict";
-import { drawParameters } from "../src/check/random_shapes.ts";
+import { drawParameters } from "../src/check/random_draws.ts";
 import { relativeError } from "../src/check/table.ts";
 import { tolerances } from "../src/check/tolerances.ts";
 import type { Executor, Program } from "../src/compute/executor.ts";

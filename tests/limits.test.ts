@@ -1,6 +1,6 @@
 /** Large models run, or are refused at once with the limit named; nothing is silently wrong. */
 import assert from "node:assert/strict";
-import { drawParameters } from "../src/check/random_shapes.ts";
+import { drawParameters } from "../src/check/random_draws.ts";
 import { relativeError } from "../src/check/table.ts";
 import { type Executor, scalars } from "../src/compute/executor.ts";
 import { LOSSES } from "../src/compute/kernels.ts";

@@ -1,6 +1,6 @@
 /** The executor in a browser page: the same file and shaders, on another implementation of WebGPU. */
 import assert from "node:assert/strict";
-import { drawParameters } from "../src/check/random_shapes.ts";
+import { drawParameters } from "../src/check/random_draws.ts";
 import { relativeError } from "../src/check/table.ts";
 import { scalars } from "../src/compute/executor.ts";
 import type { Plan } from "../src/compute/recording.ts";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { checkFile } from "../src/check/files.ts";
 import { printCheck } from "../src/check/print.ts";
-import { drawParameters } from "../src/check/random_shapes.ts";
+import { drawParameters } from "../src/check/random_draws.ts";
 import { relativeError } from "../src/check/table.ts";
 import { tolerances } from "../src/check/tolerances.ts";
 import { type Executor, scalars } from "../src/compute/executor.ts";

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { drawParameters } from "../src/check/random_shapes.ts";
+import { drawParameters } from "../src/check/random_draws.ts";
 import { relativeError } from "../src/check/table.ts";
 import { tolerances } from "../src/check/tolerances.ts";
 import type { Executor, Program } from "../src/compute/executor.ts";
