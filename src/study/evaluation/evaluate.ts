@@ -30,6 +30,8 @@ export interface EvaluateOptions {
   readonly shots?: number;
   /** only spikes and behaviour: what several splits are compared by */
   readonly brief?: boolean;
+  /** false leaves out smoothed PCA and Poisson regression, which take the longest, and few-shot scores */
+  readonly regression?: boolean;
 }
 
 const SHOTS = 16;
@@ -63,7 +65,7 @@ export function evaluate(
   inferred: Inferred,
   options: EvaluateOptions = {},
 ): Evaluation {
-  const { brief = false } = options;
+  const { brief = false, regression = true } = options;
   const rows: ScoreRow[] = [], left: string[] = [];
   const F = inferred.factors_BTF.length / (data.trials * data.T);
   const scored: Scored = { data, counts_BTN: countsWithGaps(data), seen, inferred, F };
@@ -86,6 +88,7 @@ export function evaluate(
     add("bits per spike", () => seenRow(scored, averages));
     if (seen.heldOut.length > 0) {
       add("co-bps", () => {
+        if (!regression) return coSmoothingRow(scored, averages, null);
         const baseline = pcaPoissonRates(seenTask(scored), seen.heldOut);
         choice = baseline.choice;
         return coSmoothingRow(scored, averages, baseline);

@@ -81,7 +81,7 @@ export function seenRow(scored: Scored, averages: Averages): ScoreRow {
 export function coSmoothingRow(
   scored: Scored,
   averages: Averages,
-  { rates_BTM }: PcaPoissonRates,
+  baseline: PcaPoissonRates | null,
 ): ScoreRow {
   const { heldOut: neurons, encodedBins: to } = scored.seen;
   return spikeRow(
@@ -90,9 +90,7 @@ export function coSmoothingRow(
     { from: 0, to, neurons },
     scored,
     averages,
-    {
-      [PCA_POISSON]: rates_BTM,
-    },
+    baseline ? { [PCA_POISSON]: baseline.rates_BTM } : {},
   );
 }
 

@@ -18,7 +18,7 @@ import { countsWithGaps, cutOut } from "../evaluation/scored.ts";
 /** How much is drawn. */
 const TRIALS = 4, BEHAVIOURS = 3, DIMENSIONS = 8;
 /** Multiplications of the largest regression: training trials are left out, evenly, to stay below. */
-const WORK = 4e8;
+const WORK = 1e8;
 
 /** Behaviour of a study's held-out trials, and the scores of it; null where none was recorded. */
 export function decodings(

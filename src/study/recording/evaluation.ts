@@ -3,6 +3,9 @@ import type { EvaluationRow, EvaluationView } from "../../report/recording_data.
 import { evaluate } from "../evaluation/evaluate.ts";
 import type { Study } from "../report.ts";
 
+/** Counts of a recording that a report still compares with smoothed PCA and Poisson regression. */
+const COUNTS = 5e5;
+
 /** null where nothing was held out but trials, and no behaviour was decoded. */
 export function evaluationView(
   { data, model, split, posterior }: Study,
@@ -12,13 +15,14 @@ export function evaluationView(
   const { encodedBins = data.T, observation = "poisson" } = model.architecture;
   const hides = heldOut.length > 0 || encodedBins < data.T;
   if (!hides && behaviour.length === 0) return null;
+  const regression = data.counts_BTN.length <= COUNTS;
   const spikes = observation === "poisson"
     ? evaluate(
       // behaviour is decoded apart, once
       { ...data, behaviour_BTD: undefined },
       { ...split, heldOut, encodedBins },
       posterior,
-      { brief: true },
+      { brief: true, regression },
     )
     : { rows: [], left: [] };
   return {
@@ -28,6 +32,11 @@ export function evaluationView(
       })),
       ...behaviour,
     ],
-    left: spikes.left,
+    left: [
+      ...spikes.left,
+      ...(heldOut.length > 0 && !regression
+        ? ["co-bps by smoothed PCA and Poisson regression, which takes long: latentd score has it."]
+        : []),
+    ],
   };
 }
