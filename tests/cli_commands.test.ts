@@ -216,6 +216,33 @@ Deno.test("fixed points take every option of the search, and refuse one that has
     assertRefusedJson(await find("--samples", "3"), /only with DATA/);
   }));
 
+Deno.test("fixed points by condition hold the inputs that the model had", () =>
+  withRun(
+    async ({ data, run }) => {
+      const find = (...args: string[]) =>
+        latentd("fixed-points", run, ...args, "--by-condition", ...REFERENCE, "--json");
+      const few = ["--samples", "1", "--candidates", "10", "--iterations", "3"];
+      const found = lastJson(await find(data, ...few));
+      assert.equal(found.by, "the mean input of each condition");
+      const groups = found.groups as { condition: number; input: number[]; counts: object }[];
+      const conditions = new Set((await readDataset(data)).condition);
+      assert.deepEqual(groups.map(({ condition }) => condition), [...conditions].sort());
+      const inputs = groups.map(({ input }) => input[0]);
+      assert.ok(inputs.length > 1 && new Set(inputs).size === inputs.length);
+      // a condition has 5 states of each of its trials
+      for (const { counts } of groups) {
+        const candidates = Reflect.get(counts, "candidates");
+        assert.ok(candidates >= 5 && candidates <= 10, `${candidates} candidates`);
+      }
+      assertRefusedJson(await find(), /expected --by-condition with DATA .*found it without DATA/);
+      assertRefusedJson(await find(data, "--input", "1"), /without --input, found it with --input/);
+    },
+    "--controller-units",
+    "2",
+    "--inferred-inputs",
+    "1",
+  ));
+
 function assertRefusedJson(
   done: { code: number; stdout: string; stderr: string },
   pattern: RegExp,

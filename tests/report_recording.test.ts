@@ -6,6 +6,7 @@ import {
   createReferenceExecutor,
   type Dataset,
   datasetFromArrays,
+  evaluate,
   initialise,
   inputFixedPoints,
   type Model,
@@ -208,6 +209,31 @@ Deno.test("behaviour that is linear in the rates is decoded from them, and missi
   missing.fill(1, 0, T * N);
   const gaps = decode(recording({ behaviour, missing: { shape: [TRIALS, T, N], data: missing } }));
   assert.deepEqual(gaps?.view.behaviours[0].decoders.map(({ role }) => role), ["model"]);
+});
+
+Deno.test("neurons that the model never saw are not decoded from", () => {
+  const data = recording();
+  // behaviour is the count of neuron 0
+  const count = Float64Array.from({ length: TRIALS * T }, (_, row) => data.counts_BTN[row * N]);
+  const behaviour_BTD = { count: { shape: [TRIALS, T, 1], data: count } };
+  const rates_BTN = normals(TRIALS * T * N, 6);
+  const r2 = (heldOut: number[]) => {
+    const whole = { ...data, behaviour_BTD };
+    const found = decodings(studyWith(whole, modelOf({}, 0, heldOut), { rates_BTN }));
+    return found!.view.behaviours[0].decoders[1].r2;
+  };
+  assert.ok(r2([]) > 0.999);
+  assert.ok(r2([0]) < 0.5);
+});
+
+Deno.test("the slowest baseline can be left out of the scores", () => {
+  const seen = { ...SPLIT, heldOut: [1], encodedBins: T };
+  const rates_BTN = normals(TRIALS * T * N, 6).map(Math.exp);
+  const factors_BTF = normals(TRIALS * T, 7);
+  const { rows } = evaluate(recording(), seen, { rates_BTN, factors_BTF }, { regression: false });
+  const [co] = rows.filter(({ metric }) => metric === "co-bps");
+  assert.deepEqual(Object.keys(co.baselines), ["average", "per condition"]);
+  assert.ok(!rows.some(({ metric }) => metric === "few-shot co-bps"));
 });
 
 Deno.test("behaviour of many dimensions is named and not decoded", () => {

@@ -11,6 +11,7 @@ import {
   generatorCell,
   infer,
   InputError,
+  inputFixedPoints,
   type Model,
   visitedStates,
 } from "../mod.ts";
@@ -38,6 +39,7 @@ interface FixedPointFlags extends FinderFlags, ComputeOptions, DataFlags {
   readonly samples?: number;
   readonly trials?: number;
   readonly input?: number[];
+  readonly byCondition?: boolean;
   readonly binWidth?: number;
 }
 
@@ -65,7 +67,11 @@ Candidates are generator states that the model visits: in the trials of DATA (po
 
 Of each point the table shows the mean squared speed q, what Newton made of it, the candidates that
 came to it, and of its leading eigenvalue the modulus |λ|, the rotation (rad per bin, or Hz where the
-bin width is known) and the time constant τ (negative where the state grows).`;
+bin width is known) and the time constant τ (negative where the state grows).
+
+--by-condition holds the inputs, inferred and external, at their mean over the trials of each condition
+of DATA. Without conditions, or with more than eight, it takes three quantiles along the direction in
+which the inputs vary most.`;
 
 export function addFixedPoints(program: Command, context: Context): void {
   const command = program.command("fixed-points <model> [data]")
@@ -74,6 +80,7 @@ export function addFixedPoints(program: Command, context: Context): void {
     .option("--samples <number>", `posterior samples with DATA (default: ${SAMPLES})`, whole(1))
     .option("--trials <number>", `generated trials without DATA (default: ${TRIALS})`, whole(1))
     .option("--input <u1,u2,…>", "the inferred inputs, held still (default: zeros)", list)
+    .option("--by-condition", "with DATA: hold the inputs at their mean in each condition, in turn")
     .option("--bin-width <seconds>", "for time constants and Hz (default: the model's)", real);
   for (const [name, flag, what] of FINDER) {
     command.option(`${flag} <number>`, `${what} (default: ${FIXED_POINT_DEFAULTS[name]})`, real);
@@ -91,7 +98,8 @@ export function addFixedPoints(program: Command, context: Context): void {
         layoutOptions(flags.window || flags.align ? flags : { ...flags, binWidth: undefined }),
       );
       const data = dataPath === undefined ? null : await readData(dataPath, 1, read);
-      await find(await readModelOrRun(modelPath), data, flags, output);
+      const search = flags.byCondition ? findByCondition : find;
+      await search(await readModelOrRun(modelPath), data, flags, output);
     });
 }
 
@@ -102,6 +110,66 @@ function refuseUnused(withData: boolean, flags: FixedPointFlags): void {
     `Cannot find fixed points: expected --${name} only ${wanted} DATA, found --${name} ` +
       `${flags[name]} ${withData ? "with" : "without"} it.`,
   );
+}
+
+function finderOptions(flags: FixedPointFlags, binWidth: number | null): FixedPointOptions {
+  return {
+    ...Object.fromEntries(FINDER.map(([name]) => [name, flags[name]])),
+    seed: flags.seed ?? 0,
+    ...(binWidth === null ? {} : { binWidth }),
+  };
+}
+
+/** A search at the mean input of each condition. */
+async function findByCondition(
+  model: Model,
+  data: Dataset | null,
+  flags: FixedPointFlags,
+  output: Output,
+): Promise<void> {
+  if (data === null || flags.input) {
+    throw new InputError(
+      `Cannot find fixed points: expected --by-condition with DATA and without --input, found it ` +
+        `${data === null ? "without DATA" : "with --input"}.`,
+    );
+  }
+  const { seed = 0, samples = SAMPLES } = flags;
+  const binWidth = flags.binWidth ?? model.binWidth;
+  const executor = await openDeviceAloud(flags, output);
+  try {
+    const posterior = await infer(executor, model, data, { samples, seed });
+    const { candidates } = flags;
+    const options = { ...finderOptions(flags, binWidth), candidates };
+    const found = await inputFixedPoints(executor, model, data, posterior, options);
+    if (found === null) {
+      throw new InputError(
+        "Cannot find fixed points by condition: expected a model with inferred or external inputs, found " +
+          "one with neither.",
+      );
+    }
+    output.note(`Inputs held at ${found.by}.`);
+    for (const { label, result } of found.groups) {
+      output.result(
+        `${label}, input ${Array.from(result.input_U, (u) => number(u, 3)).join(" ")}:`,
+      );
+      print(result, binWidth, output);
+    }
+    output.json({
+      device: executor.info,
+      seed,
+      by: found.by,
+      binWidth,
+      groups: found.groups.map(({ label, condition, result }) => ({
+        label,
+        condition,
+        input: Array.from(result.input_U),
+        counts: result.counts,
+        fixedPoints: result.points.map((point) => fixedPointView(point, binWidth)),
+      })),
+    });
+  } finally {
+    executor.close();
+  }
 }
 
 async function find(
@@ -122,11 +190,7 @@ async function find(
       : `states of ${trials} trials that the model generated from its prior`;
     output.note(`Candidates: ${candidates}.`);
     const binWidth = flags.binWidth ?? model.binWidth;
-    const options: FixedPointOptions = {
-      ...Object.fromEntries(FINDER.map(([name]) => [name, flags[name]])),
-      seed,
-      ...(binWidth === null ? {} : { binWidth }),
-    };
+    const options = finderOptions(flags, binWidth);
     const result = await findFixedPoints(
       executor,
       cell,

@@ -42,6 +42,7 @@ const QUANTILES = [0.05, 0.5, 0.95];
  * inputs.
  *
  * @param posterior of every trial
+ * @param options the search; `candidates` at each input, at most about so many: 400
  *
  * @example
  * ```ts
@@ -75,10 +76,11 @@ export async function inputFixedPoints(
   model: Model,
   data: Dataset,
   posterior: Posterior,
-  options: FixedPointOptions = {},
+  options: FixedPointOptions & { readonly candidates?: number } = {},
 ): Promise<InputFixedPoints | null> {
   const inputs = inputsOf(data, model, posterior);
   if (inputs === null) return null;
+  const { candidates = CANDIDATES, ...search } = options;
   const { T, G } = model.architecture.dims;
   const conditions = trialGroups(data);
   const byCondition = data.condition !== null && conditions.length <= CONDITIONS;
@@ -92,9 +94,9 @@ export async function inputFixedPoints(
     : quantiles(data, inputs);
   const groups = [];
   for (const { label, condition, input_I, trials } of held) {
-    const states = visitedStates(takeTrials(posterior.gen_BTG, trials, T * G), G, CANDIDATES);
+    const states = visitedStates(takeTrials(posterior.gen_BTG, trials, T * G), G, candidates);
     const result = await modelFixedPoints(executor, model, states, {
-      ...options,
+      ...search,
       input_U: input_I,
     });
     groups.push({ label, condition, result });
