@@ -11,6 +11,7 @@ import { machine } from "./machine.ts";
 import { ALL_PEERS, measure, type Outcome } from "./measure.ts";
 import type { PeerDevice, PeerName } from "./peers.ts";
 import { benchRecipes } from "./recipes.ts";
+import { recover, SYSTEM_NAMES, SYSTEMS } from "./recovery.ts";
 import { record, recordText } from "./record.ts";
 import { type Shape, type ShapeName, SHAPES } from "./shapes.ts";
 import { benchServe, type ServeOptions, tableOf } from "./serve.ts";
@@ -187,6 +188,33 @@ addOptions(program.command("gpu"))
         console.log(`${title}\n${table}`);
         const where = await machine(executor.info);
         if (options.record) await recordText(title, `${shape.title}. ${where}.\n\n${table}`);
+      }
+    } finally {
+      executor.close();
+    }
+  });
+addOptions(program.command("recovery"))
+  .description(
+    "what a fit recovers of simulated systems: rates of Lorenz's, pulses of a driven one",
+  )
+  .addOption(new Option("--system <name>", "only this one").choices(Object.keys(SYSTEMS)))
+  .option("--seed <n>", "of the data and the fit", whole(0, 1e9), 0)
+  .action(async (options: Options & { system?: keyof typeof SYSTEMS; seed: number }) => {
+    const executor = await open(options);
+    try {
+      for (const name of SYSTEM_NAMES.filter((name) => (options.system ?? name) === name)) {
+        const found = await recover(name, executor, options.seed, say);
+        const { step, seconds, rateR2, inputCorrelation } = found;
+        const inputs = inputCorrelation === null
+          ? ""
+          : `, inferred inputs' correlation with the true one ${inputCorrelation.toFixed(3)}`;
+        const text = `R² to the true rates ${rateR2.toFixed(3)}${inputs}; best at step ${step}, ` +
+          `${seconds.toFixed(0)} s`;
+        console.log(options.json ? JSON.stringify({ name, ...found }) : `${name}: ${text}`);
+        const where = await machine(executor.info);
+        if (options.record) {
+          await recordText(`recovery ${name}, seed ${options.seed}`, `${text}. ${where}.`);
+        }
       }
     } finally {
       executor.close();

@@ -59,9 +59,26 @@ export const HYPERPARAMETER_GROUPS: Readonly<Record<string, readonly string[]>> 
   "Regularisation:": [
     ...["keepRate", "generatorKeepRate", "varMin", "icPriorVar", "inputPriorTau"],
     ...["inputPriorNoiseVar", "klMin", "klMax", "klStart", "klEnd", "klIcScale", "klInputsScale"],
-    ...["l2", "l2Generator", "l2Controller", "l2Encoder", "l2Start", "l2End", "weightDecay"],
+    ...[
+      "l2",
+      "l2Generator",
+      "l2Controller",
+      "l2Encoder",
+      "l2Readout",
+      "l2EncoderInput",
+      "l2Start",
+      "l2End",
+      "weightDecay",
+    ],
   ],
-  "Start:": ["generatorStart", "startIdentity", "startNoise", "readoutStart", "sessionStart"],
+  "Start:": [
+    "generatorStart",
+    "startIdentity",
+    "startNoise",
+    "readoutStart",
+    "startReadout",
+    "sessionStart",
+  ],
   "Steps:": [],
 };
 
