@@ -55,7 +55,8 @@ const SPLIT = {
 
 function modelOf(settings: Record<string, unknown>, X = 0, heldOut: number[] = []): Model {
   const sizes = { generatorUnits: 3, factors: 3, encoderUnits: 2, externalInputs: X };
-  const hyperparameters = parseHyperparameters({ ...sizes, ...settings });
+  const autonomous = { controllerUnits: 0, inferredInputs: 0, controllerEncoderUnits: 0 };
+  const hyperparameters = parseHyperparameters({ ...sizes, ...autonomous, ...settings });
   const shape = architecture(hyperparameters, T, N);
   const params_P = initialise(shape, hyperparameters, 0, new Float64Array(N).fill(0.5));
   const origin = { seed: 0, step: 0, binWidth: 0.02 };
