@@ -486,8 +486,8 @@ Deno.test("klScale 0 takes the KL terms out of the total, and the priors out of 
   const priors = /^(icPrior|inputPrior)\./;
   await onEach(async (executor, model, data, name) => {
     const layout = parameterLayout(model);
-    const options = { ...OPTIONS, l2: 0 };
-    const program = await load(executor, model, data, { options });
+    const program = await load(executor, model, data);
+    program.write("l2_P", new Float64Array(layout.length));
     const at = async (klScale: number) => {
       const found = await outputs(program, "gradient", {
         ...RUN,
