@@ -32,7 +32,10 @@ export const data: Page = async ({ signal }) => {
   return {
     title: "Data",
     body: [
-      head({ title: "Data", about: "Spike counts, or real numbers: trials × time bins × neurons." }),
+      head({
+        title: "Data",
+        about: "Spike counts, or real numbers: trials × time bins × neurons.",
+      }),
       h(
         "div",
         { class: "columns two" },
