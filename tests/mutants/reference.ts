@@ -1,6 +1,8 @@
 /** Mistakes in the float64 kernels: `src/reference/`. */
 import { type Change, mutations } from "./mutation.ts";
 
+/** Golden files of models with options. */
+const OPTIONS = ["tests/options_golden.test.ts"];
 const TESTS = ["tests/kernels_reference.test.ts", "tests/equations.test.ts"];
 
 function reference(kernel: string, stem: string, changes: readonly Change[], tests = TESTS) {
@@ -184,6 +186,51 @@ export const REFERENCE = [
       "sum += logRates_TRN[row * N + n] * w_FN[n * F + f]",
     ],
   ]),
+  ...reference("external_input", "external_input", [
+    ["trials in the order of the batch", "(trials_B[b] * T + t) * X", "(b * T + t) * X"],
+    ["a bias left out", "let sum = b_W[j];", "let sum = 0;"],
+    ["an input too few", "for (let x = 0; x < X; x++)", "for (let x = 0; x < X - 1; x++)"],
+  ], OPTIONS),
+  ...reference("observation", "observation", [
+    ["the batch's size left out", "weight * gradient_K[k] / B", "weight * gradient_K[k]"],
+    ["factors of the bin before", "factors = (row + R) * F;", "factors = row * F;"],
+    ["a weight left out of the loss", "nll += weight * negative", "nll += negative"],
+    [
+      "a dropped term",
+      "0.5 * spread * (1 / variance - error",
+      "0.5 * spread * (1 - error",
+      "src/reference/families.ts",
+    ],
+    [
+      "the digamma function left out",
+      "+ Math.log(x) - digamma(alpha)",
+      "+ Math.log(x)",
+      "src/reference/families.ts",
+    ],
+    ["the floor left out", "gammaNll(x - f.floor,", "gammaNll(x,", "src/reference/families.ts"],
+    [
+      "what the encoder saw has a loss",
+      "weights_N[n] > 0 ? 0 : 1 / (1 - keepRate)",
+      "1 / (1 - keepRate)",
+      "src/reference/loss_weights.ts",
+    ],
+    [
+      "what is missing has a loss",
+      "weights_N[n] = 0;",
+      "weights_N[n] = 1;",
+      "src/reference/loss_weights.ts",
+    ],
+  ], OPTIONS),
+  ...reference("posterior_observations", "posterior_observations", [
+    ["factors of the bin before", "(row * S + k + B * S) * F", "(row * S + k) * F"],
+    ["a factor too few", "for (let f = 0; f < F; f++)", "for (let f = 0; f < F - 1; f++)"],
+    ["a sum in place of a mean", "= rates / S;", "= rates;"],
+  ], ["tests/wasm_options.test.ts"]),
+  ...reference("accumulate", "accumulate", [
+    ["the part's share left out", "s.share * grads_P[p]", "grads_P[p]"],
+    ["the sum before left out", "(first ? 0 : sum_P[p]) +", ""],
+    ["a root left out", "Math.sqrt(squares)", "squares"],
+  ], ["tests/micro_batch.test.ts"]),
   ...reference("weight_gradients", "weight_gradients", [
     ["the slot left out", "a[(row + aSlot * s.B) * aStride + i]", "a[row * aStride + i]"],
     ["a row too few", "row < T * s.B; row++", "row < T * s.B - 1; row++"],
