@@ -79,7 +79,12 @@ async function load(golden: Golden, executor: Executor) {
     ...sizes,
   });
   const program = await executor.load(plan);
-  const filled = (values: Values) => values.map((value) => value ?? MISSING[counts]);
+  /** the batch's trials stand in the data from the last to the first */
+  const stored = <X>(values: readonly X[]): X[] => {
+    const n = values.length / B;
+    return Array.from({ length: B }, (_, b) => values.slice((B - 1 - b) * n, (B - b) * n)).flat();
+  };
+  const filled = (values: Values) => stored(values).map((value) => value ?? MISSING[counts]);
   program.write("params_P", flat(model, golden.params));
   const layout = parameterLayout(model);
   const l2_P = new Float64Array(layout.length);
@@ -89,8 +94,8 @@ async function load(golden: Golden, executor: Executor) {
   program.write("l2_P", l2_P);
   program.write("counts", filled(golden.targets_BTN));
   if (golden.encoded_BTN) program.write("encoded", filled(golden.encoded_BTN));
-  if (golden.external_BTX.length > 0) program.write("external", golden.external_BTX);
-  program.write("trials_B", Array.from({ length: B }, (_, b) => b));
+  if (golden.external_BTX.length > 0) program.write("external", stored(golden.external_BTX));
+  program.write("trials_B", Array.from({ length: B }, (_, b) => B - 1 - b));
   for (const [name, values] of Object.entries(golden.noise)) program.write(name, values);
   return program;
 }
