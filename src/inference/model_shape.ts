@@ -69,7 +69,7 @@ export function requireTaken(model: Fitted, { T, N }: Pick<Counts, "T" | "N">): 
  * assert.deepEqual([...missing_BTN ?? []], [1, 0, 1, 0, 1, 1]);
  * ```
  */
-export function inModelShape<D extends Counts>(model: Fitted, data: D): D {
+export function inModelShape<D extends Counts>(model: Fitted, data: D): D & Counts {
   const { architecture: { dims: { T, N } }, heldOut = [] } = model;
   if (!takesShape(model, data.T, data.N)) {
     throw new InputError(
