@@ -3,16 +3,16 @@ import {
   type Dataset,
   type Executor,
   fit,
+  fitRidge,
   type HyperparametersInput,
   infer,
   parseHyperparameters,
   pearson,
+  predictRidge,
   score,
   simulateDriven,
   simulateLorenz,
 } from "../src/mod.ts";
-import { fitRidge, predictRidge } from "../src/analysis/ridge.ts";
-import { takeTrials } from "../src/analysis/take.ts";
 
 /** A system, and what its fit changes of the defaults. */
 interface System {
@@ -71,7 +71,10 @@ export async function recover(
   if (rateR2 === null) throw new Error(`Cannot score ${name}: its simulator must keep the rates.`);
   const U = model.architecture.dims.U, truth = data.behaviour_BTD?.inputs;
   if (U === 0 || !truth) return { step: model.step, seconds, rateR2, inputCorrelation: null };
-  const inputsOf = (trials: Uint32Array) => takeTrials(truth.data, trials, data.T);
+  const inputsOf = (trials: Uint32Array) =>
+    Float64Array.from({ length: trials.length * data.T }, (_, i) => {
+      return truth.data[trials[Math.floor(i / data.T)] * data.T + i % data.T];
+    });
   const { inputMean_BTU } = await of(train);
   const [reading] = fitRidge({ x_XF: inputMean_BTU, F: U, y_XD: inputsOf(train), D: 1 }, [1e-3]);
   const read = predictRidge(seen.inputMean_BTU, U, reading);
