@@ -17,7 +17,7 @@ import { type Model, parameter } from "../model/model.ts";
  * import assert from "node:assert/strict";
  * import { architecture, generatorCell, initialise, parseHyperparameters, step } from "latentd";
  *
- * const hyperparameters = parseHyperparameters({ generatorUnits: 2, factors: 2 });
+ * const hyperparameters = parseHyperparameters({ generatorUnits: 2, inferredInputs: 0 });
  * const shape = architecture(hyperparameters, 5, 3);
  * const params_P = initialise(shape, hyperparameters, 0, Float64Array.of(1, 2, 1));
  * const origin = { seed: 0, step: 0, binWidth: 0.01 };
