@@ -71,14 +71,7 @@ export function requireTaken(model: Fitted, { T, N }: Pick<Counts, "T" | "N">): 
  */
 export function inModelShape<D extends Counts>(model: Fitted, data: D): D & Counts {
   const { architecture: { dims: { T, N } }, heldOut = [] } = model;
-  if (!takesShape(model, data.T, data.N)) {
-    throw new InputError(
-      `Cannot infer: expected spikes of ${
-        wantedShape(model)
-      }, found ${data.T} bins and ${data.N} ` +
-        `neurons.`,
-    );
-  }
+  requireTaken(model, data);
   if (data.T === T && data.N === N) return data;
   const { trials } = data;
   const places = data.N === N
