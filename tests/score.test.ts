@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import fc from "fast-check";
 import { contests, splitLine, wins } from "../src/cli/score_print.ts";
+import { parameterLayout, readoutNames } from "../src/model/layout.ts";
 import {
+  architecture,
   BENCHMARK_PENALTIES,
   bitsPerSpike,
   type Dataset,
@@ -13,7 +15,10 @@ import {
   type Evaluation,
   heldOutNeurons,
   meanRSquared,
+  type Model,
   nullRates,
+  parameter,
+  parseHyperparameters,
   repeatRates,
   type ScoreRow,
   simulateRotation,
@@ -236,6 +241,87 @@ Deno.test("numbers that are no counts have no bits per spike, but behaviour and 
   assert.match(found.left.join(), /bits per spike are of whole counts/);
 });
 
+/** A model whose outputs are known: factor f is neuron f's mean, the log-variances are 0. */
+function realModel(columns: number): Model {
+  const hyperparameters = parseHyperparameters({ observation: "gaussian", factors: columns });
+  const shape = architecture(hyperparameters, T, columns);
+  const params_P = new Float64Array(parameterLayout(shape).length);
+  const model = {
+    hyperparameters,
+    architecture: shape,
+    params_P,
+    seed: 0,
+    step: 0,
+    binWidth: null,
+  };
+  const w_FQ = parameter(model, readoutNames(shape).w);
+  for (let n = 0; n < columns; n++) w_FQ[n * 2 * columns + n] = 1;
+  return model;
+}
+
+Deno.test("real numbers have nats per sample beside their null, and the variance explained", () => {
+  const model = realModel(N);
+  const { varMin } = model.hyperparameters;
+  const counts_BTN = Float32Array.from(
+    data.counts_BTN,
+    (count, i) => count + Math.sin(i) + (heldOut.includes(i % N) ? 2 : 0),
+  );
+  const missing_BTN = new Uint8Array(TRIALS * T * N);
+  missing_BTN[seen.evaluation[0] * T * N + 1] = 1; // of a held-out neuron
+  const real = { ...data, counts_BTN, missing_BTN } as unknown as Dataset;
+  const means = data.truth!.rates_BTN;
+  const found = evaluate(real, seen, { rates_BTN: means, factors_BTF: means }, {
+    model,
+    brief: true,
+  });
+  const nll = (x: number, mean: number, variance: number) =>
+    0.5 * (Math.log(2 * Math.PI * (variance + varMin)) + (x - mean) ** 2 / (variance + varMin));
+  const marked = Float64Array.from(counts_BTN, (x, i) => missing_BTN[i] === 1 ? NaN : x);
+  const mean = (of: readonly number[]) => of.reduce((sum, x) => sum + x, 0) / of.length;
+  const others = range(0, N).filter((n) => !heldOut.includes(n));
+  const cases = [
+    ["neurons seen", range(0, encodedBins), others],
+    ["held out", range(0, encodedBins), heldOut],
+    ["to come", range(encodedBins, T), range(0, N)],
+  ] as const;
+  for (const [of, bins, neurons] of cases) {
+    const expected = { null: [] as number[], model: [] as number[] };
+    let residual = 0, total = 0, average = 0;
+    for (const n of neurons) {
+      const train = [...part(marked, range(0, T), [n], seen.train)];
+      const moment = mean(train), variance = mean(train.map((x) => (x - moment) ** 2));
+      const values = [...part(marked, bins, [n])], rates = part(means, bins, [n]);
+      const known = [...values.keys()].filter((i) => !Number.isNaN(values[i]));
+      const centre = mean(known.map((i) => values[i]));
+      for (const i of known) {
+        expected.null.push(nll(values[i], moment, variance));
+        expected.model.push(nll(values[i], rates[i], 1));
+        residual += (values[i] - rates[i]) ** 2;
+        total += (values[i] - centre) ** 2;
+        const bin = bins[i % bins.length];
+        average += (values[i] - mean([...part(marked, [bin], [n], seen.train)])) ** 2;
+      }
+    }
+    const row = rowOf(found, "nats per sample", of);
+    // float32 moments of float32 data, sums in float64: rounding alone
+    assert.ok(Math.abs(row.model - mean(expected.model)) < 1e-12, `${of}: ${row.model}`);
+    assert.ok(Math.abs(row.null - mean(expected.null)) < 1e-6, `${of}: ${row.null}`);
+    const share = rowOf(found, "explained variance", of);
+    assert.ok(Math.abs(share.model - (1 - residual / total)) < 1e-12, `${of}: ${share.model}`);
+    assert.ok(Math.abs(share.baselines.average - (1 - average / total)) < 1e-12, of);
+    assert(Number.isFinite(share.baselines["per condition"]));
+  }
+  assert.match(found.left.join(), /bits per spike.*Poisson counts.*observation is gaussian/);
+  // numbers that are always the same have no variance to explain, but a likelihood
+  const flat = { ...real, counts_BTN: counts_BTN.map(() => 0.5) } as unknown as Dataset;
+  const none = evaluate(flat, seen, { rates_BTN: means, factors_BTF: means }, {
+    model,
+    brief: true,
+  });
+  const metrics = new Set(none.rows.map(({ metric }) => metric));
+  assert.deepEqual(metrics, new Set(["nats per sample", "behaviour R²"]));
+});
+
 Deno.test("a split for a fit and a test shares no trial, and keeps none back", () => {
   const cases = fc.record({
     trials: fc.integer({ min: 6, max: 200 }),
@@ -273,6 +359,47 @@ Deno.test("splits are compared by what has a baseline from counts, and wins are 
   assert.deepEqual([co.wins, co.splits, co.theirs], [1, 2, 0.3]);
   assert.deepEqual([behaviour.name, behaviour.wins, behaviour.ours], ["R² of x", 0, 0.5]);
 });
+
+Deno.test("a model of real numbers is above its null where its nats are less", () => {
+  const of = (model: number) =>
+    contests([{
+      metric: "nats per sample",
+      of: "3 neurons seen",
+      ...{ null: 1.5, model, oracle: null, baselines: {} },
+    }]);
+  const line = "nats of 3 neurons seen";
+  assert.equal(splitLine(0, of(1.25), "2 s"), `Split 0: ${line} 1.250 / 1.500 +; 2 s`);
+  assert.equal(splitLine(0, of(1.75), "2 s"), `Split 0: ${line} 1.750 / 1.500 -; 2 s`);
+  const [{ wins: won, splits, baseline }] = wins([of(1.25), of(1.5), of(1.75)]);
+  assert.deepEqual([won, splits, baseline], [1, 3, "null"]);
+});
+
+Deno.test("latentd score RUN of real numbers: nats beside their null, and why there are no bits", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "data.npz"), run = join(folder, "run");
+    const values = Float64Array.from(data.counts_BTN, (count, i) => count + Math.sin(i));
+    const spikes = { shape: [TRIALS, T, N], data: values };
+    await writeDataset(path, datasetFromArrays({ name: "calcium", spikes }));
+    const model = ["--observation", "gaussian", "--eval-fraction", "0.25", "--steps", "2"];
+    const fit = await latentd("fit", path, "--out", run, ...TINY, ...model);
+    assert.equal(fit.code, 0, fit.stderr);
+    const device = ["--device", "reference", "--samples", "2"];
+    const { code, stdout, stderr } = await latentd("score", run, ...device, "--json");
+    assert.equal(code, 0, stderr);
+    const { rows } = JSON.parse(stdout.split("\n").at(-1)!) as { rows: ScoreRow[] };
+    assert.deepEqual(rows.map(({ metric }) => metric), ["nats per sample", "explained variance"]);
+    assert(Number.isFinite(rows[0].model) && Number.isFinite(rows[0].null));
+    const shown = await latentd("score", run, ...device);
+    assert.match(shown.stdout, /^score +of +model +null +average/m);
+    assert.match(shown.stdout, /^nats per sample +8 neurons seen +[\d.]+ +[\d.]+/m);
+    assert.match(shown.stdout, /^Not scored: bits per spike, co-bps, fp-bps: .*gaussian/m);
+    const fits = await latentd(
+      ...["score", path, "--fit", "--splits", "1", ...model, "--samples", "2"],
+      ...TINY.filter((flag) => flag !== "--no-report"),
+    );
+    assert.equal(fits.code, 0, fits.stderr);
+    assert.match(fits.stdout, /^Split 0: nats of 8 neurons seen [\d.]+ \/ [\d.]+ [+-]; /m);
+  }));
 
 Deno.test("latentd score RUN: a table, and the same in JSON", () =>
   inFolder(async (folder) => {

@@ -58,6 +58,10 @@ make of the same trials: the average over training trials, the average per condi
 smoothed PCA + Poisson regression (spikes, factors), or smoothed counts (behaviour, PSTH). Those choose
 smoothing, components and penalties by cross-validation in the training trials.
 
+Real numbers (--observation gaussian, gamma, zero-inflated-gamma) have no bits per spike. Their scores are
+nats per sample (the negative log-likelihood of one number, less is better) beside those of each neuron's
+moments over the training trials, and the share of their variance that the expected values explain.
+
 score RUN scores a run on its held-out trials. They chose the run's best step, so the scores are a little
 too good.
 
@@ -115,7 +119,7 @@ async function scoreModel(
   brief = false,
 ): Promise<Evaluation> {
   const inferred = await infer(executor, model, data, { samples, seed: model.seed });
-  return evaluate(data, { ...trials, ...seenBy(model) }, inferred, { shots, brief });
+  return evaluate(data, { ...trials, ...seenBy(model) }, inferred, { shots, brief, model });
 }
 
 async function scoreRun(

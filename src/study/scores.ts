@@ -7,16 +7,12 @@ import {
   repeatRates,
   rSquared,
 } from "../analysis/metrics.ts";
-import { takeTrials } from "../analysis/take.ts";
-import { FAMILIES } from "../compute/kernels.ts";
-import { arrange } from "../data/arrange.ts";
+import { otherColumns, takeTrials } from "../analysis/take.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { observedValues } from "../data/observed.ts";
 import type { Posterior } from "../inference/posterior.ts";
-import { readoutNames, shapeOf } from "../model/layout.ts";
-import { type Model, parameter } from "../model/model.ts";
-import { negativeLogLikelihood } from "../reference/families.ts";
-import { momentsOf, readoutStart } from "../train/moments.ts";
+import type { Model } from "../model/model.ts";
+import { realLikelihood } from "./evaluation/real_likelihood.ts";
 
 /** Scores on the trials that a posterior was inferred for. */
 export interface Scores {
@@ -124,40 +120,16 @@ export function scoreReal(
   posterior: Pick<Posterior, "rates_BTN" | "factors_BTF">,
 ): Scores {
   const { T, N } = data;
-  const { F, Q } = shapeOf(model.architecture);
-  const { observation = "gaussian" } = model.architecture;
-  const { varMin, observationFloor } = model.hyperparameters;
-  const family = { family: FAMILIES[observation], varMin, floor: observationFloor };
-  const values_BTN = takeTrials(observedValues(data), split.evaluation, T * N);
-  const { targets } = arrange(
-    { ...data, counts_BTN: Float32Array.from(data.counts_BTN) },
-    { heldOut: [], encodedBins: T, hidden_BTN: null },
-  );
-  const null_Q = readoutStart(momentsOf(targets, data, split.train), observation, observationFloor);
-  const names = readoutNames(model.architecture);
-  const w_FQ = parameter(model, names.w), b_Q = parameter(model, names.b);
-  const outputs_Q = new Float64Array(Q);
-  const sums = { null: 0, model: 0 };
-  let samples = 0;
-  for (let row = 0; row < values_BTN.length / N; row++) {
-    for (let q = 0; q < Q; q++) {
-      outputs_Q[q] = b_Q[q];
-      for (let f = 0; f < F; f++) {
-        outputs_Q[q] += posterior.factors_BTF[row * F + f] * w_FQ[f * Q + q];
-      }
-    }
-    for (let n = 0; n < N; n++) {
-      const x = values_BTN[row * N + n];
-      if (Number.isNaN(x)) continue;
-      samples++;
-      sums.null += negativeLogLikelihood(family, x, null_Q, n, N, () => {});
-      sums.model += negativeLogLikelihood(family, x, outputs_Q, n, N, () => {});
-    }
-  }
+  const likelihood = realLikelihood(data, split, model, posterior.factors_BTF);
+  const { null: empty, model: found } = likelihood({
+    from: 0,
+    to: T,
+    neurons: otherColumns(N, []),
+  });
   const truth = data.truth && takeTrials(data.truth.rates_BTN, split.evaluation, T * N);
   return {
     per: "sample",
-    nll: { null: sums.null / samples, oracle: null, model: sums.model / samples },
+    nll: { null: empty, oracle: null, model: found },
     bitsPerSpike: null,
     explained: null,
     rateR2: truth && rSquared(posterior.rates_BTN, truth, N),

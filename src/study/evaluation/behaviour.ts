@@ -5,6 +5,7 @@ import { meanRSquared } from "../../analysis/r_squared.ts";
 import { BENCHMARK_PENALTIES } from "../../analysis/ridge.ts";
 import { otherColumns, takeTrials } from "../../analysis/take.ts";
 import type { ShapedArray } from "../../data/validate.ts";
+import { trialAverages } from "./averages.ts";
 import { cutOut, type Scored, type ScoreRow } from "./scored.ts";
 
 /**
@@ -38,7 +39,7 @@ export function behaviourRows(
   const size = encodedBins * D, truth = behaviourOf(evaluation);
   /** behaviour that is the mean over training trials, perhaps of the same condition */
   const meanR2 = (condition: ArrayLike<number> | null) => {
-    const found = averageOf(behaviourOf(train), size, train, evaluation, condition);
+    const found = trialAverages(behaviourOf(train), size, train, evaluation, condition);
     const known: number[] = [], expected: number[] = [];
     for (let row = 0; row < truth.length; row += D) {
       if (Number.isNaN(truth[row]) || Number.isNaN(found[row])) continue;
@@ -82,32 +83,4 @@ export function behaviourRows(
       ).r2,
     },
   }));
-}
-
-/** For each evaluation trial the mean of the training trials, of its condition where there are any. */
-function averageOf(
-  train_BTD: Float64Array,
-  size: number,
-  train: Uint32Array,
-  evaluation: Uint32Array,
-  condition: ArrayLike<number> | null,
-): Float64Array {
-  const out = new Float64Array(evaluation.length * size);
-  evaluation.forEach((trial, b) => {
-    const same = [...train.keys()].filter((i) =>
-      !condition || condition[train[i]] === condition[trial]
-    );
-    const from = same.length > 0 ? same : [...train.keys()];
-    for (let i = 0; i < size; i++) {
-      let sum = 0, known = 0;
-      for (const one of from) {
-        const value = train_BTD[one * size + i];
-        if (Number.isNaN(value)) continue;
-        sum += value;
-        known++;
-      }
-      out[b * size + i] = sum / known;
-    }
-  });
-  return out;
 }

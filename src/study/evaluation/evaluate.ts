@@ -3,8 +3,10 @@ import { averageRates } from "../../analysis/baselines/averages.ts";
 import { type PcaPoissonChoice, pcaPoissonRates } from "../../analysis/baselines/pca_poisson.ts";
 import type { Dataset } from "../../data/dataset.ts";
 import { InputError } from "../../errors.ts";
+import type { Model } from "../../model/model.ts";
 import { behaviourRows } from "./behaviour.ts";
 import { psthRow, truthRow } from "./rates.ts";
+import { realRows } from "./real.ts";
 import { countsWithGaps, type Inferred, type Scored, type ScoreRow, type Seen } from "./scored.ts";
 import {
   type Averages,
@@ -32,6 +34,8 @@ export interface EvaluateOptions {
   readonly brief?: boolean;
   /** false leaves out smoothed PCA and Poisson regression, which take the longest, and few-shot scores */
   readonly regression?: boolean;
+  /** the model that inferred: needed for the likelihoods of real numbers, which its readout has */
+  readonly model?: Model;
 }
 
 const SHOTS = 16;
@@ -41,7 +45,9 @@ const SHOTS = 16;
  * and beside each its null, the oracle (true rates) where known, and the simple baselines on the same
  * split. Baselines choose what they have to choose among the training trials.
  *
- * Bits per spike are over each neuron's mean rate in the evaluation trials.
+ * Bits per spike are over each neuron's mean rate in the evaluation trials. Of a model of real numbers
+ * (`options.model`), nats per sample stand beside those of the training trials' moments instead, and the
+ * share of the variance that its expected values explain beside that of averages over trials.
  *
  * @param inferred for every trial of `data`, in its order
  *
@@ -69,9 +75,9 @@ export function evaluate(
   const rows: ScoreRow[] = [], left: string[] = [];
   const F = inferred.factors_BTF.length / (data.trials * data.T);
   const scored: Scored = { data, counts_BTN: countsWithGaps(data), seen, inferred, F };
-  const counted = scored.counts_BTN.every((x) =>
-    Number.isNaN(x) || (Number.isInteger(x) && x >= 0)
-  );
+  const { observation = "poisson" } = options.model?.architecture ?? {};
+  const counted = observation === "poisson" &&
+    scored.counts_BTN.every((x) => Number.isNaN(x) || (Number.isInteger(x) && x >= 0));
   const averages = counted ? averagesOf(scored) : null;
   /** A row whose data cannot be used is left out with its reason. */
   const add = (what: string, make: () => ScoreRow | readonly ScoreRow[] | null) => {
@@ -96,6 +102,12 @@ export function evaluate(
     } else left.push("co-bps, few-shot co-bps: no neurons are held out (heldOutNeurons).");
     if (seen.encodedBins < data.T) add("fp-bps", () => forwardRow(scored, averages));
     else left.push("fp-bps: the model sees every bin (encodedBins).");
+  } else if (options.model && observation !== "poisson") {
+    rows.push(...realRows(scored, options.model));
+    left.push(
+      `bits per spike, co-bps, fp-bps: they are of Poisson counts, and the model's observation is ` +
+        `${observation}. Nats per sample say how likely its numbers are.`,
+    );
   } else left.push("spikes: the data are other numbers, and bits per spike are of whole counts.");
   if (!brief) {
     const { shots = Math.min(SHOTS, seen.train.length >> 1) } = options;

@@ -31,13 +31,18 @@ export interface Scored {
   readonly F: number;
 }
 
-/** One score, beside what stands for nothing (`null`), for everything, and what is simple. */
+/**
+ * One score, beside what stands for nothing (`null`), for everything, and what is simple. More is better,
+ * but for nats, which are the negative log-likelihood of one number.
+ */
 export interface ScoreRow {
   readonly metric:
     | "bits per spike"
     | "co-bps"
     | "fp-bps"
     | "few-shot co-bps"
+    | "nats per sample"
+    | "explained variance"
     | "behaviour R²"
     | "PSTH R²"
     | "R² to the truth";
@@ -96,4 +101,9 @@ export function countsWithGaps(
     counts.fill(NaN, (b * T + (lengths_B?.[b] ?? T)) * N, (b + 1) * T * N);
   }
   return counts;
+}
+
+/** "1 neuron", "3 neurons". */
+export function plural(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }

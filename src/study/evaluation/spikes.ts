@@ -13,6 +13,7 @@ import {
   cutEvaluation,
   cutOut,
   PCA_POISSON,
+  plural,
   type Scored,
   type ScoreRow,
 } from "./scored.ts";
@@ -137,8 +138,4 @@ export function seenTask({ data, counts_BTN, seen }: Scored) {
   const { encodedBins: T, train, evaluation } = seen;
   const cut = { from: 0, to: T, neurons: otherColumns(N, []) };
   return { counts_BTN: cutOut(counts_BTN, data, cut), T, N, train, evaluation };
-}
-
-function plural(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
