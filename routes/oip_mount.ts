@@ -65,7 +65,8 @@ const ENDPOINTS: readonly Endpoint[] = [
     tag,
     summary: "infer by the Open Inference Protocol",
     description:
-      "One tensor `spikes` [trials, T, N], as JSON or by the binary tensor data extension.",
+      "A tensor `spikes` [trials, T, N] and, where the model's metadata have it, `external` [trials, T, X] " +
+      "(FP32 or FP64), as JSON or by the binary tensor data extension.",
     params,
     headers: { "Inference-Header-Content-Length": "bytes of JSON before the binary tensors" },
     body: { ...anything, "application/octet-stream": "bytes" },

@@ -168,7 +168,39 @@ function requests(): [path: string, request: RequestInit][] {
     [oip, json({ inputs: [input], parameters: { samples: 3 }, id: "a" })],
     [oip, json({ inputs: [input], parameters: { samples: 0, binary_data_output: true } })],
     [oip, json({ inputs: [input, input] })],
+    [oip, json({ inputs: [input, { ...input, name: "external" }] })],
     ["/v2/nothing", {}],
+  ];
+}
+
+const STEERED = { ...DRIVEN, units: { ...DRIVEN.units, externalInputs: 2 } };
+
+/** Requests to a model with external inputs by the Open Inference Protocol, good and bad. */
+function steeredRequests(): [path: string, request: RequestInit][] {
+  const { counts_BTN, T, N } = testCounts(3, STEERED);
+  const data = Array.from({ length: 3 * T * 2 }, (_, i) => Math.fround(Math.sin(i)));
+  const spikes = { name: "spikes", datatype: "UINT8", shape: [3, T, N], data: [...counts_BTN] };
+  const external = { name: "external", datatype: "FP32", shape: [3, T, 2] };
+  const ask = (inputs: unknown[], tail?: Uint8Array): [string, RequestInit] => {
+    const outputs = [{ name: "rates" }, { name: "gen_inputs" }], parameters = { samples: 3 };
+    const head = new TextEncoder().encode(JSON.stringify({ inputs, outputs, parameters }));
+    return ["/v2/models/model/infer", {
+      method: "POST",
+      body: tail ? Uint8Array.from([...head, ...tail]) : head,
+      headers: tail
+        ? { "inference-header-content-length": `${head.length}` }
+        : { "content-type": "application/json" },
+    }];
+  };
+  const bytes = new Uint8Array(Float32Array.from(data).buffer);
+  const sized = { ...external, parameters: { binary_data_size: bytes.length } };
+  return [
+    ["/v2/models/model", {}],
+    ask([spikes, { ...external, data }]),
+    ask([sized, spikes], bytes),
+    ask([spikes]),
+    ask([spikes, { ...external, datatype: "UINT8", data }]),
+    ask([spikes, sized], bytes.subarray(1)),
   ];
 }
 
@@ -186,43 +218,50 @@ Deno.test({
   name: "in workerd every route answers what the server answers, byte for byte",
   ...workerd,
   async fn() {
-    const model = testModel(DRIVEN);
     const options = { device: { device: "wasm", reproducible: true, threads: 2 } };
-    await withServing({ model }, options, async ({ serving }) => {
-      await serving.opened;
-      const codec = createThreadedCodec();
-      const context = {
-        service: serving,
-        // HDF5 is what a server alone writes
-        codec: { ...codec, answers: inlineCodec.answers },
-        maxBodyBytes: 8 * 2 ** 20,
-        maxUnpackedBytes: 16 * 2 ** 20,
-      };
-      const oip = oipRoutes(context, VERSION);
-      const server: Ask = async (path, init) => {
-        const request = new Request(new URL(path, "http://server"), init);
-        const id = /^\/v1\/models\/([^/]+)\/infer$/.exec(new URL(request.url).pathname)?.[1];
-        if (id) return await answering(() => inferRoute(context, id, request));
-        return await oip.request(path.replace(/^\/v2/, "") || "/", init);
-      };
-      await inWorkerd(model, async (ask) => {
-        for (const [path, init] of requests()) {
-          const [here, there] = [
-            await told(await server(path, init)),
-            await told(await ask(path, init)),
-          ];
-          // what is not found is named by the whole path, which a mounted app does not know
-          if (path !== "/v2/nothing") assert.deepEqual(there, here, path);
-          assert.equal(there.status, here.status);
-        }
-        const health = await ask("/healthz");
-        assert.equal(health.status, 200);
-        assert.equal((await health.json()).status, "ok");
-        const ready = await (await ask("/v2/health/ready")).json();
-        assert.deepEqual([ready.ready, ready.device], [true, "wasm"]);
+    const cases = [[DRIVEN, requests()], [STEERED, steeredRequests()]] as const;
+    for (const [shape, asked] of cases) {
+      const model = testModel(shape);
+      await withServing({ model }, options, async ({ serving }) => {
+        await serving.opened;
+        const codec = createThreadedCodec();
+        const context = {
+          service: serving,
+          // HDF5 is what a server alone writes
+          codec: { ...codec, answers: inlineCodec.answers },
+          maxBodyBytes: 8 * 2 ** 20,
+          maxUnpackedBytes: 16 * 2 ** 20,
+        };
+        const oip = oipRoutes(context, VERSION);
+        const server: Ask = async (path, init) => {
+          const request = new Request(new URL(path, "http://server"), init);
+          const id = /^\/v1\/models\/([^/]+)\/infer$/.exec(new URL(request.url).pathname)?.[1];
+          if (id) return await answering(() => inferRoute(context, id, request));
+          return await oip.request(path.replace(/^\/v2/, "") || "/", init);
+        };
+        const statuses = new Set<number>();
+        await inWorkerd(model, async (ask) => {
+          for (const [path, init] of asked) {
+            const [here, there] = [
+              await told(await server(path, init)),
+              await told(await ask(path, init)),
+            ];
+            // what is not found is named by the whole path, which a mounted app does not know
+            if (path !== "/v2/nothing") assert.deepEqual(there, here, path);
+            assert.equal(there.status, here.status);
+            statuses.add(there.status);
+          }
+          // some of them are answered, some refused
+          assert(statuses.has(200) && statuses.has(400));
+          const health = await ask("/healthz");
+          assert.equal(health.status, 200);
+          assert.equal((await health.json()).status, "ok");
+          const ready = await (await ask("/v2/health/ready")).json();
+          assert.deepEqual([ready.ready, ready.device], [true, "wasm"]);
+        });
+        codec.close();
       });
-      codec.close();
-    });
+    }
   },
 });
 

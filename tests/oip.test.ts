@@ -344,10 +344,158 @@ Deno.test("what is wrong with a request is a 4xx that tells field, wanted and fo
   assert.equal(unknown.status, 404);
 });
 
+const X = 2;
+const STEERED = testModel({ T, N, units: { ...DRIVEN.units, externalInputs: X } });
+const steeredService = createLocalService(
+  createReferenceExecutor(),
+  "steered",
+  lightModelFromBytes(modelToBytes(STEERED, true), "a test's model"),
+);
+const steered = oipRoutes(
+  { service: steeredService, codec: inlineCodec, maxBodyBytes: 100_000, maxUnpackedBytes: 100_000 },
+  "9.9.9",
+);
+const steeredDescription = await steeredService.describe("steered");
+// float32, so that every datatype holds them
+const EXTERNAL = Float64Array.from({ length: 2 * T * X }, (_, i) => Math.fround(Math.sin(i)));
+const NESTED_EXTERNAL = [0, 1].map((b) =>
+  Array.from({ length: T }, (_, t) => [...EXTERNAL.subarray((b * T + t) * X, (b * T + t + 1) * X)])
+);
+
+function externalInput(given: Record<string, unknown> = {}) {
+  return { name: "external", shape: [2, T, X], datatype: "FP32", data: [...EXTERNAL], ...given };
+}
+
+/** To the model with external inputs. */
+async function postSteered(body: BodyInit, headers: Record<string, string> = {}) {
+  return await steered.request("/models/steered/infer", { method: "POST", body, headers });
+}
+
+Deno.test("external inputs are a tensor of the models that have them: JSON or bytes, in any order", async () => {
+  const { inputs } = await (await steered.request("/models/steered")).json();
+  assert.deepEqual(inputs[1], { name: "external", datatype: "FP32", shape: [-1, T, X] });
+  assert.equal(inputs.length, 2);
+  const external_BTX = { shape: [2, T, X], data: EXTERNAL };
+  const counts = { counts_BTN: COUNTS, trials: 2, T, N };
+  const inferred = async (data: Float64Array) => [
+    ...(await infer(createReferenceExecutor(), STEERED, {
+      ...counts,
+      external_BTX: { ...external_BTX, data },
+    }, { samples: 0 })).rates_BTN,
+  ];
+  const wanted = await inferred(EXTERNAL);
+  assert.notDeepEqual(wanted, await inferred(EXTERNAL.map((x) => -x)));
+  const rest = { parameters: { samples: 0 }, outputs: [{ name: "rates" }] };
+  const rates = async (response: Response) => (await response.json()).outputs[0].data;
+  for (
+    const inputs of [
+      [input(), externalInput()],
+      [externalInput({ datatype: "FP64", data: NESTED_EXTERNAL }), input({ data: NESTED })],
+    ]
+  ) {
+    assert.deepEqual(await rates(await postSteered(text({ inputs, ...rest }))), wanted);
+  }
+  const { data: _, ...spikes } = input({ parameters: { binary_data_size: COUNTS.length } });
+  for (const [datatype, element] of [["FP32", "f32"], ["FP64", "f64"]] as const) {
+    const tensor = encodeElements(EXTERNAL, element, { bigEndian: false, action: "a test" });
+    const { data: _, ...external } = externalInput({
+      datatype,
+      parameters: { binary_data_size: tensor.length },
+    });
+    for (
+      const { body, headers } of [
+        binaryBody({ inputs: [spikes, external], ...rest }, COUNTS, tensor),
+        binaryBody({ inputs: [external, spikes], ...rest }, tensor, COUNTS),
+        binaryBody({ inputs: [external, input()], ...rest }, tensor),
+        binaryBody({ inputs: [externalInput(), spikes], ...rest }, COUNTS),
+      ]
+    ) {
+      assert.deepEqual(await rates(await postSteered(body, headers)), wanted, datatype);
+    }
+  }
+});
+
+Deno.test("external inputs that a model lacks, or that are not as it wants them, are a 400", async () => {
+  const { data: _, ...bare } = externalInput();
+  const sized = (size: number) => ({ ...bare, parameters: { binary_data_size: size } });
+  const bytes = new Uint8Array(4 * EXTERNAL.length);
+  const change = (at: number, to: unknown) => [...EXTERNAL].map((x, i) => i === at ? to : x);
+  const cases: [unknown[], RegExp, Uint8Array?][] = [
+    [
+      [input()],
+      /inputs to be an array of two tensors, "spikes" and "external" of shape \[trials, 7, 2\], found an array of 1/,
+    ],
+    [[externalInput()], /two tensors, .* found an array of 1/],
+    [[input(), externalInput(), externalInput()], /two tensors, .* found an array of 3/],
+    [[input(), input()], /inputs\[1\].name to be "external", found "spikes"/],
+    [[externalInput(), externalInput()], /inputs\[1\].name to be "spikes", found "external"/],
+    [[input(), externalInput({ name: "x" })], /inputs\[1\].name to be "external", found "x"/],
+    [
+      [input(), externalInput({ datatype: "INT32" })],
+      /inputs\[1\].datatype to be one of FP32, FP64, found "INT32"/,
+    ],
+    ...[[3, T, X], [2, T - 1, X], [2, T + 1, X], [2, T, X + 1], [2, T * X], [2, T, X, 1]]
+      .map((shape): [unknown[], RegExp] => [
+        [externalInput({ shape }), input()],
+        new RegExp(
+          `inputs\\[0\\].shape of "external" to be \\[2, 7, 2\\], found \\[${shape.join()}\\]`,
+        ),
+      ]),
+    [[input(), externalInput({ shape: [2, -T, X] })], /inputs\[1\].shape to be lengths/],
+    [
+      [input(), externalInput({ data: [1] })],
+      /inputs\[1\].data to be an array of 28 numbers .* found one of 1/,
+    ],
+    [
+      [input(), externalInput({ data: change(3, "x") })],
+      /external\[3\] to be a number, found "x"/,
+    ],
+    [
+      [input(), externalInput({ data: change(3, null) })],
+      /external inputs to be finite, found NaN/,
+    ],
+    [[input(), bare], /inputs\[1\].data to be an array of 28 numbers, .* found nothing/],
+    [
+      [input(), { ...sized(112), data: [1] }],
+      /inputs\[1\] to have data or binary_data_size, found both/,
+    ],
+    [[input(), sized(111)], /112 bytes for external .* binary_data_size of 111/, bytes],
+    [[input(), sized(112)], /112 bytes for external .* and 111 bytes behind/, bytes.slice(1)],
+    [
+      [input(), externalInput()],
+      /inputs\[1\].parameters.binary_data_size for the 112 bytes behind the JSON, found none/,
+      bytes,
+    ],
+    [[sized(112), input()], /for the 1 bytes behind the JSON, found none/, new Uint8Array(113)],
+  ];
+  for (const [inputs, message, tensor] of cases) {
+    const { body, headers } = tensor
+      ? binaryBody({ inputs }, tensor)
+      : { body: text({ inputs }), headers: {} };
+    const response = await postSteered(body, headers);
+    const { error } = await response.json();
+    assert.equal(response.status, 400, error);
+    assert.match(error, message);
+    assert.match(error, /^Cannot infer: expected .* found .*\.$/s);
+  }
+  for (const inputs of [[input(), externalInput()], [externalInput()]]) {
+    const response = await post(text({ inputs }));
+    assert.equal(response.status, 400);
+    assert.match(
+      (await response.json()).error,
+      /inputs without "external", as the model has no external inputs, found it at inputs\[\d\]/,
+    );
+  }
+});
+
 /** A request, or an InputError: nothing else may come of bytes. */
-function decodesOrRefuses(body: Uint8Array, head: OipHead): void {
+function decodesOrRefuses(body: Uint8Array, head: OipHead, model = description): void {
   try {
-    const { request, outputs } = decodeOip(body, head, description);
+    const { request, outputs } = decodeOip(body, head, model);
+    assert.deepEqual(
+      request.external_BTX?.shape,
+      model.dims.X ? [request.trials, T, model.dims.X] : undefined,
+    );
     assert.equal(request.counts_BTN.length, request.trials * T * N);
     assert(outputs.length > 0);
   } catch (error) {
@@ -390,10 +538,10 @@ Deno.test("whatever bytes they are, they decode or are an InputError", () => {
 Deno.test("whatever JSON it is, it decodes or is an InputError", () => {
   const any = fc.jsonValue({ maxDepth: 3 });
   const tensor = fc.record({
-    name: fc.oneof(fc.constant("spikes"), any),
-    shape: fc.oneof(fc.constant([2, T, N]), fc.array(fc.integer()), any),
+    name: fc.oneof(fc.constantFrom("spikes", "external"), any),
+    shape: fc.oneof(fc.constantFrom([2, T, N], [2, T, X]), fc.array(fc.integer()), any),
     datatype: fc.oneof(fc.constantFrom("UINT8", "FP32", "toString", "__proto__"), any),
-    data: fc.oneof(fc.constant([...COUNTS]), any),
+    data: fc.oneof(fc.constantFrom([...COUNTS], [...EXTERNAL]), any),
     parameters: fc.oneof(fc.record({ binary_data_size: any }, { requiredKeys: [] }), any),
   }, { requiredKeys: [] });
   const request = fc.record({
@@ -403,7 +551,11 @@ Deno.test("whatever JSON it is, it decodes or is an InputError", () => {
       fc.record({ samples: any, seed: any, binary_data_output: any }, { requiredKeys: [] }),
       any,
     ),
-    inputs: fc.oneof(fc.array(tensor, { maxLength: 2 }), any),
+    inputs: fc.oneof(
+      fc.array(tensor, { maxLength: 2 }),
+      fc.constantFrom([input()], [input(), externalInput()], [externalInput(), input()]),
+      any,
+    ),
     outputs: fc.oneof(
       fc.array(fc.record({ name: any, parameters: any }, { requiredKeys: [] }), { maxLength: 2 }),
       any,
@@ -412,8 +564,12 @@ Deno.test("whatever JSON it is, it decodes or is an InputError", () => {
   fc.assert(
     fc.property(
       fc.oneof(request, any),
-      (value) =>
-        decodesOrRefuses(text(value), { contentType: "application/json", headerLength: null }),
+      (value) => {
+        for (const model of [description, steeredDescription]) {
+          const head = { contentType: "application/json", headerLength: null };
+          decodesOrRefuses(text(value), head, model);
+        }
+      },
     ),
     { numRuns: 1000 },
   );

@@ -7,7 +7,7 @@
  */
 import { decodeElements, type Element, ELEMENT_BYTES } from "../data/elements.ts";
 import { InputError } from "../errors.ts";
-import { isRecord, nestedSpikes, numberAt, parseJson, type Shaped } from "./arrays/decode.ts";
+import { isRecord, nestedArray, numberAt, parseJson, type Shaped } from "./arrays/decode.ts";
 import { type Encoded, littleEndian, requireFinite, requireText } from "./arrays/encode.ts";
 import { UnsupportedTypeError } from "./arrays/errors.ts";
 import { parseMediaType } from "./arrays/media.ts";
@@ -30,8 +30,8 @@ export const OIP_HEADER_LENGTH = "inference-header-content-length";
 /** Extensions of the protocol that are understood. */
 export const OIP_EXTENSIONS = ["binary_tensor_data"] as const;
 
-/** The input's name. */
-const SPIKES = "spikes";
+/** The inputs' names; the second is of models with external inputs alone. */
+const SPIKES = "spikes", EXTERNAL = "external";
 const ACTION = "Cannot infer";
 
 const DATATYPES = {
@@ -48,6 +48,8 @@ const DATATYPES = {
   FP32: "f32",
   FP64: "f64",
 } as const satisfies Record<string, Element>;
+
+const EXTERNAL_DATATYPES: readonly string[] = ["FP32", "FP64"];
 
 /** Parameters of a request that options of ours are, or that the binary extension has. */
 const PARAMETERS = ["samples", "seed", "first_trial", "bin_width_s", "binary_data_output"] as const;
@@ -79,7 +81,7 @@ export function oipModelMetadata(model: ModelDescription, wide: boolean) {
       name: SPIKES,
       datatype: (model.observation ?? "poisson") === "poisson" ? "UINT16" : "FP32",
       shape: [-1, dims.T, dims.N],
-    }],
+    }, ...(dims.X ? [{ name: EXTERNAL, datatype: "FP32", shape: [-1, dims.T, dims.X] }] : [])],
     outputs: wantedOutputs(model, given).map((name) => ({
       name,
       datatype: wide ? "FP64" : "FP32",
@@ -127,8 +129,8 @@ export function decodeOip(body: Uint8Array, head: OipHead, model: ModelDescripti
     ...others as GivenOptions,
     ...(wanted && { outputs: wanted.map((output) => output.name) }),
   });
-  const spikes = readInput(inputs, binary, model);
-  const request = { ...valuesOf(spikes, {}), ...options };
+  const { spikes, external } = readInputs(inputs, binary, model);
+  const request = { ...valuesOf(spikes, external ? { external } : {}), ...options };
   const names = wantedOutputs(model, request);
   return {
     request,
@@ -205,112 +207,158 @@ function requestedOutputs(outputs: unknown, allBinary: boolean) {
   });
 }
 
-/** The spikes, from JSON or from the bytes behind it. */
-function readInput(
+/** A tensor as a request describes it, and its place among the inputs. */
+interface Input {
+  readonly at: string;
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly datatype: keyof typeof DATATYPES;
+  readonly size: unknown;
+  readonly data: unknown;
+}
+
+/** The model's tensors, in any order, each from JSON or from the bytes behind it. */
+function readInputs(
   inputs: unknown,
   binary: Uint8Array | null,
   model: ModelDescription,
-): Shaped {
-  if (!Array.isArray(inputs) || inputs.length !== 1) {
+): { spikes: Shaped; external?: Shaped } {
+  const { T, X = 0 } = model.dims;
+  const list = Array.isArray(inputs) ? inputs : [];
+  const none = X === 0 ? list.findIndex((input) => isRecord(input) && input.name === EXTERNAL) : -1;
+  if (none >= 0) {
     throw new InputError(
-      `${ACTION}: expected inputs to be an array of one tensor, "${SPIKES}", found ${
-        kindOf(inputs)
+      `${ACTION}: expected inputs without "${EXTERNAL}", as the model has no external inputs, found it ` +
+        `at inputs[${none}].`,
+    );
+  }
+  if (list.length !== (X > 0 ? 2 : 1)) {
+    throw new InputError(
+      `${ACTION}: expected inputs to be an array of ${
+        X > 0
+          ? `two tensors, "${SPIKES}" and "${EXTERNAL}" of shape [trials, ${T}, ${X}]`
+          : `one tensor, "${SPIKES}"`
+      }, found ${kindOf(inputs)}.`,
+    );
+  }
+  const left = [SPIKES, ...(X > 0 ? [EXTERNAL] : [])];
+  const found = list.map((input, i) => readHead(input, `inputs[${i}]`, left));
+  const spikes = found.find(({ name }) => name === SPIKES)!;
+  requireShape(spikes.shape, model);
+  const external = found.find(({ name }) => name === EXTERNAL);
+  if (external) {
+    const { at, shape: [trials, bins, inputs, ...more] } = external;
+    const fits = trials === spikes.shape[0] && inputs === X && more.length === 0 &&
+      bins >= spikes.shape[1] && bins <= T;
+    if (!fits) {
+      throw new InputError(
+        `${ACTION}: expected ${at}.shape of "${EXTERNAL}" to be [${
+          spikes.shape[0]
+        }, ${T}, ${X}], found ${show(external.shape)}.`,
+      );
+    }
+  }
+  let rest = binary;
+  const read = found.map((input, i) => {
+    const { shape, datatype, size } = input;
+    if (size === undefined) return { shape, data: jsonData(input) };
+    const element = DATATYPES[datatype];
+    const bytes = shape.reduce((product, n) => product * n, ELEMENT_BYTES[element]);
+    const behind = rest?.length ?? 0, last = i === found.length - 1;
+    if (size !== bytes || behind < bytes || last && behind > bytes) {
+      throw new InputError(
+        `${ACTION}: expected ${bytes} bytes for ${input.name} of shape [${shape.join(", ")}] and ` +
+          `${datatype}, found a binary_data_size of ${
+            kindOf(size)
+          } and ${behind} bytes behind the JSON.`,
+      );
+    }
+    const data = decodeElements(rest!.subarray(0, bytes), element, {
+      bigEndian: false,
+      action: ACTION,
+    });
+    rest = rest!.subarray(bytes);
+    return { shape, data };
+  });
+  if (rest !== null && rest.length > 0) {
+    throw new InputError(
+      `${ACTION}: expected ${
+        found.at(-1)!.at
+      }.parameters.binary_data_size for the ${rest.length} bytes ` +
+        `behind the JSON, found none.`,
+    );
+  }
+  const of = (input: Input) => read[found.indexOf(input)];
+  return { spikes: of(spikes), ...(external && { external: of(external) }) };
+}
+
+/** @param left the names that are wanted yet; the one found is taken out */
+function readHead(given: unknown, at: string, left: string[]): Input {
+  const input = record(given, at);
+  refuseUnknown(input, ["name", "shape", "datatype", "parameters", "data"], at);
+  const { name, shape, datatype, data } = input;
+  if (typeof name !== "string" || !left.includes(name)) {
+    throw new InputError(
+      `${ACTION}: expected ${at}.name to be ${left.map((one) => `"${one}"`).join(" or ")}, found ${
+        kindOf(name)
       }.`,
     );
   }
-  const input = record(inputs[0], "inputs[0]");
-  refuseUnknown(input, ["name", "shape", "datatype", "parameters", "data"], "inputs[0]");
-  const { name, shape, datatype, data } = input;
-  if (name !== SPIKES) {
-    throw new InputError(
-      `${ACTION}: expected inputs[0].name to be "${SPIKES}", found ${kindOf(name)}.`,
-    );
-  }
+  left.splice(left.indexOf(name), 1);
   if (!isLengths(shape)) {
+    throw new InputError(`${ACTION}: expected ${at}.shape to be lengths, found ${show(shape)}.`);
+  }
+  const types = name === EXTERNAL ? EXTERNAL_DATATYPES : Object.keys(DATATYPES);
+  if (typeof datatype !== "string" || !types.includes(datatype)) {
     throw new InputError(
-      `${ACTION}: expected inputs[0].shape to be lengths, found ${show(shape)}.`,
+      `${ACTION}: expected ${at}.datatype to be one of ${types.join(", ")}, found ${
+        kindOf(datatype)
+      }.`,
     );
   }
-  requireShape(shape, model);
-  if (typeof datatype !== "string" || !isDatatype(datatype)) {
-    throw new InputError(
-      `${ACTION}: expected inputs[0].datatype to be one of ${
-        Object.keys(DATATYPES).join(", ")
-      }, found ${kindOf(datatype)}.`,
-    );
-  }
-  const parameters = record(input.parameters ?? {}, "inputs[0].parameters");
-  refuseUnknown(parameters, ["binary_data_size"], "inputs[0].parameters");
+  const parameters = record(input.parameters ?? {}, `${at}.parameters`);
+  refuseUnknown(parameters, ["binary_data_size"], `${at}.parameters`);
   const { binary_data_size: size } = parameters;
-  const count = shape.reduce((product, n) => product * n, 1);
-  if (size === undefined) {
-    if (binary !== null && binary.length > 0) {
-      throw new InputError(
-        `${ACTION}: expected inputs[0].parameters.binary_data_size for the ${binary.length} bytes ` +
-          `behind the JSON, found none.`,
-      );
-    }
-    return { shape, data: jsonData(data, shape, model) };
-  }
-  const bytes = count * ELEMENT_BYTES[DATATYPES[datatype]];
-  const found = binary?.length ?? 0;
-  if (data !== undefined) {
+  if (size !== undefined && data !== undefined) {
     throw new InputError(
-      `${ACTION}: expected inputs[0] to have data or binary_data_size, found both.`,
+      `${ACTION}: expected ${at} to have data or binary_data_size, found both.`,
     );
   }
-  if (size !== bytes || found !== bytes) {
-    throw new InputError(
-      `${ACTION}: expected ${bytes} bytes for ${SPIKES} of shape [${shape.join(", ")}] and ` +
-        `${datatype}, found a binary_data_size of ${
-          kindOf(size)
-        } and ${found} bytes behind the JSON.`,
-    );
-  }
-  const options = { bigEndian: false, action: ACTION };
-  return { shape, data: decodeElements(binary!, DATATYPES[datatype], options) };
+  return { at, name, shape, datatype: datatype as keyof typeof DATATYPES, size, data };
 }
 
 function isLengths(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0);
 }
 
-function isDatatype(name: string): name is keyof typeof DATATYPES {
-  return Object.hasOwn(DATATYPES, name);
-}
-
 /** Flat or nested, row-major. */
-function jsonData(
-  data: unknown,
-  shape: readonly number[],
-  model: ModelDescription,
-): Float64Array {
+function jsonData({ at, name, shape, data }: Input): Float64Array {
   const count = shape.reduce((product, n) => product * n, 1);
   if (!Array.isArray(data)) {
     throw new InputError(
-      `${ACTION}: expected inputs[0].data to be an array of ${count} numbers, flat or nested, found ${
+      `${ACTION}: expected ${at}.data to be an array of ${count} numbers, flat or nested, found ${
         kindOf(data)
       }.`,
     );
   }
   if (Array.isArray(data[0])) {
-    const nested = nestedSpikes(data, model);
-    if (nested.shape.join() === shape.join()) return nested.data as Float64Array;
+    const nested = nestedArray(data, name);
+    if (nested.shape.join() === shape.join()) return nested.read();
     throw new InputError(
-      `${ACTION}: expected inputs[0].data of shape [${
-        shape.join(", ")
-      }], as its shape says, found [${nested.shape.join(", ")}].`,
+      `${ACTION}: expected ${at}.data of shape [${shape.join(", ")}], as its shape says, found [${
+        nested.shape.join(", ")
+      }].`,
     );
   }
   if (data.length !== count) {
     throw new InputError(
-      `${ACTION}: expected inputs[0].data to be an array of ${count} numbers for shape [${
+      `${ACTION}: expected ${at}.data to be an array of ${count} numbers for shape [${
         shape.join(", ")
       }], found one of ${data.length}.`,
     );
   }
   const flat = new Float64Array(count);
-  for (let i = 0; i < count; i++) flat[i] = numberAt(data[i], [i]);
+  for (let i = 0; i < count; i++) flat[i] = numberAt(data[i], [i], name);
   return flat;
 }
 

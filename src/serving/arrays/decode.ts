@@ -310,13 +310,14 @@ function flatArray(
 }
 
 /** `[[[…neurons], …bins], …trials]` */
-export function nestedSpikes(value: unknown, model: Takes): Shaped {
+function nestedSpikes(value: unknown, model: Takes): Shaped {
   const { shape, read } = nestedArray(value, NAME);
   requireShape(shape, model);
   return { shape, data: read() };
 }
 
-function nestedArray(
+/** What is declared by the first row of each axis, and the numbers, read and checked when asked for. */
+export function nestedArray(
   value: unknown,
   name: string,
 ): { shape: number[]; read: () => Float64Array } {
