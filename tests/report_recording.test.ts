@@ -326,6 +326,42 @@ Deno.test("real numbers have no raster, counts have one", () => {
   assert.ok(!has({ ...plain, rates: { ...plain.rates, counts_BTN } }));
 });
 
+Deno.test("a page of real numbers speaks of numbers and expected values, one of counts of spikes and rates", async () => {
+  const behaviour = { angle: { shape: [TRIALS, T, 2], data: normals(TRIALS * T * 2, 9) } };
+  const numbers = { shape: [TRIALS, T, N], data: normals(TRIALS * T * N, 1) };
+  const pageOf = async (data: Dataset, observation: "poisson" | "gaussian") => {
+    const hyperparameters = modelOf({}).hyperparameters;
+    const settings = parseHyperparameters({ ...hyperparameters, observation });
+    const shape = architecture(settings, T, N);
+    const Q = observation === "gaussian" ? 2 * N : N;
+    const params_P = initialise(shape, settings, 0, new Float64Array(Q).fill(0.5));
+    const model = { ...modelOf({}), hyperparameters: settings, architecture: shape, params_P };
+    const whole = await study(createReferenceExecutor(), data, model, SPLIT, { samples: 2 });
+    const { history } = exampleReport({ steps: 40 });
+    return parse(renderReport({ ...reportData(whole, ABOUT), history }));
+  };
+  const real = await pageOf(recording({ spikes: numbers, behaviour }), "gaussian");
+  const counted = await pageOf(recording({ behaviour }), "poisson");
+  const all = ["summary", "training", "rates", "scores", "decoding"]
+    .map((id) => text(real, `#${id}`)).join(" ");
+  // of spikes it says nothing, but the share that some scores would have of them
+  assert.doesNotMatch(all, /spike|firing|smoothed counts|from counts|inferred rate/i);
+  assert.match(text(real, "#rates h2"), /^Expected values/);
+  const legends = (page: Element, id: string) => text(page, `#${id} .legend`);
+  assert.match(legends(real, "rates"), /expected value.*observed/);
+  assert.match(legends(real, "decoding"), /from expected values.*from smoothed numbers/);
+  assert.match(text(real, "#rates figcaption"), /in the data’s unit/);
+  assert.match(text(real, "#training figcaption"), /likelihood of the numbers over all steps\./);
+  assert.match(text(real, "#scores th"), /predictor NLL \(nats\/sample\) note/);
+  assert.match(legends(counted, "rates"), /inferred rate.*spikes/);
+  assert.match(legends(counted, "decoding"), /from inferred rates.*from smoothed counts/);
+  assert.match(text(counted, "#rates figcaption"), /spikes\/s/);
+  // the axis goes as far below 0 as the numbers do
+  const ticks = (page: Element) => text(page, "#rates svg text");
+  assert.match(ticks(real), /[-−]2 0 2/);
+  assert.doesNotMatch(ticks(counted), /[-−]/);
+});
+
 Deno.test("trials to show are of as many conditions as there are", () => {
   const condition = Int32Array.of(0, 0, 0, 0, 1, 2);
   const of = (trials: number[], most: number) => [

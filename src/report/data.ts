@@ -1,3 +1,4 @@
+import type { Observation } from "../dims.ts";
 import type { RecordingView } from "./recording_data.ts";
 
 /** Plain numbers in row-major order, the last letter of the name contiguous (see `dims.ts`). */
@@ -49,8 +50,10 @@ export interface DeviceView {
   readonly adapter?: string;
 }
 
-/** The spikes that were fitted. `binWidth` is in seconds; null: time is counted in bins. */
+/** The data that were fitted. `binWidth` is in seconds; null: time is counted in bins. */
 export interface DatasetView {
+  /** What the model takes the data for; counts of spikes, `poisson`, where it is left out. */
+  readonly observation?: Observation;
   readonly name: string;
   readonly trials: number;
   readonly T: number;
@@ -118,7 +121,7 @@ export interface TrajectoriesView {
   readonly condition: Numbers | null;
 }
 
-/** Expected and observed spikes per bin. A few trials are enough. */
+/** Expected and observed spikes, or real numbers, per bin. A few trials are enough. */
 export interface RatesView {
   /** Which trials of the dataset these are, B of them, where the caller can tell. */
   readonly trials?: Numbers;

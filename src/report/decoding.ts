@@ -5,14 +5,23 @@ import { figure, type Html, html, legend, nothing, type Section } from "./html.t
 import { extent, spread } from "./numbers.ts";
 import { COLORS, draw, ROLES, timeAxis, xAxis, yAxis } from "./plot.ts";
 import type { DecoderView, DecodingsView, DecodingView } from "./recording_data.ts";
+import { type Words, wordsOf } from "./words.ts";
 
 /** How much is drawn. */
 const DIMENSIONS = 4, BINS = 300;
 
-const DECODERS: Record<DecoderView["role"], { name: string; color: string; dashes?: string }> = {
-  model: { name: "from inferred rates", color: ROLES.model },
-  counts: { name: "from smoothed counts", color: COLORS[1], dashes: "5 3" },
-};
+interface Look {
+  readonly name: string;
+  readonly color: string;
+  readonly dashes?: string;
+}
+
+function looks({ inferred, counts }: Words): Record<DecoderView["role"], Look> {
+  return {
+    model: { name: `from ${inferred}s`, color: ROLES.model },
+    counts: { name: `from smoothed ${counts}`, color: COLORS[1], dashes: "5 3" },
+  };
+}
 
 /** Behaviour of a few held-out trials beside what is decoded; null where none was recorded. */
 export function decodingSection(data: ReportData): Section | null {
@@ -24,17 +33,20 @@ export function decodingSection(data: ReportData): Section | null {
   }</div>${
     left.length > 0 ? html`<ul class="note">${left.map((why) => html`<li>${why}</li>`)}</ul>` : null
   }`;
-  return { id: "decoding", heading: "Behaviour read from the rates", body };
+  const { real, inferred } = wordsOf(data.dataset);
+  const heading = `Behaviour read from the ${real ? `${inferred}s` : "rates"}`;
+  return { id: "decoding", heading, body };
 }
 
 function one(data: ReportData, decoding: DecodingsView, behaviour: DecodingView): Html {
   const { name, D, T, trials, truth_BTD, decoders } = behaviour;
   if (D * T * trials.length === 0) return nothing(`There is no ${name} to draw.`);
+  const look = looks(wordsOf(data.dataset));
   const time = timeAxis(data.dataset.binWidth);
   const bins = spread(T, BINS),
     dimensions = Array.from({ length: Math.min(D, DIMENSIONS) }, (_, d) => d);
   const scores = decoders.map(({ role, r2, penalty, sigma }) =>
-    `R² ${decimals(r2)} ${DECODERS[role].name} (${
+    `R² ${decimals(r2)} ${look[role].name} (${
       sigma === null ? "" : `by a Gaussian of deviation ${short(sigma)} bins, `
     }penalty ${number(penalty)})`
   ).join(", ");
@@ -85,9 +97,9 @@ function one(data: ReportData, decoding: DecodingsView, behaviour: DecodingView)
           ...curves.toReversed().map(({ role, points }) =>
             Plot.line(points, {
               ...facet,
-              stroke: DECODERS[role].color,
+              stroke: look[role].color,
               strokeWidth: 2,
-              strokeDasharray: DECODERS[role].dashes,
+              strokeDasharray: look[role].dashes,
             })
           ),
           bins.length === 1 ? Plot.dot(truth, { ...facet, fill: ROLES.ink }) : null,
@@ -100,9 +112,9 @@ function one(data: ReportData, decoding: DecodingsView, behaviour: DecodingView)
     legend: legend([
       { label: name, color: ROLES.ink },
       ...decoders.map(({ role }) => ({
-        label: DECODERS[role].name,
-        color: DECODERS[role].color,
-        mark: DECODERS[role].dashes ? "dashed" as const : "line" as const,
+        label: look[role].name,
+        color: look[role].color,
+        mark: look[role].dashes ? "dashed" as const : "line" as const,
       })),
     ]),
   });

@@ -4,6 +4,7 @@ import { count, short } from "./format.ts";
 import { figure, type Html, html, legend, nothing, type Section } from "./html.ts";
 import { runMeans } from "./numbers.ts";
 import { COLORS, draw, ROLES, xAxis, yAxis } from "./plot.ts";
+import { wordsOf } from "./words.ts";
 
 /** More points than this would not be told apart in a drawing. */
 const POINTS = 300;
@@ -24,6 +25,7 @@ export function lossesSection(data: ReportData): Section {
     return { id: "training", heading, body: nothing("No training history was kept.") };
   }
   const { history } = data;
+  const { data: what, real } = wordsOf(data.dataset);
   const mean = Math.ceil(history.length / POINTS);
   const note = mean > 1 ? ` Each point is the mean of ${mean} neighbouring entries.` : "";
   const nll = both(history, (entry) => entry.nll);
@@ -83,14 +85,16 @@ export function lossesSection(data: ReportData): Section {
       nll,
       [first, last],
       "nats per trial",
-      `Negative log-likelihood of the spikes over all steps (without ln x!, which does not depend on the model).${note}`,
+      `Negative log-likelihood of the ${what} over all steps${
+        real ? "" : " (without ln x!, which does not depend on the model)"
+      }.${note}`,
     ),
     history.length >= 20 && late[0].points.length > 2
       ? curves(
         late,
         [quarter, last],
         "nats per trial",
-        "Negative log-likelihood of the spikes, without the first quarter of the steps.",
+        `Negative log-likelihood of the ${what}, without the first quarter of the steps.`,
       )
       : null,
     hidden[0].points.length > 0

@@ -3,6 +3,7 @@ import { plural } from "./format.ts";
 import { drawHeat, largest, type Lines } from "./heatmap.ts";
 import { figure, html, legend, type LegendEntry, type Section } from "./html.ts";
 import { ROLES, timeAxis } from "./plot.ts";
+import { wordsOf } from "./words.ts";
 
 /** How much is drawn: more would not be read. */
 const TRIALS = 3, ROWS = 72, BINS = 300;
@@ -14,7 +15,7 @@ const TICKS = 4;
 /** The spikes of a few held-out trials over the inferred rates; null where there are none, or no counts. */
 export function rasterSection(data: ReportData): Section | null {
   const { rates, recording } = data;
-  if (rates.B === 0 || rates.N < 2 || rates.T < 2) return null;
+  if (wordsOf(data.dataset).real || rates.B === 0 || rates.N < 2 || rates.T < 2) return null;
   // real numbers have no ticks
   const counted = Array.from(rates.counts_BTN)
     .every((value) => Number.isNaN(value) || (Number.isInteger(value) && value >= 0));

@@ -3,7 +3,7 @@ import { evaluationTable } from "./evaluation.ts";
 import { count, decimals, number, percent } from "./format.ts";
 import { type Html, html, nothing, type Section, table } from "./html.ts";
 
-/** How well the model predicts held-out spikes, between the null model and the oracle. */
+/** How well the model predicts the held-out data, between the null model and the oracle. */
 export function scoresSection(data: ReportData): Section {
   const heading = "Scores on held-out trials";
   if (data.scores.length === 0) {
@@ -18,15 +18,17 @@ export function scoresSection(data: ReportData): Section {
       [
         { head: "predictor" },
         { head: `NLL (nats/${per})`, numeric: true },
-        { head: "bits/spike", numeric: true },
-        { head: "explained", numeric: true },
+        // real numbers have no spikes, and no oracle
+        ...(per === "sample" ? [] : [
+          { head: "bits/spike", numeric: true },
+          { head: "explained", numeric: true },
+        ]),
         { head: "note" },
       ],
       data.scores.map((score) => [
         score.role === "model" ? html`<b>${score.name}</b>` : score.name,
         number(score.nll, 6),
-        decimals(score.bitsPerSpike),
-        shareBar(score.explained),
+        ...(per === "sample" ? [] : [decimals(score.bitsPerSpike), shareBar(score.explained)]),
         score.note,
       ]),
     )

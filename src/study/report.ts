@@ -190,6 +190,7 @@ export function reportData(
     hyperparameters: model.hyperparameters,
     dataset: {
       name: data.name,
+      ...(model.architecture.observation ? { observation: model.architecture.observation } : {}),
       trials: data.trials,
       T,
       N,
