@@ -7,7 +7,7 @@ import { complex, number, percent } from "../src/report/format.ts";
 import { shadePaths } from "../src/report/heatmap.ts";
 import { mostModulated, runMeans, spread, varianceExplained } from "../src/report/numbers.ts";
 import { planeOf } from "../src/report/projection.ts";
-import { renderReport } from "../src/report/report.ts";
+import { reportPage } from "../src/report/page.ts";
 import { flatten } from "../src/report/settings.ts";
 import { stability } from "../src/report/trajectories.ts";
 import { exampleReport } from "./report_example.ts";
@@ -50,13 +50,13 @@ function fixedPoint(point: number[], lambdas: [number, number][]): FixedPointVie
 }
 
 Deno.test("the tutorial's report stays below 1.5 MB, and so does a recording's of benchmark size", () => {
-  const megabytes = (data: ReportData) => new TextEncoder().encode(renderReport(data)).length / 1e6;
+  const megabytes = (data: ReportData) => new TextEncoder().encode(reportPage(data)).length / 1e6;
   assert.ok(megabytes(exampleReport()) < 1.5);
   assert.ok(megabytes(exampleReport({ B: 256, T: 140, N: 180, G: 100, F: 40, U: 4 })) < 1.5);
 });
 
 Deno.test("the same data give the same page", () => {
-  assert.equal(renderReport(small()), renderReport(small()));
+  assert.equal(reportPage(small()), reportPage(small()));
 });
 
 Deno.test("the page names the GPU that computed, or the processor's threads", () => {
@@ -68,7 +68,7 @@ Deno.test("the page names the GPU that computed, or the processor's threads", ()
       reason: "asked",
       ...changed,
     };
-    return all(parse(renderReport(small({ device }))), "body")[0].textContent;
+    return all(parse(reportPage(small({ device }))), "body")[0].textContent;
   };
   const gpu = words({ adapter: "a GPU of a test" });
   assert.match(gpu, /ran on webgpu, a GPU of a test, in float32 \(asked\)/);
@@ -97,7 +97,7 @@ Deno.test("no string of the user becomes markup, and every one can be read", () 
     recipes: plain.recipes?.map((recipe) => ({ ...recipe, name: evil("recipe"), note: evil("r") })),
     jacobianVsA: { A: [[1]], J: [[1]], difference: 0, words: evil("words") },
   });
-  const page = parse(renderReport(data));
+  const page = parse(reportPage(data));
   assert.deepEqual(all(page, "script, img, iframe, object, embed, base, form, link"), []);
   for (const element of all(page, "*")) {
     for (const { name } of element.attributes) assert.doesNotMatch(name, /^on/i);
@@ -126,7 +126,7 @@ Deno.test("no string of the user becomes markup, and every one can be read", () 
 });
 
 Deno.test("the page asks for nothing outside itself and runs nothing", () => {
-  const page = parse(renderReport(small()));
+  const page = parse(reportPage(small()));
   for (const element of all(page, "*")) {
     for (const { name, value } of element.attributes) {
       if (name === "src" || name === "srcset") assert.fail(`<${element.localName} ${name}>`);
@@ -144,7 +144,7 @@ Deno.test("the page asks for nothing outside itself and runs nothing", () => {
 });
 
 Deno.test("ids are unique, and every entry of the contents leads to a section", () => {
-  const page = parse(renderReport(small()));
+  const page = parse(reportPage(small()));
   const ids = all(page, "[id]").map((element) => element.getAttribute("id"));
   assert.equal(new Set(ids).size, ids.length);
   const targets = all(page, "nav a").map((link) => link.getAttribute("href")?.slice(1));
@@ -153,7 +153,7 @@ Deno.test("ids are unique, and every entry of the contents leads to a section", 
 });
 
 Deno.test("every drawing has a name, every figure and table a caption, every data table headers", () => {
-  const page = parse(renderReport(small()));
+  const page = parse(reportPage(small()));
   const drawings = all(page, "svg.plot");
   assert.ok(drawings.length >= 12);
   for (const drawing of drawings) {
@@ -177,7 +177,7 @@ Deno.test("no attribute of a drawing is NaN, infinite or undefined", () => {
   states[8] = Infinity;
   const rates_BTN = Float64Array.from(data.rates.rates_BTN as Float64Array);
   rates_BTN.fill(NaN, 0, 30);
-  const page = parse(renderReport({
+  const page = parse(reportPage({
     ...data,
     trajectories: { ...data.trajectories, states_BTG: states },
     rates: { ...data.rates, rates_BTN },
@@ -190,7 +190,7 @@ Deno.test("no attribute of a drawing is NaN, infinite or undefined", () => {
 });
 
 Deno.test("the summary tells the explained share, the class, and the angle against the truth", () => {
-  const text = words(parse(renderReport(small())));
+  const text = words(parse(reportPage(small())));
   assert.match(text, /93\.4\s% of the way from the null model/);
   assert.match(text, /an unstable focus whose leading eigenvalue has modulus 1\.100/);
   // 0.23 against atan(0.2 / 0.98) = 0.20131: 14.2 % more.
@@ -199,22 +199,22 @@ Deno.test("the summary tells the explained share, the class, and the angle again
 
 Deno.test("where training went back, and why it ended, is told in words", () => {
   const recovery = { step: 437, term: "nll", slice: "readout.w_FN", to: 400, factor: 0.25 };
-  const text = words(parse(renderReport(small({ recoveries: [recovery], ended: "early-stop" }))));
+  const text = words(parse(reportPage(small({ recoveries: [recovery], ended: "early-stop" }))));
   assert.match(text, /At step 437 the loss term “nll” was not finite \(parameters readout.w_FN\)/);
   assert.match(text, /went back to step 400 and on with 0.25 of its learning rate/);
   assert.match(text, /stopped early, at step 40:/);
-  assert.doesNotMatch(words(parse(renderReport(small()))), /went back|stopped/);
+  assert.doesNotMatch(words(parse(reportPage(small()))), /went back|stopped/);
 });
 
 Deno.test("without a truth nothing is compared with it", () => {
   const { scores } = small();
   const data = small({ truth: null, scores: scores.filter((score) => score.role !== "oracle") });
-  const page = parse(renderReport({ ...data, rates: { ...data.rates, truth_BTN: null } }));
+  const page = parse(reportPage({ ...data, rates: { ...data.rates, truth_BTN: null } }));
   assert.doesNotMatch(words(page), /true dynamics|generated the data|true rate/i);
 });
 
 Deno.test("a fit without fixed points, scores, history, recipes or conditions says so in every section", () => {
-  const page = parse(renderReport(small({
+  const page = parse(reportPage(small({
     fixedPoints: [],
     truth: null,
     scores: [],
@@ -233,7 +233,7 @@ Deno.test("a fit without fixed points, scores, history, recipes or conditions sa
 });
 
 Deno.test("one trial of one bin is drawn as dots", () => {
-  const page = parse(renderReport(exampleReport({ B: 1, T: 1, N: 3, steps: 1 })));
+  const page = parse(reportPage(exampleReport({ B: 1, T: 1, N: 3, steps: 1 })));
   const portrait = all(page, "#trajectories svg.plot")[0];
   assert.ok(all(portrait, "circle").length > 0);
 });
@@ -241,7 +241,7 @@ Deno.test("one trial of one bin is drawn as dots", () => {
 Deno.test("no trials, no bins and no neurons still make a page", () => {
   for (const sizes of [{ B: 0 }, { T: 0 }, { N: 0 }]) {
     const text = words(
-      parse(renderReport(exampleReport({ steps: 3, B: 2, T: 4, N: 3, ...sizes }))),
+      parse(reportPage(exampleReport({ steps: 3, B: 2, T: 4, N: 3, ...sizes }))),
     );
     assert.match(text, /There (is no trajectory|are no rates) to draw/);
   }
@@ -249,7 +249,7 @@ Deno.test("no trials, no bins and no neurons still make a page", () => {
 
 Deno.test("inferred inputs are drawn where the model has them, and only there", () => {
   const drawn = (U: number) =>
-    words(parse(renderReport(exampleReport({ B: 2, T: 8, N: 3, steps: 3, U }))));
+    words(parse(reportPage(exampleReport({ B: 2, T: 8, N: 3, steps: 3, U }))));
   assert.match(drawn(2), /Inferred inputs of trial/);
   assert.match(drawn(12), /Inferred inputs of trial/);
   assert.match(drawn(0), /no inferred inputs: each trial follows from its initial condition/);
@@ -260,7 +260,7 @@ Deno.test("conditions get a colour each and a name in the legend; more than eigh
   const labels = (K: number) => {
     const data = exampleReport({ B: 24, T: 5, N: 3, steps: 3 });
     const condition = Int32Array.from({ length: 24 }, (_, b) => b % K);
-    const page = parse(renderReport({
+    const page = parse(reportPage({
       ...data,
       trajectories: { ...data.trajectories, condition },
     }));
@@ -284,10 +284,10 @@ Deno.test("a fixed point far from every state leaves the frame alone and is name
       fixedPoints: [...near.fixedPoints, fixedPoint([500, 500], [[0.5, 0], [0.4, 0]])],
     });
   const ticks = (data: ReportData) =>
-    all(all(parse(renderReport(data)), "#trajectories svg.plot")[0], "text")
+    all(all(parse(reportPage(data)), "#trajectories svg.plot")[0], "text")
       .map((text) => text.textContent).filter((text) => /^[−\d.]+$/.test(text) && text !== "1");
   assert.deepEqual(ticks(far), ticks(near));
-  assert.match(words(parse(renderReport(far))), /Fixed point 2 lies outside the frame/);
+  assert.match(words(parse(reportPage(far))), /Fixed point 2 lies outside the frame/);
 });
 
 Deno.test("stability is read from the moduli: all inside, all outside, or some of each", () => {
@@ -314,7 +314,7 @@ Deno.test("an array of the wrong length is refused by its name", () => {
     [/trial\.inputs_TU to hold 0/, { ...data, trial: { ...data.trial, inputs_TU: [1] } }],
   ];
   for (const [message, bad] of wrong) {
-    assert.throws(() => renderReport(bad), (error) => {
+    assert.throws(() => reportPage(bad), (error) => {
       assert.ok(error instanceof InputError);
       assert.match(error.message, message);
       return true;

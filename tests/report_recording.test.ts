@@ -99,7 +99,7 @@ Deno.test("a recording's page shows every part that its data and its model have"
   });
   const model = modelOf({ ...DRIVEN, encodedBins: 5, heldOutNeurons: 0.2 }, 1, [2]);
   const done = await study(createReferenceExecutor(), data, model, SPLIT, { samples: 1 });
-  const page = parse(renderReport(reportData(done, ABOUT)));
+  const page = parse(await renderReport(reportData(done, ABOUT)));
   const sections = [...page.querySelectorAll("section")].map((one) => one.getAttribute("id"));
   for (const id of ["raster", "decoding", "inputs", "input-fixed-points"]) {
     assert.ok(sections.includes(id), `no section ${id}`);
@@ -135,7 +135,7 @@ Deno.test("a simulation without inputs, conditions and behaviour has none of tho
     [view.inputs, view.decoding, view.inputFixedPoints, view.evaluation],
     [null, null, null, null],
   );
-  const page = parse(renderReport(reportData(done, ABOUT)));
+  const page = parse(await renderReport(reportData(done, ABOUT)));
   const sections = [...page.querySelectorAll("section")].map((one) => one.getAttribute("id"));
   assert.ok(sections.includes("raster"));
   for (const id of ["decoding", "inputs", "input-fixed-points"]) {
@@ -314,16 +314,16 @@ Deno.test("cells that are NaN are marked as one run, and nothing else is", () =>
   assert.equal(path, "M1 0h2v1h-2zM2 1h1v1h-1z");
 });
 
-Deno.test("real numbers have no raster, counts have one", () => {
+Deno.test("real numbers have no raster, counts have one", async () => {
   const plain = exampleReport({ B: 3, T: 4, N: 3, steps: 2 });
-  const has = (data: ReportData) =>
-    [...parse(renderReport(data)).querySelectorAll("#raster")].length === 1;
+  const has = async (data: ReportData) =>
+    [...parse(await renderReport(data)).querySelectorAll("#raster")].length === 1;
   const counts_BTN = Float64Array.from(plain.rates.counts_BTN);
-  assert.ok(has(plain));
+  assert.ok(await has(plain));
   counts_BTN[5] = NaN;
-  assert.ok(has({ ...plain, rates: { ...plain.rates, counts_BTN } }));
+  assert.ok(await has({ ...plain, rates: { ...plain.rates, counts_BTN } }));
   counts_BTN[4] = 0.5;
-  assert.ok(!has({ ...plain, rates: { ...plain.rates, counts_BTN } }));
+  assert.ok(!await has({ ...plain, rates: { ...plain.rates, counts_BTN } }));
 });
 
 Deno.test("a page of real numbers speaks of numbers and expected values, one of counts of spikes and rates", async () => {
@@ -372,7 +372,7 @@ Deno.test("trials to show are of as many conditions as there are", () => {
   assert.deepEqual([...trialsToShow({ condition: null }, Uint32Array.of(4, 7, 9), 2)], [4, 7]);
 });
 
-Deno.test("a recording of benchmark size stays below 3 MB", () => {
+Deno.test("a recording of benchmark size stays below 3 MB", async () => {
   const sizes = { B: 128, T: 140, N: 180, G: 40, F: 40, U: 4, steps: 500 };
   const plain = exampleReport(sizes);
   const K = 8, D = 2, trials = [0, 1, 2, 3];
@@ -428,5 +428,5 @@ Deno.test("a recording of benchmark size stays below 3 MB", () => {
       evaluation: null,
     },
   };
-  assert.ok(new TextEncoder().encode(renderReport(data)).length < 3e6);
+  assert.ok(new TextEncoder().encode(await renderReport(data)).length < 3e6);
 });

@@ -77,7 +77,7 @@ async function demo(flags: DemoFlags, output: Output): Promise<void> {
     const found = await follow(run, output);
     const { summary, data, fit, report } = found;
     const path = join(out, "report.html");
-    await writeFileAtomic(path, new TextEncoder().encode(renderReport(report)));
+    await writeFileAtomic(path, new TextEncoder().encode(await renderReport(report)));
     await writeFileAtomic(join(out, "model.safetensors"), modelToBytes(fit.model));
     await writeFileAtomic(join(out, "rotation.npz"), datasetToBytes(data));
     const { nll, explained, truth, fixedPoints } = summary;

@@ -40,7 +40,7 @@ export interface Reported {
 export async function makeReport(executor: Executor, request: ReportRequest): Promise<Reported> {
   const { data, model, split, title, path, ...told } = request;
   const done = await study(executor, data, model, split, told);
-  const page = renderReport(reportData(done, { title, created: new Date().toISOString() }));
+  const page = await renderReport(reportData(done, { title, created: new Date().toISOString() }));
   await writeFileAtomic(path, new TextEncoder().encode(page));
   return { study: done, path };
 }

@@ -222,7 +222,7 @@ async function report(
     const { renderReport } = await import("../report/report.ts");
     const done = await study(executor, data, model, split, told);
     const about = { title: `LFADS fit to ${data.name}`, created: new Date().toISOString() };
-    const page = new TextEncoder().encode(renderReport(reportData(done, about)));
+    const page = new TextEncoder().encode(await renderReport(reportData(done, about)));
     await writeFileAtomic(directory.path("report"), page);
     made();
   } catch (error) {

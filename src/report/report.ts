@@ -1,27 +1,10 @@
-import { checkShapes } from "./check.ts";
 import type { ReportData } from "./data.ts";
-import { decodingSection } from "./decoding.ts";
-import { fixedPointsSection } from "./fixed_points.ts";
-import { instant } from "./format.ts";
-import { html, raw, type Section } from "./html.ts";
-import { inputFixedPointsSection } from "./input_fixed_points.ts";
-import { inputsSection } from "./inputs.ts";
-import { lossesSection } from "./losses.ts";
-import { rasterSection } from "./raster.ts";
-import { ratesSection } from "./rates.ts";
-import { recipesSection, scoresSection } from "./scores.ts";
-import { settingsSection } from "./settings.ts";
-import { STYLE } from "./style.ts";
-import { summarySection } from "./summary.ts";
-import { trajectoriesSection } from "./trajectories.ts";
-import { trialSection } from "./trial.ts";
-
-/** Nothing may be fetched and nothing may run, whatever the data hold. */
-const POLICY = "default-src 'none'; style-src 'unsafe-inline'";
 
 /**
  * One HTML page about a fit: self-contained (inline SVG and CSS), without scripts, light or dark as
  * the reader prefers, fit to print. The same data give the same page.
+ *
+ * What draws it is loaded by the first call, so that importing the library stays quick.
  *
  * Throws an `InputError` where an array does not have the length its letters promise.
  *
@@ -48,59 +31,12 @@ const POLICY = "default-src 'none'; style-src 'unsafe-inline'";
  * const { model, split } = next.value;
  * const whole = await study(device, data, model, split, { samples: 2 });
  *
- * const page = renderReport(reportData(whole, { title: "Test", created: "2026-01-01T00:00:00Z" }));
+ * const about = { title: "Test", created: "2026-01-01T00:00:00Z" };
+ * const page = await renderReport(reportData(whole, about));
  * assert(page.startsWith("<!doctype html>"));
  * ```
  */
-export function renderReport(data: ReportData): string {
-  checkShapes(data);
-  const sections: Section[] = [
-    summarySection(data),
-    scoresSection(data),
-    trajectoriesSection(data),
-    fixedPointsSection(data),
-    inputFixedPointsSection(data),
-    rasterSection(data),
-    ratesSection(data),
-    decodingSection(data),
-    inputsSection(data),
-    trialSection(data),
-    lossesSection(data),
-    recipesSection(data),
-    settingsSection(data),
-  ].filter((section) => section !== null);
-  return html`
-    <!doctype html>
-    <html lang="en">
-      <head>
-        <meta charset="utf-8">
-        <meta http-equiv="Content-Security-Policy" content="${POLICY}">
-        <meta name="viewport" content="width=device-width, initial-scale=1">
-        <title>${data.title}</title>
-        <style>${raw(STYLE)}</style>
-      </head>
-      <body>
-        <header>
-          <h1>${data.title}</h1>
-          <p class="made">latentd, <time datetime="${data.created}">${instant(
-            data.created,
-          )}</time></p>
-          <nav aria-label="Contents">
-            <ul>${sections.map(({ id, heading }) =>
-              html`<li><a href="#${id}">${heading}</a></li>`
-            )}</ul>
-          </nav>
-        </header>
-        <main>
-    ${sections.map(({ id, heading, body }) =>
-      html`
-        <section id="${id}" aria-labelledby="${id}-heading">
-        <h2 id="${id}-heading">${heading}</h2>
-        ${body}</section>
-      `
-    )}</main>
-        <footer>States, factors and inputs are in arbitrary units. Likelihoods are in nats unless bits are named.</footer>
-      </body>
-    </html>
-  `.text.trim() + "\n";
+export async function renderReport(data: ReportData): Promise<string> {
+  const { reportPage } = await import("./page.ts");
+  return reportPage(data);
 }
