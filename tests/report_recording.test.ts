@@ -338,7 +338,7 @@ Deno.test("a page of real numbers speaks of numbers and expected values, one of 
     const model = { ...modelOf({}), hyperparameters: settings, architecture: shape, params_P };
     const whole = await study(createReferenceExecutor(), data, model, SPLIT, { samples: 2 });
     const { history } = exampleReport({ steps: 40 });
-    return parse(renderReport({ ...reportData(whole, ABOUT), history }));
+    return parse(await renderReport({ ...reportData(whole, ABOUT), history }));
   };
   const real = await pageOf(recording({ spikes: numbers, behaviour }), "gaussian");
   const counted = await pageOf(recording({ behaviour }), "poisson");
