@@ -4,12 +4,17 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Page } from "playwright-core";
 import { addKey } from "../routes/keys.ts";
-import { datasetToBytes, parseHyperparameters, simulateRotation } from "../src/mod.ts";
+import {
+  datasetFromArrays,
+  datasetToBytes,
+  parseHyperparameters,
+  simulateRotation,
+} from "../src/mod.ts";
 import { openZip } from "../routes/dashboard/data/zip.ts";
 import { readNpy } from "../routes/dashboard/data/npy.ts";
 import { withoutChromium } from "./browser/chromium.ts";
 import { audit, contrasts } from "./dashboard/audit.ts";
-import { fitted, focused, leave, settled, tabTo, visit } from "./dashboard/visit.ts";
+import { fitRun, fitted, focused, leave, settled, tabTo, visit } from "./dashboard/visit.ts";
 import { inFolder } from "./folders.ts";
 import { ServerProcess, SMALL, withProcess } from "./server_helpers.ts";
 
@@ -379,6 +384,48 @@ browserTest(
             `the default of ${name}`,
           );
         }
+      });
+    }),
+);
+
+browserTest(
+  "real numbers are numbers with expected values, on the pages of their dataset and their model",
+  () =>
+    withProcess(async (_, address) => {
+      const [trials, T, N] = [8, 10, 3];
+      const values = Float64Array.from({ length: trials * T * N }, (_, i) => Math.sin(i / 7) - 0.5);
+      values[4] = NaN; // one that was not observed
+      const spikes = { shape: [trials, T, N], data: values };
+      const numbers = datasetFromArrays({ name: "calcium", spikes, binWidth: 0.1 });
+      const stored = await fetch(`${address}/v1/datasets?name=calcium.npz`, {
+        method: "POST",
+        headers: { "content-type": "application/x-npz" },
+        body: datasetToBytes(numbers) as Uint8Array<ArrayBuffer>,
+      });
+      const { id: dataset } = await stored.json();
+      const settings = { ...SMALL, steps: 4, observation: "gaussian" };
+      const { model } = await fitRun(address, dataset, settings);
+      await visit(address, async ({ page, open }) => {
+        await open(`/data/${dataset}`);
+        const map = page.getByRole("img", { name: "Numbers of 3 neurons in trial 0" });
+        assert.equal(await map.locator("image").count(), 1);
+        assert.equal(await map.locator(".spikes").count(), 0);
+        await open(`/models/${model}`);
+        await page.getByRole("img", { name: /^Expected values of 3 neurons in trial 0, from / })
+          .waitFor();
+        const trace = page.getByRole("img", { name: /: observed and expected value$/ });
+        assert.equal(await trace.locator(".stems").count(), 0);
+        const paths = await trace.locator("path[stroke]").all();
+        const drawn = await Promise.all(paths.map((path) => path.getAttribute("d")));
+        assert.equal(drawn.length, 2);
+        assert(drawn.every((d) => d!.length > 40 && !d!.includes("NaN")), drawn.join("\n"));
+        const shown = await page.locator("main").innerText();
+        assert.doesNotMatch(shown, /spike|inferred rate/i);
+        await page.getByRole("link", { name: "Infer", exact: true }).click();
+        await page.getByText("expected values, in the data's unit").waitFor();
+        assert.equal(await page.getByLabel("rates_hz").count(), 0);
+        await page.getByRole("button", { name: "Infer and download", exact: true }).click();
+        await page.getByText(/rates\.npz \(.*\) is in your downloads/).waitFor();
       });
     }),
 );

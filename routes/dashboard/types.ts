@@ -28,6 +28,7 @@ export interface Hyperparameters {
   readonly factors: number;
   readonly inferredInputs: number;
   readonly steps: number;
+  readonly observation: "poisson" | "gaussian" | "gamma" | "zero-inflated-gamma";
 }
 
 export interface Losses {

@@ -104,10 +104,19 @@ export async function fitted(
   hyperparameters: Record<string, unknown>,
 ): Promise<{ dataset: string; run: string; model: string }> {
   const { id: dataset } = await post<{ id: string }>(address, "/v1/datasets", data);
+  return { dataset, ...await fitRun(address, dataset, hyperparameters) };
+}
+
+/** A model that was fitted to a dataset in a moment. */
+export async function fitRun(
+  address: string,
+  dataset: string,
+  hyperparameters: Record<string, unknown>,
+): Promise<{ run: string; model: string }> {
   const { id: run } = await post<{ id: string }>(address, "/v1/runs", { dataset, hyperparameters });
   for (;;) {
     const { state, model, failure } = await (await fetch(`${address}/v1/runs/${run}`)).json();
-    if (state === "completed") return { dataset, run, model };
+    if (state === "completed") return { run, model };
     assert(!["failed", "cancelled"].includes(state), failure);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }

@@ -12,6 +12,8 @@ export interface Heat {
   readonly counts_TN: ArrayLike<number> | null;
   /** neurons from top to bottom */
   readonly order: readonly number[];
+  /** the rate that gets no colour; 0 where it is left out */
+  readonly low?: number;
   /** the rate that gets the full colour */
   readonly full: number;
   /** where a bin starts, and what the axis is called */
@@ -43,7 +45,7 @@ export function ramp(): (share: number) => readonly [number, number, number] {
 }
 
 export function heat(
-  { T, N, rates_TN, counts_TN, order, full, time, selected, label, choose }: Heat,
+  { T, N, rates_TN, counts_TN, order, low = 0, full, time, selected, label, choose }: Heat,
   width: number,
 ): SVGElement {
   const height = Math.round(Math.min(560, Math.max(180, 62 + N * Math.min(12, 420 / N))));
@@ -65,7 +67,7 @@ export function heat(
       width: axes.width,
       height: axes.height,
       preserveAspectRatio: "none",
-      href: picture(T, order, (t, n) => rates_TN[t * N + n] / full),
+      href: picture(T, order, (t, n) => (rates_TN[t * N + n] - low) / (full - low || 1)),
       class: "pixels",
     }));
   }

@@ -53,9 +53,15 @@ export function lines(
     }));
   }
   for (const { values, color, width = 2, dashed = false } of lines) {
+    // a value that is not known leaves a gap
     const d = Array.from(
       values,
-      (value, t) => `${t === 0 ? "M" : "L"}${middle(t)} ${y(value).toFixed(1)}`,
+      (value, t) =>
+        Number.isNaN(value)
+          ? ""
+          : `${t === 0 || Number.isNaN(values[t - 1]) ? "M" : "L"}${middle(t)} ${
+            y(value).toFixed(1)
+          }`,
     );
     inside.append(svg("path", {
       d: d.join(""),

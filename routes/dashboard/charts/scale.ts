@@ -2,12 +2,16 @@
 import { h } from "../dom.ts";
 import { number } from "../format.ts";
 
-export function scale(full: number, unit: string): HTMLElement {
+export function scale(low: number, full: number, unit: string): HTMLElement {
   return h(
     "div",
-    { class: "scale", role: "img", "aria-label": `Colours from 0 to ${number(full, 3)} ${unit}` },
-    h("span", {}, "0"),
+    {
+      class: "scale",
+      role: "img",
+      "aria-label": `Colours from ${number(low, 3)} to ${number(full, 3)}${unit}`,
+    },
+    h("span", {}, number(low, 3)),
     h("span", { class: "scale-bar" }),
-    h("span", {}, `${number(full, 3)} ${unit}`),
+    h("span", {}, `${number(full, 3)}${unit}`),
   );
 }

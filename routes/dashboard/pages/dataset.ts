@@ -1,8 +1,9 @@
 /** One dataset: what is known of it, and its spikes. */
 import { getJson, request } from "../api.ts";
-import { drawn, figure } from "../charts/frame.ts";
+import { drawn, extent, figure } from "../charts/frame.ts";
 import { heat } from "../charts/heat.ts";
 import { timeAxis } from "../charts/lines.ts";
+import { scale } from "../charts/scale.ts";
 import { h, replace } from "../dom.ts";
 import { bytes, count, number, when } from "../format.ts";
 import { datasetTrials, type Trials } from "../data/trials.ts";
@@ -16,7 +17,7 @@ import type { Dataset } from "../types.ts";
 
 export const dataset: Page = async ({ params: [id], signal }) => {
   const dataset = await getJson<Dataset>(`/v1/datasets/${id}`, signal);
-  const spikes = await raster(await datasetTrials(id), signal);
+  const spikes = await raster(await datasetTrials(id), dataset.spikes === null, signal);
   return {
     title: dataset.name,
     body: [
@@ -40,20 +41,22 @@ export const dataset: Page = async ({ params: [id], signal }) => {
       }),
       warnings(dataset),
       facts([
-        ["Mean rate", meanRate(dataset)],
-        ["Spikes", dataset.spikes === null ? "real numbers" : count(dataset.spikes)],
+        ...(dataset.spikes === null
+          ? [["Data", "real numbers, no counts of spikes"] as const]
+          : [["Mean rate", meanRate(dataset)], ["Spikes", count(dataset.spikes)]] as const),
         ["Bin width", dataset.binWidth === null ? "not known" : `${number(dataset.binWidth)} s`],
         ["Conditions", dataset.conditions === null ? "none" : count(dataset.conditions)],
         ["True rates", dataset.truth ? "known" : "not known"],
         ["Source", dataset.source],
         ["Stored", `${bytes(dataset.bytes)}, ${when(dataset.created)}`],
       ]),
-      section("Spikes", spikes),
+      section(dataset.spikes === null ? "Numbers" : "Spikes", spikes),
     ],
   };
 };
 
-async function raster(trials: Trials, signal: AbortSignal): Promise<HTMLElement> {
+/** Marks for spikes, colours for real numbers. */
+async function raster(trials: Trials, real: boolean, signal: AbortSignal): Promise<HTMLElement> {
   const { T, N } = trials;
   const order = Array.from({ length: N }, (_, n) => n);
   const load = async (trial: number) => ({
@@ -61,21 +64,23 @@ async function raster(trials: Trials, signal: AbortSignal): Promise<HTMLElement>
     counts_TN: (await trials.part(trial, 1)).counts_BTN,
   });
   let shown = await load(0);
-  const place = drawn(
-    (width) =>
-      heat({
-        T,
-        N,
-        rates_TN: null,
-        counts_TN: shown.counts_TN,
-        order,
-        full: 1,
-        time: timeAxis(trials.binWidth),
-        selected: -1,
-        label: `Spikes of ${N} neurons in trial ${shown.trial}`,
-      }, width),
-    signal,
-  );
+  const place = drawn((width) => {
+    const { counts_TN, trial } = shown;
+    const [low, full] = real ? extent(counts_TN) ?? [0, 1] : [0, 1];
+    const map = heat({
+      T,
+      N,
+      rates_TN: real ? counts_TN : null,
+      counts_TN: real ? null : counts_TN,
+      order,
+      low,
+      full,
+      time: timeAxis(trials.binWidth),
+      selected: -1,
+      label: `${real ? "Numbers" : "Spikes"} of ${N} neurons in trial ${trial}`,
+    }, width);
+    return real ? [map, scale(low, full, "")] : map;
+  }, signal);
   const problems = h("div", {});
   let wanted = 0;
   const picker = stepper("Trial", trials.trials, 0, (trial) => {
@@ -94,7 +99,9 @@ async function raster(trials: Trials, signal: AbortSignal): Promise<HTMLElement>
     h("div", { class: "toolbar" }, picker),
     problems,
     figure(
-      "Each row is a neuron, each mark a spike, four at most in a bin.",
+      real
+        ? "Each row is a neuron; no colour is the trial's least number, full colour its largest."
+        : "Each row is a neuron, each mark a spike, four at most in a bin.",
       place,
     ),
   );

@@ -6,6 +6,7 @@ import { choice, type Field, field, form } from "../parts/form.ts";
 import { keep } from "../parts/keep.ts";
 import { shape } from "../parts/rows.ts";
 import { filePicker } from "../parts/file_picker.ts";
+import { wordsOf } from "../parts/words.ts";
 import type { ModelView } from "./model.ts";
 
 /** What the arrays are. */
@@ -20,6 +21,11 @@ const OUTPUTS: readonly (readonly [name: string, words: string])[] = [
   ["ic_logvar", "and its log-variance"],
   ["ic_std", "and its deviation, with the variance's floor"],
 ];
+/** Of a model of real numbers. */
+const REAL: ReadonlyMap<string, string> = new Map([
+  ["rates", "expected values, in the data's unit"],
+  ["log_rates", "the logarithm of a gamma's mean; of a Gaussian its mean"],
+]);
 const INPUTS: typeof OUTPUTS = [
   ["gen_inputs", "inferred inputs"],
   ["input_mean", "their posterior mean"],
@@ -29,8 +35,12 @@ const INPUTS: typeof OUTPUTS = [
 ];
 
 export function inferView({ model, datasets }: Pick<ModelView, "model" | "datasets">): Child {
+  const { real } = wordsOf(model.hyperparameters.observation);
   const names = [
-    ...OUTPUTS.filter(([name]) => name !== "rates_hz" || model.binWidth !== null),
+    ...OUTPUTS
+      // expected values of real numbers are no rates
+      .filter(([name]) => name !== "rates_hz" || model.binWidth !== null && !real)
+      .map(([name, words]) => [name, real && REAL.get(name) || words] as const),
     ...(model.hyperparameters.inferredInputs > 0 ? INPUTS : []),
   ];
   const whole = { type: "integer", minimum: 0 };
@@ -80,7 +90,7 @@ export function inferView({ model, datasets }: Pick<ModelView, "model" | "datase
     );
   };
   const picker = filePicker(
-    "A file of spikes",
+    real ? "A file of numbers" : "A file of spikes",
     `.npz or .npy: any number of trials of ${model.T} bins and ${model.N} neurons. They are not stored.`,
     ".npz,.npy",
   );
@@ -123,9 +133,9 @@ export function inferView({ model, datasets }: Pick<ModelView, "model" | "datase
       h(
         "div",
         { class: "card" },
-        h("h2", {}, "Of new spikes"),
+        h("h2", {}, real ? "Of new numbers" : "Of new spikes"),
         form({
-          label: "Infer from new spikes",
+          label: real ? "Infer from new numbers" : "Infer from new spikes",
           fields,
           content: picker.element,
           submit: "Send, infer and download",

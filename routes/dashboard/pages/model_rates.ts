@@ -10,6 +10,7 @@ import { choice } from "../parts/form.ts";
 import { folded, section, table } from "../parts/page.ts";
 import { isLeft, problemBox } from "../parts/problem.ts";
 import { stepper } from "../parts/stepper.ts";
+import { wordsOf } from "../parts/words.ts";
 import type { ModelView } from "./model.ts";
 
 interface Shown {
@@ -21,6 +22,7 @@ interface Shown {
 
 export async function rates({ model, trials, samples, signal }: ModelView): Promise<Child> {
   const { T, N, binWidth } = trials;
+  const words = wordsOf(model.hyperparameters.observation);
   const time = timeAxis(binWidth ?? model.binWidth);
   const load = async (trial: number): Promise<Shown> => {
     const wanted = { model: model.id, samples, outputs: ["rates"] };
@@ -29,14 +31,16 @@ export async function rates({ model, trials, samples, signal }: ModelView): Prom
     if (!rates) throw new Error("The answer lacks rates.");
     return { trial, rates_TN: rates.data, counts_TN: part.counts_BTN, truth_TN: null };
   };
-  let shown = await load(0), neuron = busiest(shown.counts_TN, T, N), sorting = "index";
+  let shown = await load(0),
+    neuron = words.real ? 0 : busiest(shown.counts_TN, T, N),
+    sorting = "index";
 
   const maps = drawn((width) => {
     const { rates_TN, counts_TN, truth_TN, trial } = shown;
-    const full = quantile(
-      truth_TN ? [...Array.from(rates_TN), ...Array.from(truth_TN)] : rates_TN,
-      0.995,
-    );
+    const values = [...Array.from(rates_TN), ...Array.from(truth_TN ?? [])];
+    const full = quantile(values, 0.995);
+    // counts of spikes begin at 0, real numbers where they begin
+    const low = words.real ? Math.min(quantile(values, 0.005), full) : 0;
     const order = orderOf(sorting, rates_TN, T, N);
     const beside = truth_TN !== null && width > 860;
     const each = beside ? Math.floor((width - 20) / 2) : width;
@@ -45,14 +49,15 @@ export async function rates({ model, trials, samples, signal }: ModelView): Prom
         T,
         N,
         rates_TN: values,
-        counts_TN: counts,
+        counts_TN: words.real ? null : counts,
         order,
+        low,
         full,
         time,
         selected: neuron,
-        label: `${name} of ${N} neurons in trial ${trial}, from 0 to ${
+        label: `${name} of ${N} neurons in trial ${trial}, from ${number(low, 3)} to ${
           number(full, 3)
-        } spikes per bin`,
+        }${words.unit}`,
         choose: (n) => choose.set(n),
       }, each);
     return h(
@@ -61,12 +66,17 @@ export async function rates({ model, trials, samples, signal }: ModelView): Prom
       h(
         "div",
         {},
-        h("h2", { class: "small" }, "Inferred rates and spikes"),
-        part(rates_TN, counts_TN, "Inferred rates"),
+        h("h2", { class: "small" }, words.heading),
+        part(rates_TN, counts_TN, `${words.Inferred}s`),
       ),
       truth_TN &&
-        h("div", {}, h("h2", { class: "small" }, "True rates"), part(truth_TN, null, "True rates")),
-      scale(full, "spikes per bin"),
+        h(
+          "div",
+          {},
+          h("h2", { class: "small" }, `${words.Truth}s`),
+          part(truth_TN, null, `${words.Truth}s`),
+        ),
+      scale(low, full, words.unit),
     );
   }, signal);
   const trace = drawn((width) => {
@@ -76,19 +86,22 @@ export async function rates({ model, trials, samples, signal }: ModelView): Prom
     const drawing = lines({
       lines: [
         ...(truth_TN ? [{ values: column(truth_TN), color: "var(--truth)", dashed: true }] : []),
+        ...(words.real ? [{ values: column(counts_TN), color: "var(--stem)", width: 1 }] : []),
         { values: column(rates_TN), color: "var(--model)", width: 2.5 },
       ],
-      stems: column(counts_TN),
+      stems: words.real ? undefined : column(counts_TN),
       time,
-      yLabel: "spikes per bin",
-      label: `Neuron ${neuron} in trial ${trial}: spikes and inferred rate`,
-      fromZero: true,
+      yLabel: words.real ? "value" : "spikes per bin",
+      label: `Neuron ${neuron} in trial ${trial}: ${words.data} and ${words.inferred}`,
+      fromZero: !words.real,
     }, width);
-    const truth = { label: "true rate", color: "var(--truth)", mark: "dash" as const };
+    const truth = { label: words.truth, color: "var(--truth)", mark: "dash" as const };
     return [
       legend([
-        { label: "inferred rate", color: "var(--model)" },
-        { label: "spikes", color: "var(--stem)", mark: "stem" },
+        { label: words.inferred, color: "var(--model)" },
+        words.real
+          ? { label: words.data, color: "var(--stem)" }
+          : { label: words.data, color: "var(--stem)", mark: "stem" },
         ...(truth_TN ? [truth] : []),
       ]),
       drawing,
@@ -97,13 +110,13 @@ export async function rates({ model, trials, samples, signal }: ModelView): Prom
   const numbers = folded("This neuron as a table", () =>
     table(
       `Neuron ${neuron} in trial ${shown.trial}`,
-      [time.label, "spikes", "inferred rate", ...(shown.truth_TN ? ["true rate"] : [])],
+      [time.label, words.data, words.inferred, ...(shown.truth_TN ? [words.truth] : [])],
       Array.from({ length: T }, (_, t) => {
         const at = t * N + neuron;
         const truth = shown.truth_TN ? [number(shown.truth_TN[at])] : [];
         return [
           number(time.at(t)),
-          count(shown.counts_TN[at]),
+          words.real ? number(shown.counts_TN[at]) : count(shown.counts_TN[at]),
           number(shown.rates_TN[at]),
           ...truth,
         ];
@@ -141,8 +154,8 @@ export async function rates({ model, trials, samples, signal }: ModelView): Prom
   });
   const sort = choice("sort", "Order of neurons", [
     ["index", "as in the data"],
-    ["peak", "time of the highest rate"],
-    ["mean", "mean rate"],
+    ["peak", `time of the highest ${words.real ? "value" : "rate"}`],
+    ["mean", words.real ? "mean value" : "mean rate"],
   ]);
   sort.input.addEventListener("change", () => {
     sorting = sort.input.value;
@@ -156,8 +169,12 @@ export async function rates({ model, trials, samples, signal }: ModelView): Prom
       h("div", { class: "toolbar" }, pick, sort.element),
       problems,
       figure(
-        `A row for each neuron: colour is the inferred rate, marks are the spikes, four at most in a bin. Click a row to see the neuron below.${
-          spikes > MOST_MARKS ? " Where there are too many spikes they are left out." : ""
+        `A row for each neuron: colour is the ${words.inferred}${
+          words.real ? "" : ", marks are the spikes, four at most in a bin"
+        }. Click a row to see the neuron below.${
+          spikes > MOST_MARKS && !words.real
+            ? " Where there are too many spikes they are left out."
+            : ""
         }`,
         maps,
       ),
@@ -169,7 +186,9 @@ export async function rates({ model, trials, samples, signal }: ModelView): Prom
         { class: "card" },
         h("div", { class: "toolbar" }, choose),
         figure(
-          `Spikes as they came, and the rate that the model inferred from the whole trial and all neurons.`,
+          words.real
+            ? "The numbers as they came, and what the model expects of them from the whole trial and all neurons."
+            : "Spikes as they came, and the rate that the model inferred from the whole trial and all neurons.",
           trace,
         ),
         numbers,
