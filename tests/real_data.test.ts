@@ -294,7 +294,20 @@ Deno.test("a recording with all of it goes through files: fit, resume, infer, re
     const record = JSON.parse(await Deno.readTextFile(join(run, "run.json")));
     const { encodedBins, externalInputs } = record.hyperparameters;
     assert.deepEqual([encodedBins, externalInputs, record.heldOut.length], [4, 2, 2]);
-    const resumed = await latentd("fit", "--resume", run, "--steps", "5", "--no-report");
+    // what is left to the data is what the record has of them; what is not, is refused
+    const resume = (...more: string[]) =>
+      latentd("fit", "--resume", run, "--steps", "5", "--no-report", ...more);
+    for (
+      const [name, flag, value, has] of [
+        ["externalInputs", "--external-inputs", "0", "2"],
+        ["externalInputs", "--external-inputs", "1", "2"],
+        ["encodedBins", "--encoded-bins", "3", "4"],
+      ]
+    ) {
+      const refused = new RegExp(`Cannot resume .*expected ${name} ${has}, .*found ${value}`);
+      assertRefused(await resume(flag, value), refused);
+    }
+    const resumed = await resume("--external-inputs", "-1", "--encoded-bins", "0");
     assert.equal(resumed.code, 0, resumed.stderr);
     const out = join(folder, "rates.npz");
     const inferred = await latentd("infer", run, data, "--out", out, "--device", "reference");

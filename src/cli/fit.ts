@@ -16,6 +16,7 @@ import {
   RUN_FILES,
   RunDirectory,
   type RunRecord,
+  settle,
   type StartsResult,
   type StartsState,
   trialSplit,
@@ -174,12 +175,13 @@ async function goOn(
     requireAsBegan(folder, "split seed", splitSeed, flags.splitSeed);
     requireAsBegan(folder, "number of starts", starts, flags.starts);
     const given = await givenHyperparameters({ ...flags });
-    const hyperparameters = parseHyperparameters({ ...record.hyperparameters, ...given });
+    const wanted = parseHyperparameters({ ...record.hyperparameters, ...given });
     const state = await directory.readStarts();
-    const changed = changes(folder, record, hyperparameters);
     const asked = layoutOptions(flags);
     const read = Object.keys(asked).length > 0 ? asked : dataset.read ?? {};
     const data = await readData(path ?? dataset.path, 2, read);
+    const hyperparameters = asDataDecide(wanted, data);
+    const changed = changes(folder, record, hyperparameters);
     await requireSameData(data, path ?? dataset.path, record);
     describe(data, output);
     if (record.failure) output.note(`The run had failed: ${record.failure}`);
@@ -258,6 +260,16 @@ function requireAsBegan(folder: string, what: string, began: number, asked?: num
     `Cannot resume ${JSON.stringify(folder)}: expected ${what} ${began}, as the run began with, ` +
       `found ${asked}.`,
   );
+}
+
+/** What is left to the data (--external-inputs -1, --encoded-bins 0) as they decide it: a record has that. */
+function asDataDecide(wanted: Hyperparameters, data: Dataset): Hyperparameters {
+  const { externalInputs, encodedBins } = settle(parseHyperparameters({}), data);
+  return {
+    ...wanted,
+    externalInputs: wanted.externalInputs < 0 ? externalInputs : wanted.externalInputs,
+    encodedBins: wanted.encodedBins || encodedBins,
+  };
 }
 
 /**
