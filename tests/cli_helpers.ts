@@ -28,12 +28,20 @@ export interface Outcome {
 }
 
 /** Runs a command in this process. */
-export async function latentd(...args: string[]): Promise<Outcome> {
+export function latentd(...args: string[]): Promise<Outcome> {
+  return latentdOn({ interactive: false }, ...args);
+}
+
+/** The same, as on a terminal where that is said. */
+export async function latentdOn(
+  { interactive }: { readonly interactive: boolean },
+  ...args: string[]
+): Promise<Outcome> {
   const out: string[] = [], err: string[] = [];
   const code = await main(args, {
     stdout: (line) => out.push(line),
     stderr: (line) => err.push(line),
-    interactive: false,
+    interactive,
   });
   return { code, stdout: out.join("\n"), stderr: err.join("\n") };
 }

@@ -28,7 +28,7 @@ import {
   WIDE_PENALTIES,
   writeDataset,
 } from "../src/mod.ts";
-import { assertRefused, lastJson, latentd, TINY } from "./cli_helpers.ts";
+import { assertRefused, lastJson, latentd, latentdOn, TINY } from "./cli_helpers.ts";
 import { inFolder } from "./folders.ts";
 
 const T = 12, N = 8, TRIALS = 20;
@@ -442,6 +442,16 @@ Deno.test("latentd score DATA --fit: a line for each split, on trials that the f
       new RegExp(`^Split 3: co-bps ${number} / ${number} [+-]; R² of point`),
     );
     assert.match(shown.stdout, /^Split 4: /m);
+    // a line for each split is all that is told of it, on a terminal too
+    const interactive = await latentdOn({ interactive: true }, ...args);
+    const lines = [...shown.stderr.split("\n"), ...interactive.stderr.split("\n")];
+    assert.deepEqual(lines.filter((line) => /step|split/i.test(line)), [
+      "Each split: 14 trials train, 2 choose the best step, 4 are scored.",
+      "Each split: 14 trials train, 2 choose the best step, 4 are scored.",
+    ]);
+    for (const { stdout } of [shown, interactive]) {
+      assert.equal(stdout.match(/^Split \d: /gm)?.length, 2);
+    }
     assert.match(shown.stdout, /^co-bps .* of 2 splits {2}smoothed PCA \+ Poisson$/m);
     const json = lastJson(await latentd(...args, "--json"));
     const splits = json.splits as (Evaluation & { seed: number })[];

@@ -416,7 +416,7 @@ async function train(session: Session, signal: AbortSignal, output: Output): Pro
         await directory.save(state);
       },
     });
-    const result = await follow(progress, output, state?.step);
+    const result = await follow(progress, output, { from: state?.step });
     await directory?.finish(result.ended, result.model);
     return result;
   } catch (error) {

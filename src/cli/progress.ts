@@ -13,17 +13,20 @@ interface Display {
   end(): void;
 }
 
-/**
- * Runs a fit to its end.
- *
- * @param from steps made before, by the run that is resumed
- */
+export interface FollowOptions {
+  /** steps made before, by the run that is resumed */
+  readonly from?: number;
+  /** one of several fits that are told in a line each, such as "Split 3": no line of its own, and a bar that goes */
+  readonly among?: string;
+}
+
+/** Runs a fit to its end. */
 export async function follow<R>(
   run: AsyncGenerator<StartsProgress, R, void>,
   output: Output,
-  from = 0,
+  { from = 0, among }: FollowOptions = {},
 ): Promise<R> {
-  const display = output.streams.interactive ? bar(from, output) : lines(output);
+  const display = output.streams.interactive ? bar(from, output, among) : lines(output, among);
   try {
     let next = await run.next();
     while (!next.done) {
@@ -36,9 +39,15 @@ export async function follow<R>(
   }
 }
 
-function bar(from: number, output: Output): Display {
+function bar(from: number, output: Output, among?: string): Display {
+  const format = among === undefined ? FORMAT : `${among} ${FORMAT}`;
   // signals belong to `listenForInterrupt`
-  const bar = new SingleBar({ format: FORMAT, barsize: 24, gracefulExit: false });
+  const bar = new SingleBar({
+    format,
+    barsize: 24,
+    gracefulExit: false,
+    clearOnComplete: among !== undefined,
+  });
   let held = "not yet", started = false;
   // a line between would break the bar
   const events: string[] = [];
@@ -66,14 +75,14 @@ function bar(from: number, output: Output): Display {
   };
 }
 
-function lines(output: Output): Display {
+function lines(output: Output, among?: string): Display {
   let last: Extract<StartsProgress, { kind: "step" }> | null = null;
   return {
     show(progress) {
       if (progress.kind === "step") last = progress;
       if (progress.kind === "failed") output.note(failed(progress));
       if (progress.kind === "recovered") output.note(recovered(progress));
-      if (progress.kind !== "evaluation" || !last) return;
+      if (progress.kind !== "evaluation" || !last || among !== undefined) return;
       const { step, train, hidden } = progress.entry;
       const beside = hidden === null ? "" : `, hidden samples ${number(hidden)}`;
       output.note(

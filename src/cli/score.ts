@@ -202,8 +202,14 @@ async function scoreSplits(
   const data = await readData(path, 2, layoutOptions(flags));
   output.note(`Data: ${data.name}, ${sizes(data)}.`);
   output.warnings(data.warnings);
+  const { heldOutTrials = HELD_OUT_TRIALS } = flags;
+  const { fit, test } = testSplit(data.trials, heldOutTrials, hyperparameters.evalFraction, seed);
   const executor = await openDeviceAloud(flags, output);
   try {
+    output.note(
+      `Each split: ${fit.train.length} trials train, ${fit.evaluation.length} choose the best step, ` +
+        `${test.length} are scored.`,
+    );
     const done = [];
     for (let i = 0; i < splits; i++) {
       const one = await scoreSplit(executor, data, hyperparameters, seed + i, flags, output);
@@ -241,10 +247,6 @@ async function scoreSplit(
 ) {
   const { heldOutTrials = HELD_OUT_TRIALS, starts = 1 } = flags;
   const { fit, test } = testSplit(data.trials, heldOutTrials, hyperparameters.evalFraction, seed);
-  output.note(
-    `Split ${seed}: ${fit.train.length} trials train, ${fit.evaluation.length} choose the best step, ` +
-      `${test.length} are scored.`,
-  );
   const began = performance.now();
   const run = fitStarts({ ...data, split: fit }, executor, {
     hyperparameters,
@@ -252,7 +254,7 @@ async function scoreSplit(
     splitSeed: seed,
     starts,
   });
-  const { model } = await follow(run, output);
+  const { model } = await follow(run, output, { among: `Split ${seed}` });
   const seconds = (performance.now() - began) / 1000;
   const train = Uint32Array.from([...fit.train, ...fit.evaluation]).sort();
   const scored = await scoreModel(executor, model, data, { train, evaluation: test }, flags, true);
