@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { endingWords } from "../src/cli/ending.ts";
 import { HYPERPARAMETER_GROUPS } from "../src/cli/hyperparameter_options.ts";
 import { hyperparametersSchema, readDataset, readNpz } from "../src/mod.ts";
 import {
@@ -309,6 +310,16 @@ Deno.test("check exits with 0 within tolerance, 1 beyond it and 2 for what it ca
     assert.equal(lastJson(shapes).passed, true);
   }));
 
+Deno.test("why a fit is over is told in words", () => {
+  const of = (ended: "steps" | "early-stop" | "signal", earlyStop = 10) =>
+    endingWords(ended, 400, { steps: 2000, earlyStop });
+  assert.equal(of("steps"), "Completed at step 400 of 2000");
+  assert.equal(of("signal"), "Stopped at step 400 of 2000");
+  const since = "Completed at step 400 of 2000, since";
+  assert.equal(of("early-stop"), `${since} 10 evaluations in a row were no better`);
+  assert.equal(of("early-stop", 1), `${since} 1 evaluation was no better`);
+});
+
 Deno.test("demo runs the tutorial and prints what it found as JSON", () =>
   inFolder(async (folder) => {
     const out = join(folder, "demo");
@@ -317,12 +328,13 @@ Deno.test("demo runs the tutorial and prints what it found as JSON", () =>
     assert.equal(done.code, 0, done.stderr);
     const found = lastJson(done);
     assert.deepEqual(Object.keys(found), [
-      ...["device", "seed", "steps", "trainSeconds", "nll", "explained"],
+      ...["device", "seed", "steps", "ended", "trainSeconds", "nll", "explained"],
       ...["fixedPoints", "truth", "report"],
     ]);
     const { reason } = found.device as Record<string, string>;
     assert.ok(done.stderr.includes(`(${reason}).`), done.stderr);
-    assert.deepEqual([found.seed, found.steps], [3, 2]);
+    assert.deepEqual([found.seed, found.steps, found.ended], [3, 2, "steps"]);
+    assert.match(done.stderr, /^Completed at step 2 of 2, in .*Held-out trials: null/m);
     const nll = found.nll as Record<string, number>;
     assert.ok(nll.oracle < nll.null);
     // √(1 - 0.2²) ± 0.2i, the data's own

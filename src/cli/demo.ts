@@ -14,6 +14,7 @@ import {
   tutorial,
   writeFileAtomic,
 } from "../mod.ts";
+import { endingWords } from "./ending.ts";
 import { duration, number, table } from "./format.ts";
 import {
   addComputeOptions,
@@ -83,7 +84,9 @@ async function demo(flags: DemoFlags, output: Output): Promise<void> {
     const { nll, explained, truth, fixedPoints } = summary;
     if (fit.starts.length > 1) output.result(startsTable(fit.starts));
     output.result(
-      `${summary.steps} steps in ${duration(summary.trainSeconds)}. Held-out trials: null ` +
+      `${endingWords(fit.ended, fit.state.step, fit.model.hyperparameters)}, in ${
+        duration(summary.trainSeconds)
+      }. Held-out trials: null ` +
         `${number(nll.null)}, model ${number(nll.model)}, oracle ${number(nll.oracle)} nats per ` +
         `trial: ${number(100 * explained, 3)} % explained.`,
     );

@@ -22,6 +22,7 @@ import {
   trialSplit,
 } from "../mod.ts";
 import { addDataOptions, type DataFlags, layoutOptions } from "./data_options.ts";
+import { endingWords } from "./ending.ts";
 import { duration, sizes } from "./format.ts";
 import { addHyperparameterOptions, givenHyperparameters } from "./hyperparameter_options.ts";
 import { readData } from "./inputs.ts";
@@ -343,12 +344,9 @@ async function run(session: Session, flags: FitFlags, output: Output): Promise<n
   try {
     const result = await train(session, interrupt.signal, output).finally(interrupt.end);
     const { state, best, model, completed, ended, starts } = result;
-    const { steps, earlyStop } = session.hyperparameters;
-    const evaluations = earlyStop === 1 ? "evaluation" : "evaluations in a row";
     if (starts.length > 1) output.result(startsTable(starts));
     output.result(
-      `${completed ? "Completed" : "Stopped"} at step ${state.step} of ${steps}` +
-        `${ended === "early-stop" ? `, since ${earlyStop} ${evaluations} were no better` : ""}, ` +
+      `${endingWords(ended, state.step, session.hyperparameters)}, ` +
         `${duration(state.seconds)} of training. The model is that ` +
         `of step ${model.step}${starts.length > 1 ? ` of seed ${model.seed}` : ""}: ` +
         join(folder, RUN_FILES.model),

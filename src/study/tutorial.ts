@@ -3,7 +3,7 @@ import type { DeviceInfo, Executor } from "../compute/executor.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { simulateRotation } from "../data/simulate.ts";
 import type { FixedPointView, ReportData } from "../report/data.ts";
-import { fitStarts, type StartsProgress, type StartsResult } from "../train/fit.ts";
+import { fitStarts, type RunEnd, type StartsProgress, type StartsResult } from "../train/fit.ts";
 import { recipe, type RecipeName } from "./recipes.ts";
 import { measuredRecipes } from "./recipes_measured.ts";
 import { fixedPointView } from "./fixed_point_view.ts";
@@ -28,6 +28,8 @@ export interface TutorialSummary {
   readonly device: DeviceInfo;
   readonly seed: number;
   readonly steps: number;
+  /** why the fit is over: its steps are made, or it stopped early */
+  readonly ended: RunEnd;
   readonly trainSeconds: number;
   readonly nll: { readonly null: number; readonly oracle: number; readonly model: number };
   readonly explained: number;
@@ -69,7 +71,11 @@ export async function* tutorial(
   const data = simulateRotation({ seed });
   const fitted = yield* fitStarts(data, executor, { hyperparameters, seed, starts, signal });
   const { model, split, best: state } = fitted;
-  const whole = await study(executor, data, model, split, { history: state.history });
+  const whole = await study(executor, data, model, split, {
+    history: state.history,
+    recoveries: state.recoveries,
+    ended: fitted.ended,
+  });
   const truth = truthView(data);
   const { nll, explained } = whole.scores;
   if (!truth || nll.oracle === null || explained === null) {
@@ -81,6 +87,7 @@ export async function* tutorial(
     device: executor.info,
     seed,
     steps: state.step,
+    ended: fitted.ended,
     trainSeconds: state.seconds,
     nll: { null: nll.null, oracle: nll.oracle, model: nll.model },
     explained,
