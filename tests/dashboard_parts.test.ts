@@ -93,9 +93,12 @@ Deno.test("tensors are read as they were written", () => {
   );
 });
 
+/** Of one size; doubles of any exponent would leave all variance to one row. */
+const whole = fc.integer({ min: -1_000_000, max: 1_000_000 });
+
 Deno.test("the first two principal components are those of the report", () => {
   fc.assert(
-    fc.property(fc.integer({ min: 3, max: 12 }), fc.infiniteStream(value), (n, values) => {
+    fc.property(fc.integer({ min: 3, max: 12 }), fc.infiniteStream(whole), (n, values) => {
       // variances that differ clearly: components of equal variance may turn in their plane
       const rows = Float64Array.from({ length: 60 * n }, (_, i) => {
         const x = values.next().value! / 1e6;
@@ -107,6 +110,9 @@ Deno.test("the first two principal components are those of the report", () => {
       const [first, second, third] = principalComponents(rows, n, 3).share;
       // after 200 rounds a component is right to (ratio of variances)^200, squared in the picture
       fc.pre(first > 1.2 * second && second > 1.2 * third);
+      // roundings of the covariance, 2^-53 of the first variance, turn the second axis by that over the
+      // gap to the third, a sixth of the second: √(first / second) times 6 * 2^-53 of the spread
+      fc.pre(second > 1e-10 * first);
       for (let r = 0; r < 60; r++) {
         const [x, y] = own.at(r), [wantX, wantY] = plane.at(rows, r * n);
         const off = Math.max(
