@@ -23,6 +23,12 @@ export interface BackendOptions {
   readonly reproducible?: boolean;
 }
 
+/** Threads that were started already: each is asked for again when it is lost. */
+export interface Workers {
+  readonly device: () => Worker;
+  readonly store: () => Worker;
+}
+
 /** Who hears what happens. */
 export interface Listener {
   serving(event: ServingEvent): void;
@@ -38,7 +44,7 @@ export interface Backend {
 }
 
 /** Opens the data directory and the device that infers; runs do not begin yet. */
-export function openBackend(options: BackendOptions): Backend {
+export function openBackend(options: BackendOptions, workers?: Workers): Backend {
   const { folder, settings, device, threads, reproducible } = options;
   let tell: (what: (listener: Listener) => void) => void;
   const early: ((listener: Listener) => void)[] = [];
@@ -59,6 +65,7 @@ export function openBackend(options: BackendOptions): Backend {
         (await (await jobs).models.list({ limit: 10_000 })).items.map(({ id }) => id),
     },
     device: { device, threads, reproducible },
+    ...(workers ? { startWorker: workers.device } : {}),
     timeoutMs: settings.timeoutMs,
     jobTimeoutMs: settings.jobTimeoutMs,
     maxAnswerBytes: settings.maxAnswerBytes,
@@ -66,6 +73,7 @@ export function openBackend(options: BackendOptions): Backend {
   });
   const jobs = openJobs(folder, {
     ...(threads === undefined ? {} : { threads }),
+    ...(workers ? { startStore: workers.store } : {}),
     limits: {
       queuedRuns: settings.maxWaitingRuns,
       datasets: settings.maxDatasets,

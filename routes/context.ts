@@ -4,7 +4,7 @@ import type { BodyMemory } from "./http/body.ts";
 import type { InFlight } from "./middleware/limits.ts";
 import type { KeyRing } from "./keys.ts";
 import type { Logger } from "./logs.ts";
-import type { Metrics } from "./metrics.ts";
+import type { EarlyMetrics } from "./early_metrics.ts";
 import type { Settings } from "./settings.ts";
 import type { Tracing } from "./tracing.ts";
 import type { ArrayWork } from "./work/work.ts";
@@ -32,7 +32,7 @@ export interface ServerContext {
   readonly inFlight: InFlight;
   /** streams of events that are open */
   readonly streams: InFlight;
-  readonly metrics: Metrics;
+  readonly metrics: EarlyMetrics;
   readonly log: Logger;
   readonly tracing: Tracing;
   readonly keys: KeyRing;

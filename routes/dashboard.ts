@@ -2,7 +2,6 @@
  * The dashboard at `/`, and its parts below `/dashboard/`: files of `routes/dashboard/`, and uPlot. Its
  * scripts are TypeScript; what is sent is the same text with its types blanked out.
  */
-import { stripTypeScriptTypes } from "node:module";
 import type { Hono } from "hono";
 import type { Env } from "./context.ts";
 import { PAGE_POLICY } from "./middleware/headers.ts";
@@ -27,7 +26,10 @@ export function dashboardRoutes(app: Hono<Env>): void {
     const load = async () => await Deno.readFile(new URL(name, FOLDER));
     if (name.endsWith(".ts")) {
       // browsers go by the type of the answer, not by the name
-      const script = async () => stripTypeScriptTypes(new TextDecoder().decode(await load()));
+      const script = async () => {
+        const { stripTypeScriptTypes } = await import("node:module");
+        return stripTypeScriptTypes(new TextDecoder().decode(await load()));
+      };
       serveFile(app, `/dashboard/${name}`, name.replace(/ts$/, "js"), PAGE_POLICY, script);
       continue;
     }

@@ -6,7 +6,7 @@ import type { ServerContext } from "./context.ts";
 import { BodyMemory } from "./http/body.ts";
 import { KeyRing } from "./keys.ts";
 import type { Logger } from "./logs.ts";
-import { Metrics } from "./metrics.ts";
+import { EarlyMetrics } from "./early_metrics.ts";
 import { InFlight } from "./middleware/limits.ts";
 import { createTracing } from "./tracing.ts";
 import { createArrayWork } from "./work/work.ts";
@@ -27,8 +27,8 @@ export interface App {
   fetch(request: Request, remote?: string): Promise<Response>;
   /** resolves when the device is open for the first time */
   readonly device: Promise<DeviceInfo>;
-  /** makes `/openapi.json`, once */
-  description(): Promise<string>;
+  /** Loads what requests need and listening does not, so that none has to wait for it. */
+  warm(): Promise<void>;
   /**
    * Refuses new requests, finishes those that it has and lets runs end with a checkpoint, in bounded time;
    * then ends streams of events.
@@ -53,7 +53,7 @@ export async function openApp(
 ): Promise<App> {
   const { folder, settings, log, loopback } = options;
   const { serving } = backend;
-  const metrics = new Metrics();
+  const metrics = new EarlyMetrics();
   let jobs;
   try {
     jobs = await backend.jobs;
@@ -101,6 +101,11 @@ export async function openApp(
   const { app, description } = createApp(context);
   await jobs.start();
 
+  const warm = async () => {
+    await metrics.load();
+    jobs.warm();
+    await description();
+  };
   const drain = async () => {
     draining.abort();
     await Promise.all([jobs.drain(), within(settings.drainMs, inFlight.idle())]);
@@ -120,7 +125,7 @@ export async function openApp(
     context,
     fetch: async (request, remote) => await app.fetch(request, { remote }),
     device: serving.opened,
-    description,
+    warm,
     drain,
     close: () => closed ??= close(),
   };

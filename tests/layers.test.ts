@@ -6,7 +6,7 @@ import { KERNELS } from "../src/compute/kernels.ts";
 const LAYERS = [
   ["bench", "tests"],
   ["src/cli", "routes"],
-  ["src/mod.ts", "src/server.ts", "src/server_arrays.ts", "src/edge.ts"],
+  ["src/mod.ts", "src/server.ts", "src/server_threads.ts", "src/server_arrays.ts", "src/edge.ts"],
   ["src/serving", "src/jobs"],
   ["src/check", "src/study"],
   ["src/report"],
@@ -50,7 +50,7 @@ Deno.test("imports only point downwards", async () => {
   const entries = [
     "src/cli/main.ts",
     ...apart.map((name) => `src/jobs/${name}.ts`),
-    ...["main", "process", "work/thread"].map((name) => `routes/${name}.ts`),
+    ...["main", "process", "serve", "work/thread"].map((name) => `routes/${name}.ts`),
   ];
   const graphs = await Promise.all(entries.map(modules));
   for (const { specifier, dependencies = [] } of graphs.flat()) {
@@ -77,7 +77,10 @@ Deno.test("the command line, the server and the bench use only the public API", 
     ["src/cli/", "src/cli/main.ts", "src/mod.ts"],
     ["bench/", "bench/main.ts", "src/mod.ts"],
     ["routes/", "routes/main.ts", "src/server.ts"],
-    ["routes/", "routes/process.ts", "src/server.ts", "src/server_arrays.ts", "src/edge.ts"],
+    [
+      ...["routes/", "routes/process.ts", "src/server_threads.ts"],
+      ...["src/server.ts", "src/server_arrays.ts", "src/edge.ts"],
+    ],
     ["routes/", "routes/work/thread.ts", "src/server_arrays.ts"],
   ];
   for (const [folder, entry, ...api] of entries) {

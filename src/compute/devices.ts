@@ -1,13 +1,21 @@
-/** Opens the device that was asked for by name, and says why it is the one that runs. */
+/**
+ * Opens the device that was asked for by name, and says why it is the one that runs. Only that one is
+ * loaded.
+ */
 import { InputError } from "../errors.ts";
 import type { DeviceName, Executor } from "./executor.ts";
-import { createReferenceExecutor } from "./reference.ts";
 import { tuningFile } from "./tuning_file.ts";
 import { createWasmExecutor } from "./wasm.ts";
 import type { StartThread } from "./wasm_threads.ts";
-import { createWebgpuExecutor } from "./webgpu.ts";
+import type { createWebgpuExecutor } from "./webgpu.ts";
 import { describeAdapter, findAdapter, listAdapters } from "./webgpu/adapter.ts";
 import type { Capabilities } from "./webgpu/capabilities.ts";
+
+const openReference = async (reason: string): Promise<Executor> =>
+  (await import("./reference.ts")).createReferenceExecutor(reason);
+
+const openWebgpu: typeof createWebgpuExecutor = async (options) =>
+  await (await import("./webgpu.ts")).createWebgpuExecutor(options);
 
 /** What can be asked for: a device, or `auto` for the fastest that this machine has. */
 export const DEVICE_CHOICES = ["auto", "webgpu", "wasm", "reference"] as const;
@@ -62,7 +70,7 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Executor>
   switch (choice) {
     case "reference":
       requireOneThread(choice, threads);
-      return createReferenceExecutor(reason);
+      return await openReference(reason);
     case "webgpu":
       requireOneThread(choice, threads);
       if (reproducible) {
@@ -72,7 +80,7 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Executor>
             "and reference devices can.",
         );
       }
-      return await createWebgpuExecutor({ reason, memory: tuningFile() });
+      return await openWebgpu({ reason, memory: tuningFile() });
     case "wasm":
       return await createWasmExecutor({ threads, reproducible, reason, startThread });
     case "auto":
@@ -94,7 +102,7 @@ async function openAuto({ threads, reproducible, startThread }: DeviceOptions): 
   const choice = await autoChoice();
   if (!choice.adapter) return await wasm(choice.why);
   try {
-    return await createWebgpuExecutor({
+    return await openWebgpu({
       adapter: choice.adapter,
       reason: `auto: ${choice.why}`,
       memory: tuningFile(),
@@ -136,7 +144,7 @@ export async function listDevices(): Promise<FoundDevice[]> {
     {
       name: "reference",
       kind: "processor",
-      open: () => Promise.resolve(createReferenceExecutor(reason)),
+      open: () => openReference(reason),
     },
     { name: "wasm", kind: "processor", open: () => createWasmExecutor({ reason }) },
     ...adapters.map((adapter): FoundDevice => {
@@ -146,7 +154,7 @@ export async function listDevices(): Promise<FoundDevice[]> {
         kind: software ? "software adapter" : "GPU",
         adapter: name,
         features: [...adapter.features].sort(),
-        open: () => createWebgpuExecutor({ adapter, reason, memory: tuningFile() }),
+        open: () => openWebgpu({ adapter, reason, memory: tuningFile() }),
       };
     }),
   ];

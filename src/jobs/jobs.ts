@@ -14,7 +14,8 @@ import { Runs } from "./runs.ts";
 import { type RunningRun, Scheduler } from "./scheduler.ts";
 import type { StoredRunState } from "./records.ts";
 import type { Store } from "./store.ts";
-import { startThread, type Thread } from "./threads.ts";
+import { startArraysWorker } from "./start_worker.ts";
+import { type Thread, threadOf, type ThreadOnDemand, threadOnDemand } from "./threads.ts";
 
 const KINDS = ["dataset", "run", "model"] as const;
 
@@ -44,7 +45,7 @@ export class Jobs {
     private readonly folder: DataFolder,
     private readonly lock: Deno.FsFile,
     private readonly store: Thread<Store>,
-    private readonly arrays: Thread<Arrays>,
+    private readonly arrays: ThreadOnDemand<Arrays>,
     set: Settings,
   ) {
     const { remote } = store;
@@ -76,9 +77,9 @@ export class Jobs {
       }
       const threads: Thread<object>[] = [];
       try {
-        const store = startThread<Store>(new URL("./store_thread.ts", import.meta.url));
+        const store = threadOf<Store>(set.startStore());
         threads.push(store);
-        const arrays = startThread<Arrays>(new URL("./arrays_thread.ts", import.meta.url));
+        const arrays = threadOnDemand<Arrays>(startArraysWorker);
         threads.push(arrays);
         await store.remote.open(folder.database);
         const jobs = new Jobs(folder, lock, store, arrays, set);
@@ -95,6 +96,11 @@ export class Jobs {
   /** Takes up the runs that an earlier server left, and lets those that wait begin. */
   async start(): Promise<void> {
     await this.#scheduler.start();
+  }
+
+  /** Starts the threads that nobody needed so far, so that nobody waits for them. */
+  warm(): void {
+    this.arrays.start();
   }
 
   /** Runs that have a process now. */

@@ -1,5 +1,6 @@
 /** How a server keeps and runs things. */
 import { InputError } from "../errors.ts";
+import { startStoreWorker } from "./start_worker.ts";
 
 /** How much a server accepts. */
 export interface JobsLimits {
@@ -42,6 +43,8 @@ export interface JobsOptions {
   readonly maxCrashes?: number;
   /** the Deno that runs are started with, which `--allow-run` has to name: `Deno.execPath()` */
   readonly executable?: string;
+  /** starts the thread that has the database: `src/jobs/start_worker.ts` */
+  readonly startStore?: () => Worker;
   /** hears of what cannot be stored just now; it is tried again */
   readonly onProblem?: (error: unknown) => void;
 }
@@ -57,6 +60,7 @@ export function settings({ limits, threads, ...options }: JobsOptions): Settings
     graceMs: 10_000,
     maxCrashes: 3,
     executable: Deno.execPath(),
+    startStore: startStoreWorker,
     onProblem: (error: unknown) => console.error(error),
     ...given(options),
     threads: threads ?? null,

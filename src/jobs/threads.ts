@@ -13,9 +13,8 @@ export interface Thread<T> {
   close(): void;
 }
 
-/** Starts a thread whose module exposes a `T`. */
-export function startThread<T extends object>(module: URL): Thread<T> {
-  const worker = new Worker(module, { type: "module" });
+/** A thread whose module exposes a `T`. */
+export function threadOf<T extends object>(worker: Worker): Thread<T> {
   let fail: (error: Error) => void;
   const died = new Promise<never>((_, reject) => fail = reject);
   died.catch(() => {});
@@ -41,6 +40,32 @@ export function startThread<T extends object>(module: URL): Thread<T> {
     fail(new Error("The thread was closed."));
   };
   return { remote, close };
+}
+
+/** A thread that starts when it is first called, or earlier where it is told to. */
+export interface ThreadOnDemand<T> extends Thread<T> {
+  start(): void;
+}
+
+/** A thread that nobody may ever need. */
+export function threadOnDemand<T extends object>(begin: () => Worker): ThreadOnDemand<T> {
+  let thread: Thread<T> | null = null;
+  let closed = false;
+  const start = () => {
+    if (closed) throw new Error("The thread was closed.");
+    return thread ??= threadOf<T>(begin());
+  };
+  const remote = new Proxy({}, {
+    get: (_, name) => async (...args: unknown[]) => {
+      const method = Reflect.get(start().remote, name) as (...args: unknown[]) => Promise<unknown>;
+      return await method(...args);
+    },
+  }) as Remote<T>;
+  const close = () => {
+    closed = true;
+    thread?.close();
+  };
+  return { remote, start: () => void (closed || start()), close };
 }
 
 /** What an error is on its way between threads: plain enough to be copied. */

@@ -5,7 +5,8 @@ import { ANSWER_TYPES, type AnswerFormat, type ArrayFormat } from "./arrays/type
 import { type ArrayCodec, inlineCodec } from "./codec.ts";
 import type { HelperHost } from "./helper_host.ts";
 import type { NamedArray } from "./service.ts";
-import { startHelperWorker, WorkerClient } from "./worker_client.ts";
+import { startHelperWorker } from "./start_worker.ts";
+import { WorkerClient } from "./worker_client.ts";
 
 /** What is read or written at once, here: about a millisecond of work. */
 const INLINE = { textBytes: 32_768, textNumbers: 4096, binaryBytes: 2 ** 20 } as const;

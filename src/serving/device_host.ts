@@ -4,12 +4,10 @@ import { type DeviceOptions, openDevice } from "../compute/devices.ts";
 import type { DeviceInfo, Executor, Program } from "../compute/executor.ts";
 import type { Scalars } from "../compute/kernels.ts";
 import type { Plan } from "../compute/recording.ts";
-import { modelFromBytes } from "../data/model_file.ts";
-import { readsReal } from "../inference/seen.ts";
+import type { DeviceModels, Launched } from "./device_models.ts";
 import type { ThreadCalls } from "./device_threads.ts";
-import { type Launch, runLaunch, type Width } from "./launch.ts";
-import { LoadedModels } from "./models.ts";
-import { describe, type ModelDescription } from "./service.ts";
+import type { Launch } from "./launch.ts";
+import type { ModelDescription } from "./service.ts";
 
 export interface HostOptions {
   readonly device: Omit<DeviceOptions, "startThread">;
@@ -17,17 +15,10 @@ export interface HostOptions {
   readonly maxModelBytes: number;
 }
 
-/** What a launch left: memories for `viewAnswer`, null where the model has to be handed over first. */
-export interface Launched {
-  readonly buffers: (ArrayBuffer | null)[];
-  readonly computeMs: number;
-  readonly modelBytes: number;
-}
-
 /** One device; every method may be called from another thread. */
 export class DeviceHost {
   #executor: Executor | null = null;
-  #models: LoadedModels | null = null;
+  #models: Promise<DeviceModels> | null = null;
   readonly #programs = new Map<number, Program>();
   #nextProgram = 1;
 
@@ -43,33 +34,26 @@ export class DeviceHost {
         threads.close();
       });
     this.#executor = executor;
-    this.#models = new LoadedModels(executor, maxBatch, maxModelBytes);
+    this.#models = import("./device_models.ts").then(({ DeviceModels }) =>
+      new DeviceModels(executor, maxBatch, maxModelBytes)
+    );
+    // who needs it hears of a failure
+    this.#models.catch(() => {});
     return executor.info;
   }
 
   /** Takes a model's file over. */
-  hold(id: string, file: Uint8Array): ModelDescription {
-    const model = modelFromBytes(file, JSON.stringify(id));
-    this.#open().models.hold(id, model);
-    return describe(id, model);
+  async hold(id: string, file: Uint8Array): Promise<ModelDescription> {
+    return (await this.#open().models).hold(id, file);
   }
 
-  forget(id: string): void {
-    this.#models?.forget(id);
+  async forget(id: string): Promise<void> {
+    (await this.#models)?.forget(id);
   }
 
   /** @returns null where the model is not held (any more): `hold` it and ask again */
   async launch(id: string, launch: Launch): Promise<Launched | null> {
-    const { executor, models } = this.#open();
-    const model = models.use(id);
-    if (!model) return null;
-    const b = launch.parts.reduce((sum, part) => sum + part.trials, 0);
-    const start = performance.now();
-    const real = readsReal(model, launch.parts);
-    const program = await models.program(id, b, launch.samples, real);
-    const width: Width = executor.info.name === "reference" ? 8 : 4;
-    const buffers = await runLaunch(program, model, launch, width);
-    return { buffers, computeMs: performance.now() - start, modelBytes: models.bytes };
+    return await (await this.#open().models).launch(id, launch);
   }
 
   /** A plan of a job, by number. */
@@ -115,15 +99,15 @@ export class DeviceHost {
     this.#programs.delete(number);
   }
 
-  close(): void {
+  async close(): Promise<void> {
     for (const number of [...this.#programs.keys()]) this.free(number);
-    this.#models?.clear();
+    (await this.#models?.catch(() => null))?.clear();
     this.#models = null;
     this.#executor?.close();
     this.#executor = null;
   }
 
-  #open(): { executor: Executor; models: LoadedModels } {
+  #open(): { executor: Executor; models: Promise<DeviceModels> } {
     if (!this.#executor || !this.#models) throw new Error("Cannot use the device: it is not open.");
     return { executor: this.#executor, models: this.#models };
   }

@@ -1,7 +1,8 @@
 /// <reference lib="deno.worker" />
 /** A device's thread: answers what the serving thread asks for, through Comlink; arrays are transferred. */
 import * as Comlink from "comlink";
-import { DeviceHost, type Launched } from "./device_host.ts";
+import { DeviceHost } from "./device_host.ts";
+import type { Launched } from "./device_models.ts";
 import type { Launch } from "./launch.ts";
 
 /** The host, whose results leave this thread without being copied. */

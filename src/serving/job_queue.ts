@@ -12,7 +12,8 @@ import {
   type FixedPointsRequest,
   type SearchProgress,
 } from "./job_requests.ts";
-import { startHelperWorker, WorkerClient } from "./worker_client.ts";
+import { startHelperWorker } from "./start_worker.ts";
+import { WorkerClient } from "./worker_client.ts";
 
 /** What a job needs of the device that serves. */
 export interface JobDevice {

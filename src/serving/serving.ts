@@ -22,7 +22,8 @@ import {
 } from "./launch.ts";
 import { Schedule, type Waiting } from "./schedule.ts";
 import type { DeviceHost } from "./device_host.ts";
-import { startDeviceWorker, type StartWorker, WorkerClient } from "./worker_client.ts";
+import { startDeviceWorker, type StartWorker } from "./start_worker.ts";
+import { WorkerClient } from "./worker_client.ts";
 import { JobQueue } from "./job_queue.ts";
 import {
   FIXED_POINTS_DEFAULTS,

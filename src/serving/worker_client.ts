@@ -5,15 +5,7 @@ import { NotAcceptableError, TooLargeError, UnsupportedTypeError } from "./array
 import type { DeviceHost } from "./device_host.ts";
 import { ServingError } from "./errors.ts";
 import type { HelperHost } from "./helper_host.ts";
-
-/** Starts a worker; a test may start another one. */
-export type StartWorker = () => Worker;
-
-export const startDeviceWorker: StartWorker = () =>
-  new Worker(new URL("./device_worker.ts", import.meta.url), { type: "module", name: "device" });
-
-export const startHelperWorker: StartWorker = () =>
-  new Worker(new URL("./helper_worker.ts", import.meta.url), { type: "module", name: "helper" });
+import type { StartWorker } from "./start_worker.ts";
 
 /** How long a worker may take to close what it has before it is ended anyway, in milliseconds. */
 const CLOSE_LIMIT = 5000;
