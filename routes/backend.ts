@@ -48,6 +48,7 @@ export function openBackend(options: BackendOptions, workers?: Workers): Backend
   const { folder, settings, device, threads, reproducible } = options;
   let tell: (what: (listener: Listener) => void) => void;
   const early: ((listener: Listener) => void)[] = [];
+  let training = () => false;
   tell = (what) => early.push(what);
 
   const serving = createServing({
@@ -66,6 +67,8 @@ export function openBackend(options: BackendOptions, workers?: Workers): Backend
     },
     device: { device, threads, reproducible },
     ...(workers ? { startWorker: workers.device } : {}),
+    // a run that trains needs every processor
+    awakeMs: () => training() || navigator.hardwareConcurrency < 2 ? 0 : settings.awakeMs,
     timeoutMs: settings.timeoutMs,
     jobTimeoutMs: settings.jobTimeoutMs,
     maxAnswerBytes: settings.maxAnswerBytes,
@@ -86,7 +89,7 @@ export function openBackend(options: BackendOptions, workers?: Workers): Backend
     graceMs: Math.max(500, Math.floor(settings.drainMs / 2)),
     onProblem: (error) => tell((listener) => listener.problem(error)),
   });
-  jobs.catch(() => {});
+  jobs.then((opened) => training = () => opened.running.length > 0, () => {});
   return {
     jobs,
     serving,

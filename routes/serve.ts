@@ -83,6 +83,14 @@ export function say(line: string): void {
   }
 }
 
+/** What takes this thread for long comes when those who waited for the server have had their answer. */
+const SOON_MS = 500;
+
+async function soon(work: () => Promise<void>): Promise<void> {
+  await new Promise<void>((begin) => Deno.unrefTimer(Number(setTimeout(begin, SOON_MS))));
+  await work();
+}
+
 /** Serves until it is told to stop; what the process exits with. */
 export async function serveUntilStopped(workers: Workers): Promise<number> {
   const signals = stopSignals();
@@ -107,9 +115,8 @@ export async function serveUntilStopped(workers: Workers): Promise<number> {
     say(`latentd listens on http://${name}:${port}/ (API at /docs; ${ms} ms after its start).`);
     say(`Data: ${order.folder}. ${keys === 0 ? "No key is needed." : "Requests need a key."}`);
     log.info({ host: hostname, port, keys, ms }, "listening");
-    // what takes this thread for long comes when the device's threads no longer wait for it
     const { device, warm } = app;
-    device.catch(() => {}).then(() => log.load()).then(warm)
+    device.catch(() => {}).then(() => soon(() => log.load().then(warm)))
       .catch((error) => log.error({ stack: error.stack }, "what requests need"));
     const unusable = app.device.then(
       (device) => {
@@ -142,4 +149,3 @@ export async function serveUntilStopped(workers: Workers): Promise<number> {
     await log.load();
   }
 }
-

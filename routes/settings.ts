@@ -45,6 +45,11 @@ export const SETTINGS = {
     "milliseconds after which a client that neither sends nor takes anything is dropped",
   ),
   heartbeatMs: milliseconds(15_000, "milliseconds between signs of life in a stream"),
+  awakeMs: {
+    ...{ least: 0, most: 10_000, standard: 20 },
+    words:
+      "milliseconds that a processor stays awake for the next posterior mean, while no run trains",
+  },
   drainMs: milliseconds(15_000, "milliseconds that a stopping server waits for answers"),
 } as const;
 

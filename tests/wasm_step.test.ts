@@ -150,7 +150,7 @@ Deno.test("skipping zeros changes no bit of the spikes' products", async () => {
       fc.asyncProperty(fc.oneof(cases, optionCases), async (random) => {
         const given = { ...random, density: 0.1 };
         const plan = planOf(given);
-        const setSparse = (sparse: 0 | 1): Plan => ({
+        const setSparse = (sparse: 0 | 1 | 2): Plan => ({
           buffers: plan.buffers,
           recordings: {
             gradient: plan.recordings.gradient.map((dispatch) => ({
@@ -158,11 +158,13 @@ Deno.test("skipping zeros changes no bit of the spikes' products", async () => {
               numbers: "sparse" in dispatch.numbers
                 ? { ...dispatch.numbers, sparse }
                 : dispatch.numbers,
-              jobs: dispatch.jobs?.map((job, i) => i === 0 ? { ...job, sparse } : job),
+              jobs: dispatch.jobs?.map((job, i) =>
+                i === 0 ? { ...job, sparse: sparse ? 1 : 0 } : job
+              ),
             })),
           },
         });
-        const run = async (sparse: 0 | 1) => {
+        const run = async (sparse: 0 | 1 | 2) => {
           const program = await executor.load(setSparse(sparse));
           write(program, start(plan, given));
           await program.run("gradient", scalarsOf(given));
@@ -170,9 +172,10 @@ Deno.test("skipping zeros changes no bit of the spikes' products", async () => {
           program.free();
           return found;
         };
-        const dense = await run(0), sparse = await run(1);
+        const dense = await run(0), sparse = await run(1), looked = await run(2);
         for (const name of ["gates_TBD3E", "spikes_TBN", "grads_P"]) {
           assert.equal(difference(sparse.get(name)!, dense.get(name)!), 0, name);
+          assert.equal(difference(looked.get(name)!, dense.get(name)!), 0, `${name}, looked at`);
         }
       }),
       { numRuns: 40, seed: 5 },

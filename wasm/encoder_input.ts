@@ -14,6 +14,9 @@ import {
 /** Rows whose spikes stay in the first cache between being drawn and being multiplied. */
 const ROWS: i32 = 48;
 
+/** `sparse` where nobody knows how many counts are zero: `LOOK` of choreography.ts. */
+const LOOK: i32 = 2;
+
 @unmanaged
 export class EncoderInputArgs {
   counts: usize;
@@ -46,7 +49,8 @@ export function encoder_input(
   const first = <i32> (<i64> rows * thread / threads);
   const last = <i32> (<i64> rows * (thread + 1) / threads);
   if (first == last) return;
-  const sparse = args.sparse != 0 && width >= SPARSE_COLUMNS;
+  const sparse = width >= SPARSE_COLUMNS &&
+    (args.sparse == LOOK ? mostAreZero(args, s, first, min(ROWS, last - first)) : args.sparse != 0);
   let packed: usize;
   if (sparse) {
     packed = scratch(packedWideBytes(N, width));
@@ -79,6 +83,18 @@ export function encoder_input(
   }
 }
 
+/** Whether more than half of the first rows' numbers are zero. */
+function mostAreZero(args: EncoderInputArgs, s: Scalars, row: i32, count: i32): bool {
+  const N = args.N;
+  let something = 0;
+  for (let i = 0; i < count; i++) {
+    const spikes = args.spikes_TBN + (<usize> ((row + i) * N) << 2);
+    readInputs(args, s, row + i, spikes);
+    for (let n = 0; n < N; n++) something += i32(load<f32>(spikes + (<usize> n << 2)) != 0);
+  }
+  return 2 * something < count * N;
+}
+
 /** The data of bin t of trial b (`row = t * B + b`) as float32, scaled; 0 where nothing is known. */
 function readInputs(args: EncoderInputArgs, s: Scalars, row: i32, dest: usize): void {
   const N = args.N, element = args.element;
@@ -102,7 +118,7 @@ function drop(
 ): void {
   const T = args.dataT, N = args.N, B = s.B;
   // beside dense spikes nearly everything has to be drawn, and whole rows are drawn faster
-  if (args.keepSpikes_BTN == 0 && args.sparse) {
+  if (args.keepSpikes_BTN == 0 && args.sparse == 1) {
     for (let i = 0; i < count; i++) {
       const t = (row + i) / B, b = (row + i) % B;
       store<u32>(rowIds + (<usize> i << 2), <u32> ((s.firstTrial + b) * T + t));

@@ -137,6 +137,7 @@ export const KERNELS = {
       "element",
       /** 1: some may be missing; 0: none is */
       "gaps",
+      /** 1: zeros may be skipped; 2: where most are zero; 0: none is */
       "sparse",
       "dropout",
     ],

@@ -44,6 +44,7 @@ export function validateValues(
 ): Counts {
   const [trials, T, N] = requireTrials(spikes, action, minTrials);
   const { shape, data } = spikes;
+  if (data instanceof Uint8Array) return { counts_BTN: data.slice(), trials, T, N };
   let most = 0, whole = true;
   for (let i = 0; i < data.length; i++) {
     const value = data[i];

@@ -85,6 +85,9 @@ interface Masks {
 /** Below these shares of non-zero counts it is faster to skip zeros (measured on the wasm executor). */
 export const SPARSE_BELOW = { forward: 0.5, transposed: 0.5 } as const;
 
+/** `sparse` where nobody knows the share: an executor that can skip zeros looks at the data. */
+const LOOK = 2;
+
 /** Adds the buffers that every recording of a plan needs. */
 export function addStage(
   plan: PlanBuilder,
@@ -242,7 +245,7 @@ function recordEncoder(
     dataT: dims.T,
     element: ELEMENT_CODES[s.sizes.counts],
     gaps: s.sizes.gaps ? 1 : 0,
-    sparse: (s.sizes.density ?? 1) < SPARSE_BELOW.forward ? 1 : 0,
+    sparse: s.sizes.density === undefined ? LOOK : s.sizes.density < SPARSE_BELOW.forward ? 1 : 0,
     dropout: mode.dropout && keepRate < 1 ? 1 : 0,
     keepRate,
     scale: s.sizes.inputScale ?? 1,

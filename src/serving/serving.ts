@@ -73,6 +73,11 @@ export interface ServingOptions {
   readonly timeoutMs?: number;
   /** how long a job may take: 600 000 ms */
   readonly jobTimeoutMs?: number;
+  /**
+   * how long after a posterior mean the device's thread looks out for the next without sleeping; it keeps
+   * a processor busy for that long: 0 ms
+   */
+  readonly awakeMs?: () => number;
   /** a device that works longer on one launch is lost: 120 000 ms */
   readonly launchLimitMs?: number;
   readonly onEvent?: (event: ServingEvent) => void;
@@ -97,6 +102,7 @@ const DEFAULTS = {
   maxJobs: 16,
   timeoutMs: 60_000,
   jobTimeoutMs: 600_000,
+  awakeMs: () => 0,
   launchLimitMs: 120_000,
   onEvent: () => {},
   startWorker: startDeviceWorker,
@@ -677,6 +683,7 @@ export class Serving implements InferenceService {
       samples: head.request.samples,
       seed: head.request.seed ?? 0,
       firstTrial: (head.request.firstTrial ?? 0) + from,
+      awakeMs: head.class === "mean" ? this.options.awakeMs() : 0,
       parts: shares.map(({ task: { request, outputs, binWidth, shared }, from, count }) => ({
         ...dataOfTrials(head.model, request, from, count),
         trials: count,
