@@ -11,6 +11,7 @@ import {
   simulateRotation,
 } from "../src/mod.ts";
 import { openZip } from "../routes/dashboard/data/zip.ts";
+import { number } from "../routes/dashboard/format.ts";
 import { readNpy } from "../routes/dashboard/data/npy.ts";
 import { withoutChromium } from "./browser/chromium.ts";
 import { audit, contrasts } from "./dashboard/audit.ts";
@@ -426,6 +427,35 @@ browserTest(
         assert.equal(await page.getByLabel("rates_hz").count(), 0);
         await page.getByRole("button", { name: "Infer and download", exact: true }).click();
         await page.getByText(/rates\.npz \(.*\) is in your downloads/).waitFor();
+      });
+    }),
+);
+
+browserTest(
+  "a run that hides samples shows their likelihood, as chart and in the table; another shows none",
+  () =>
+    withProcess(async (_, address) => {
+      const settings = { ...SMALL, steps: 20, evaluateEvery: 10 };
+      const { dataset, run } = await fitted(address, DATA, { ...settings, sampleValidation: 0.3 });
+      const { run: plain } = await fitRun(address, dataset, settings);
+      const events = await (await fetch(`${address}/v1/runs/${run}/events`)).text();
+      const told = [...events.matchAll(/"hidden":(-?[\d.]+)/g)].map(([, value]) => Number(value));
+      assert.equal(told.length, 2);
+      await visit(address, async ({ page, open }) => {
+        await open(`/runs/${run}`);
+        const chart = page.getByRole("img", { name: /likelihood of hidden samples/ });
+        await page.getByText("20 of 20 steps").waitFor();
+        const wanted = `step 20: held out, hidden ${number(told[1])}`;
+        await until("it is plotted", async () =>
+          (await chart.getAttribute("aria-label"))?.endsWith(wanted) ?? false);
+        await page.getByText("Evaluations as a table").click();
+        const table = page.getByRole("region", { name: /^Evaluations/ });
+        const heads = await table.getByRole("columnheader").allTextContents();
+        const cells = await table.getByRole("row").nth(1).locator("th, td").allTextContents();
+        assert.equal(cells[heads.indexOf("nll, hidden samples")], number(told[1]));
+        await open(`/runs/${plain}`);
+        await page.getByText("20 of 20 steps").waitFor();
+        assert.equal(await chart.count(), 0);
       });
     }),
 );

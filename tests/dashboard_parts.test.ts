@@ -281,6 +281,20 @@ Deno.test("steps that are made again after a crash replace those that were lost"
   assert.deepEqual([steps, nll, none], [[1, 5, 6, 7], [1, 5, 6, 7], Array(4).fill(null)]);
 });
 
+Deno.test("the likelihood of hidden samples stands at its evaluations, and nowhere else", () => {
+  const progress = newProgress({ step: 0 } as Dashboard.Run);
+  for (const event of events([1, 2, 3])) happened(progress, event);
+  for (const [step, hidden] of [[2, 40], [3, null]] as const) {
+    const entry = { step, train: losses(7), evaluation: losses(8), hidden, seconds: 1 };
+    happened(progress, {
+      ...{ id: 9, at: "2026-01-01T00:00:00Z", kind: "evaluation", best: false },
+      entry,
+    });
+  }
+  const [steps, hidden] = columns(progress, [{ of: "hidden" }]);
+  assert.deepEqual([steps, hidden], [[1, 2, 3], [null, 40, null]]);
+});
+
 Deno.test("a long run keeps its first and last points and thousands between", () => {
   const progress = newProgress({ step: 0 } as Dashboard.Run);
   for (const event of events(Array.from({ length: 30_000 }, (_, i) => i + 1))) {

@@ -28,6 +28,8 @@ export interface Hyperparameters {
   readonly factors: number;
   readonly inferredInputs: number;
   readonly steps: number;
+  /** share of the samples that the fit never sees, and evaluations tell the likelihood of */
+  readonly sampleValidation: number;
   readonly observation: "poisson" | "gaussian" | "gamma" | "zero-inflated-gamma";
 }
 

@@ -19,6 +19,7 @@ export interface LossCharts {
 
 export function lossCharts(hyperparameters: Hyperparameters, signal: AbortSignal): LossCharts {
   const inputs = hyperparameters.inferredInputs > 0;
+  const hidden = hyperparameters.sampleValidation > 0;
   const charts: readonly LossChart[] = [
     {
       live: liveChart({
@@ -35,6 +36,17 @@ export function lossCharts(hyperparameters: Hyperparameters, signal: AbortSignal
         { of: "evaluation", value: ({ nll }) => nll },
       ],
     },
+    // of fewer numbers than the losses above, so on an axis of its own
+    ...(hidden
+      ? [{
+        live: liveChart({
+          title: "Negative log-likelihood of hidden samples (nats per trial)",
+          signal,
+          lines: [{ name: "held out, hidden", color: EVALUATION, dots: true }],
+        }),
+        columns: [{ of: "hidden" } as const],
+      }]
+      : []),
     {
       live: liveChart({
         title: "KL divergence, before scaling (nats per trial)",

@@ -99,27 +99,33 @@ function thin(points: unknown[]): void {
   points.splice(0, points.length, ...kept);
 }
 
-/** A line of a chart: of which losses, and what of them; null leaves a gap. */
-export interface Column {
-  readonly of: "train" | "evaluation";
-  readonly value: (losses: Losses, step: number) => number | null;
-}
+/**
+ * A line of a chart: of which losses, and what of them; null leaves a gap. Or the likelihood of the
+ * samples that are hidden from the fit.
+ */
+export type Column =
+  | {
+    readonly of: "train" | "evaluation";
+    readonly value: (losses: Losses, step: number) => number | null;
+  }
+  | { readonly of: "hidden" };
 
 /** All steps that are known, and for each line its numbers, null where nothing is known. */
 export function columns(
   { steps, history }: Pick<Progress, "steps" | "history">,
   lines: readonly Column[],
 ): [number[], ...(number | null)[][]] {
-  const rows = new Map<number, { train?: Losses; evaluation?: Losses }>();
+  const rows = new Map<number, Partial<Pick<HistoryEntry, "train" | "evaluation" | "hidden">>>();
   for (const { step, train } of steps) rows.set(step, { train });
-  for (const { step, train, evaluation } of history) rows.set(step, { train, evaluation });
+  for (const { step, ...entry } of history) rows.set(step, entry);
   const sorted = [...rows].sort(([a], [b]) => a - b);
   return [
     sorted.map(([step]) => step),
-    ...lines.map(({ of, value }) =>
+    ...lines.map((line) =>
       sorted.map(([step, row]) => {
-        const losses = row[of];
-        return losses ? value(losses, step) : null;
+        if (line.of === "hidden") return row.hidden ?? null;
+        const losses = row[line.of];
+        return losses ? line.value(losses, step) : null;
       })
     ),
   ];

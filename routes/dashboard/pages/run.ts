@@ -192,22 +192,25 @@ function actionsOf(run: Run): readonly (Node | false)[] {
   ];
 }
 
-function evaluations({ history }: Progress): HTMLElement {
+function evaluations({ history, run }: Progress): HTMLElement {
+  const hides = run.hyperparameters.sampleValidation > 0;
   return table(
     "Evaluations, the latest first: losses in nats per trial",
     [
       "step",
       "nll, training",
       "nll, held out",
+      ...(hides ? ["nll, hidden samples"] : []),
       "KL initial condition",
       "KL inputs",
       "KL scale",
       "gradient norm",
     ],
-    [...history].reverse().slice(0, 200).map(({ step, train, evaluation }) => [
+    [...history].reverse().slice(0, 200).map(({ step, train, evaluation, hidden }) => [
       count(step),
       number(train.nll),
       number(evaluation.nll),
+      ...(hides ? [number(hidden)] : []),
       number(evaluation.klIc),
       number(evaluation.klInputs),
       number(train.klIcScale, 3),
