@@ -290,6 +290,25 @@ Deno.test("a fixed point far from every state leaves the frame alone and is name
   assert.match(words(parse(reportPage(far))), /Fixed point 2 lies outside the frame/);
 });
 
+Deno.test("ten fixed points are in view, and the others up to forty are folded", () => {
+  const of = (many: number) => {
+    const fixedPoints = Array.from({ length: many }, (_, k) => fixedPoint([k, 0], [[0.5, 0]]));
+    const page = parse(reportPage(small({ fixedPoints })));
+    const numbers = (selector: string) =>
+      [...page.querySelectorAll(`#fixed-points ${selector} tbody th`)].map((cell) =>
+        Number(cell.textContent)
+      ).filter((k) => k > 0);
+    const summary = [...page.querySelectorAll("#fixed-points details summary")]
+      .map((one) => one.textContent);
+    return { all: numbers("table").length, folded: numbers("details"), summary };
+  };
+  assert.deepEqual(of(10), { all: 10, folded: [], summary: [] });
+  assert.deepEqual(of(11), { all: 11, folded: [11], summary: ["Fixed points 11 to 11"] });
+  const { all, folded, summary } = of(60);
+  assert.deepEqual([all, folded[0], folded.at(-1), folded.length], [40, 11, 40, 30]);
+  assert.deepEqual(summary, ["Fixed points 11 to 40 of 60"]);
+});
+
 Deno.test("stability is read from the moduli: all inside, all outside, or some of each", () => {
   assert.equal(stability(fixedPoint([0, 0], [[0.9, 0], [-0.5, 0]])), "stable");
   assert.equal(stability(fixedPoint([0, 0], [[0.98, 0.3], [0.98, -0.3]])), "unstable");

@@ -16,8 +16,8 @@ import {
 import { COLORS, draw, ROLES, xAxis, yAxis } from "./plot.ts";
 import { relativeAngle } from "./summary.ts";
 
-/** Fixed points with a colour of their own in the drawing, and rows of the table. */
-const DRAWN = 6, ROWS = 40;
+/** Fixed points with a colour of their own in the drawing, rows of the table in view, and with those folded. */
+const DRAWN = 6, IN_VIEW = 10, ROWS = 40;
 /** Eigenvalues further from 0 than this would shrink the unit circle to nothing. */
 const FARTHEST = 2.5;
 
@@ -168,23 +168,32 @@ function pointsTable(data: ReportData): Html {
     );
   }
   const time = binWidth === null ? "bins" : "s";
-  const caption = `Fixed points, slowest first; for each, its leading eigenvalue${
-    fixedPoints.length > ROWS ? ` (the first ${ROWS} of ${fixedPoints.length})` : ""
-  }`;
-  return table(
-    caption,
-    [
-      { head: "#" },
-      { head: "class" },
-      { head: "q", numeric: true },
-      { head: "leading λ", numeric: true },
-      { head: "|λ|", numeric: true },
-      { head: "angle", numeric: true },
-      { head: `time constant (${time})`, numeric: true },
-      { head: "state" },
-    ],
-    fixedPoints.slice(0, ROWS).map((fixed, k) => pointRow(fixed, k, binWidth)),
+  const columns = [
+    { head: "#" },
+    { head: "class" },
+    { head: "q", numeric: true },
+    { head: "leading λ", numeric: true },
+    { head: "|λ|", numeric: true },
+    { head: "angle", numeric: true },
+    { head: `time constant (${time})`, numeric: true },
+    { head: "state" },
+  ];
+  const rows = fixedPoints.slice(0, ROWS).map((fixed, k) => pointRow(fixed, k, binWidth));
+  const many = fixedPoints.length;
+  const first = table(
+    `Fixed points, slowest first; for each, its leading eigenvalue${
+      many > IN_VIEW ? ` (the first ${IN_VIEW} of ${many})` : ""
+    }`,
+    columns,
+    rows.slice(0, IN_VIEW),
   );
+  if (rows.length <= IN_VIEW) return first;
+  const others = `Fixed points ${IN_VIEW + 1} to ${rows.length}${
+    many > rows.length ? ` of ${many}` : ""
+  }`;
+  return html`${first}<details><summary>${others}</summary>${
+    table(others, columns, rows.slice(IN_VIEW))
+  }</details>`;
 }
 
 function pointRow(fixed: FixedPointView, k: number, binWidth: number | null): Content[] {
