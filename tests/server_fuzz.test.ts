@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { zipSync } from "fflate";
 import {
   architecture,
   datasetToBytes,
@@ -11,10 +12,15 @@ import {
   modelToBytes,
   npyArray,
   parseHyperparameters,
+  readNpz,
   simulateRotation,
+  tensor,
+  writeSafetensors,
 } from "../src/mod.ts";
-import { writeNpy } from "../src/data/npy.ts";
+import { type NpyArray, writeNpy } from "../src/data/npy.ts";
+import { toReference } from "../src/model/reference_names.ts";
 import { ENDLESS, type TestServer, withServer } from "./server_helpers.ts";
+import { DRIVEN, SMALL, testModel, type TestShape } from "./serving_helpers.ts";
 
 const REQUESTS = Number(Deno.env.get("LATENTD_FUZZ_REQUESTS") ?? 5000);
 const SEED = Number(
@@ -292,6 +298,187 @@ const damaged = (file: Uint8Array) =>
       }
       return bytes;
     });
+/** Arrays under another program's names. */
+type Dictionary = Readonly<Record<string, NpyArray>>;
+
+const torch = (name: string): Dictionary =>
+  readNpz(Deno.readFileSync(new URL(`fixtures/lfads_torch_${name}.npz`, import.meta.url)));
+const jax = (shape: TestShape): Dictionary => {
+  const { params_P, architecture } = testModel(shape);
+  return Object.fromEntries(
+    [...toReference(params_P, architecture)]
+      .map(([name, { shape, values }]) => [name, npyArray(shape, values)]),
+  );
+};
+/** Models of lfads-torch and jax-lfads, with what imports them as they are. */
+const DICTIONARIES: readonly (readonly [
+  program: "lfads-torch" | "jax-lfads",
+  Dictionary,
+  fitting: Readonly<Record<string, string>>,
+])[] = [
+  ["lfads-torch", torch("identity"), { bins: "5" }],
+  ["lfads-torch", torch("driven"), { bins: "7", encoded_bins: "5", ci_lag: "2" }],
+  ["lfads-torch", torch("sessions"), { bins: "6", reconstruction: "gaussian", session: "1" }],
+  ["jax-lfads", jax(SMALL), { bins: "6" }],
+  ["jax-lfads", jax(DRIVEN), { bins: "7" }],
+];
+const NAMES_OF_ALL = DICTIONARIES.flatMap(([, dictionary]) => Object.keys(dictionary));
+
+/** What may be wrong with one array of a dictionary. */
+const wrong = fc.record({
+  what: fc.constantFrom("drop", "rename", "shape", "transpose", "value", "whole", "copy"),
+  at: fc.nat(),
+  other: fc.oneof(fc.constantFrom(...NAMES_OF_ALL), junk),
+  shape: fc.array(fc.nat(6), { maxLength: 4 }),
+  value: fc.constantFrom(NaN, Infinity, -Infinity, 1e39, 1e300, -1e30, 0),
+});
+
+type Wrong = typeof wrong extends fc.Arbitrary<infer W> ? W : never;
+
+function changed(
+  dictionary: Dictionary,
+  { what, at, other, shape, value }: Wrong,
+): Dictionary {
+  const all = Object.keys(dictionary);
+  if (all.length === 0) return dictionary;
+  const name = all[at % all.length];
+  const { [name]: array, ...others } = dictionary;
+  const made = () => {
+    const count = shape.reduce((product, n) => product * n, 1);
+    return npyArray(shape, Float32Array.from({ length: count }, (_, i) => Math.sin(i)));
+  };
+  const defined = (name: string, array: NpyArray): Dictionary => {
+    const all: Record<string, NpyArray> = Object.assign(Object.create(null), others);
+    all[name] = array;
+    return all;
+  };
+  switch (what) {
+    case "drop":
+      return others;
+    case "rename":
+      return defined(other, array);
+    case "shape":
+      return defined(name, made());
+    case "transpose":
+      return defined(name, { ...array, shape: array.shape.toReversed() });
+    case "value":
+      return defined(
+        name,
+        npyArray(
+          array.shape,
+          Float64Array.from(array.data, (x, i) => i === array.data.length >> 1 ? value : x),
+        ),
+      );
+    case "whole":
+      return defined(name, npyArray(array.shape, Int32Array.from(array.data, (x) => 1e4 * x)));
+    default:
+      return Object.assign(Object.create(null), dictionary, { [other]: array });
+  }
+}
+
+/** A dictionary as a file: packed, or as JSON, nested or not. */
+function dictionaryFile(dictionary: Dictionary, kind: "npz" | "safetensors" | "nested" | "flat") {
+  if (kind === "npz") {
+    // our own writer refuses the names that are no file's
+    return zipSync(
+      Object.fromEntries(
+        Object.entries(dictionary).map(([name, array]) => [`${name}.npy`, writeNpy(array)]),
+      ),
+      { level: 0 },
+    );
+  }
+  if (kind === "safetensors") {
+    return writeSafetensors(
+      Object.fromEntries(
+        Object.entries(dictionary)
+          .map(([name, { shape, data }]) => [name, tensor(shape, Float32Array.from(data))]),
+      ),
+    );
+  }
+  const rows = (data: readonly number[], [n, ...rest]: readonly number[]): unknown => {
+    if (n === undefined) return data[0] ?? null;
+    const size = n === 0 ? 0 : data.length / n;
+    return Array.from({ length: n }, (_, i) => rows(data.slice(i * size, (i + 1) * size), rest));
+  };
+  // without a prototype a name of "__proto__" is one as any other
+  const top: Record<string, unknown> = Object.create(null);
+  for (const [name, { shape, data }] of Object.entries(dictionary)) {
+    const parts = kind === "flat" ? [name] : name.split(".");
+    let at = top;
+    for (const part of parts.slice(0, -1)) {
+      const below = at[part];
+      at = (typeof below === "object" && below !== null && !Array.isArray(below)
+        ? below
+        : at[part] = Object.create(null)) as Record<string, unknown>;
+    }
+    at[parts.at(-1)!] = rows(Array.from(data, Number), shape);
+  }
+  return utf8.encode(JSON.stringify(top));
+}
+
+const option = <X>(usual: fc.Arbitrary<X>) => fc.option(usual, { nil: undefined, freq: 8 });
+/** What a foreign import may be asked with, over what fits. */
+const foreignQuery = fc.record({
+  bins: option(fc.oneof(fc.constantFrom("1", "5", "6", "65536", "65537"), number)),
+  from: option(fc.oneof(fc.constantFrom("jax-lfads", "lfads-torch"), junk)),
+  encoded_bins: option(number),
+  ic_enc_seq_len: option(number),
+  ci_lag: option(number),
+  cell_clip: option(number),
+  ic_post_var_min: option(number),
+  reconstruction: option(fc.oneof(fc.constantFrom("poisson", "gaussian", "gamma"), junk)),
+  session: option(number),
+  nonlinearity: option(fc.oneof(fc.constantFrom("tanh", "relu"), junk)),
+  var_min: option(number),
+}, { requiredKeys: [] });
+
+/** Whether an array of a dictionary is not there, has another shape, or is not finite. */
+function lacks(sent: Dictionary, dictionary: Dictionary): boolean {
+  return Object.entries(dictionary).some(([name, { shape }]) =>
+    sent[name]?.shape.join() !== shape.join() ||
+    sent[name].data.some((x) => !Number.isFinite(Number(x)))
+  );
+}
+
+/**
+ * A model of another program, whole or not, how it is to be read, and what is wanted of it where that is
+ * known: every array of jax-lfads is needed.
+ */
+const foreignImport = fc.record({
+  of: fc.constantFrom(...DICTIONARIES),
+  changes: fc.oneof(
+    { weight: 1, arbitrary: fc.constant([]) },
+    { weight: 3, arbitrary: fc.array(wrong, { maxLength: 3 }) },
+  ),
+  kind: fc.constantFrom("npz", "safetensors", "nested", "flat"),
+  query: fc.oneof(
+    { weight: 2, arbitrary: fc.constant<Record<string, string | undefined>>({}) },
+    { weight: 1, arbitrary: foreignQuery },
+  ),
+}).chain(({ of: [program, dictionary, fitting], changes, kind, query }) => {
+  const sent = (changes as readonly Wrong[]).reduce<Dictionary>(changed, dictionary);
+  const file = dictionaryFile(sent, kind);
+  const type = kind === "npz" ? NPZ : kind === "safetensors" ? BYTES : JSON_TYPE;
+  const known = { ...fitting, ...query };
+  return fc.oneof(
+    { weight: 5, arbitrary: fc.constant(file) },
+    { weight: 1, arbitrary: damaged(file) },
+  ).map((body) => ({
+    body,
+    type,
+    wanted: body !== file || Object.keys(query).length > 0
+      ? null
+      : changes.length === 0
+      ? 201
+      : program === "jax-lfads" && lacks(sent, dictionary)
+      ? 400
+      : null,
+    query: Object.entries(known).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, value] as const]
+    ),
+  }));
+});
+
 /** What a route is asked, more or less. */
 interface Asked {
   readonly method: string;
@@ -550,6 +737,64 @@ Deno.test(`${REQUESTS} generated requests: no 5xx, the server right afterwards, 
     assert.deepEqual(await known(server, ids.kept), before);
     const { state } = await (await server.ask(`/v1/runs/${ids.kept.run}`)).json();
     assert.equal(state, "running");
+    await requireTidy(server);
+    assert(!server.log.some((line) => line.includes("unexpected error")));
+  }, { settings: SETTINGS }));
+
+Deno.test(`${Math.ceil(REQUESTS / 20)} generated models of other programs are imported or refused, and what is imported infers`, () =>
+  withServer(async (server) => {
+    const outcomes = new Map<string, number>();
+    const count = (what: string) => outcomes.set(what, (outcomes.get(what) ?? 0) + 1);
+    await fc.assert(
+      fc.asyncProperty(foreignImport, async ({ body, type, query, wanted }) => {
+        const search = new URLSearchParams(query.map(([name, value]) => [name, value]));
+        const headers = { "content-type": type };
+        const answer = await server.ask(`/v1/models?${search}`, {
+          method: "POST",
+          headers,
+          body: own(body),
+        });
+        const told = await answer.json();
+        count(`import ${answer.status}`);
+        if (wanted !== null) {
+          count(`known ${wanted}`);
+          assert.equal(answer.status, wanted, told.error);
+        }
+        if (answer.status !== 201) {
+          assert(answer.status >= 400 && answer.status < 500, `${answer.status}: ${told.error}`);
+          assert.match(told.error, /^Cannot .{20,4000}\.$/s);
+          return;
+        }
+        assert(Array.isArray(told.warnings));
+        const { id, T, N } = told;
+        const path = `/v1/models/${id}`;
+        assert.equal((await (await server.ask(`${path}/parameters`)).bytes()).length > 0, true);
+        if (T * N < 10_000) {
+          const inferred = await server.ask(`${path}/infer?samples=0&outputs=factors`, {
+            method: "POST",
+            headers: {
+              "content-type": BYTES,
+              "x-tensor-shape": `1,${T},${N}`,
+              "x-tensor-dtype": "uint8",
+              accept: NPZ,
+            },
+            body: new Uint8Array(T * N),
+          });
+          count(`infer ${inferred.status}`);
+          const bytes = await inferred.bytes();
+          if (inferred.status === 200) assert.equal(readNpz(bytes).factors.shape[1], T);
+          else assert.equal(inferred.status, 400, new TextDecoder().decode(bytes));
+        }
+        assert.equal((await server.ask(path, { method: "DELETE" })).status, 204);
+      }),
+      { numRuns: Math.ceil(REQUESTS / 20), seed: SEED, endOnFailure: true },
+    );
+    console.log(Object.fromEntries([...outcomes].sort()));
+    // refused inferences are those of models with external inputs, and of numbers that overflow
+    const all = ["import 201", "import 400", "infer 200", "infer 400", "known 201", "known 400"];
+    for (const what of REQUESTS < 3000 ? [] : all) {
+      assert((outcomes.get(what) ?? 0) > 0, `none was answered ${what}`);
+    }
     await requireTidy(server);
     assert(!server.log.some((line) => line.includes("unexpected error")));
   }, { settings: SETTINGS }));
