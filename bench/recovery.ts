@@ -28,6 +28,7 @@ export const SYSTEMS: Readonly<Record<"lorenz" | "driven", System>> = {
       ...{ inferredInputs: 0, generatorUnits: 64, factors: 8, batchSize: 64, keepRate: 0.95 },
       ...{ coordinatedDropout: 0, l2Readout: 0, l2EncoderInput: 0, startReadout: 1 },
       ...{ stepSize: 0.015, maxGradNorm: 200, steps: 8000, decayFactor: 0.9996 },
+      ...{ klIcScale: 1, klEnd: 2000 },
     },
   },
   driven: { simulate: (seed) => simulateDriven({ N: 50, baseRate: 20, seed }), given: {} },
