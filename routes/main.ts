@@ -31,17 +31,18 @@ const HERE = import.meta.dirname!, ROOT = HERE.slice(0, -"/routes".length);
 const VARIABLES = ["OTEL_DENO", "NODE_ENV", "XDG_RUNTIME_DIR"];
 
 /**
- * Young objects are collected often and briefly: of 1 MiB in half a millisecond, where V8's own 16 MiB
- * take five, for which every answer waits.
+ * Garbage: young objects are collected often and briefly, of 1 MiB in half a millisecond, where V8's own
+ * 16 MiB take five, for which every answer waits. All objects are looked at, which takes thirty, when the
+ * old ones fill 64 MiB: some ten thousand answers, where V8 by itself waits for less than a thousand.
  */
-const YOUNG = "--v8-flags=--max-semi-space-size=1";
+const GARBAGE = "--v8-flags=--max-semi-space-size=1,--initial-old-space-size=64";
 
 /** What the server's process may do: its data directory, its port, runs in processes of the same Deno. */
 export function permissions(
   { folder, host, port }: Pick<Order, "folder" | "host" | "port">,
 ): string[] {
   return [
-    ...["--quiet", "--no-prompt", "--unstable-no-legacy-abort", YOUNG],
+    ...["--quiet", "--no-prompt", "--unstable-no-legacy-abort", GARBAGE],
     `--allow-net=${host.includes(":") ? `[${host}]` : host}:${port}`,
     `--allow-read=${list([folder, ...PARTS.map((part) => `${ROOT}/${part}`)])}`,
     `--allow-write=${list([folder])}`,

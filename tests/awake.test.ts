@@ -1,38 +1,43 @@
-/** A thread that stays awake between requests. */
+/** A thread that looks out for the next call. */
 import assert from "node:assert/strict";
-import { cpuUsage } from "node:process";
-import { Awake } from "../src/serving/awake.ts";
+import { lookOut, noCalls } from "../src/serving/awake.ts";
+import { SMALL, testCounts, testModel, withServing } from "./serving_helpers.ts";
 
-/** Milliseconds of processor that this process takes meanwhile. */
-async function processorFor(ms: number): Promise<number> {
-  const before = cpuUsage();
-  await new Promise((resolve) => setTimeout(resolve, ms));
-  const { user, system } = cpuUsage(before);
-  return (user + system) / 1000;
+/** Milliseconds that it takes. */
+function timed(work: () => void): number {
+  const start = performance.now();
+  work();
+  return performance.now() - start;
 }
 
-Deno.test("a thread stays awake as long as it is told, hears what comes, and then sleeps", async () => {
-  const awake = new Awake();
-  const asleep = await processorFor(100);
-  awake.stay(200);
-  // told again, it does not look twice
-  awake.stay(200);
-  const { port1, port2 } = new MessageChannel();
-  const heard = new Promise((resolve) => port1.onmessage = resolve);
-  port2.postMessage("a request");
-  await heard;
-  port1.close();
-  const busy = await processorFor(100);
-  await new Promise((resolve) => setTimeout(resolve, 200));
-  const later = await processorFor(100);
-  // a turn of the event loop is processor time; sleep is none: a quarter of the time keeps them apart
-  // also on a machine that has little of it for this process
-  assert(busy > 25, `awake, it took ${busy} ms of 100`);
-  assert(asleep < 25 && later < 25, `asleep, it took ${asleep} and ${later} ms of 100`);
+Deno.test("a thread looks out as long as it is told, and not at all where a call is on its way", () => {
+  const calls = noCalls();
+  assert(timed(() => lookOut(calls, 0, 30)) >= 30);
+  Atomics.add(calls, 0, 1);
+  assert(timed(() => lookOut(calls, 0, 10_000)) < 5000);
+  assert(timed(() => lookOut(calls, 1, 30)) >= 30);
 });
 
-Deno.test("a thread that is told to stay awake for no time sleeps", async () => {
-  new Awake().stay(0);
-  const took = await processorFor(100);
-  assert(took < 25, `${took} ms of 100`);
+Deno.test("a device that looks out hears every call at once, and closes", async () => {
+  const model = testModel(SMALL);
+  const work = async () =>
+    await withServing(
+      { mine: model },
+      { device: { device: "reference" }, awakeMs: () => 60_000 },
+      async ({ serving }) => {
+        const request = { ...testCounts(2, SMALL), samples: 0 };
+        const first = await serving.infer("mine", request);
+        // the device looks out by now, and is told of whatever comes next
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        for (let i = 0; i < 3; i++) {
+          const next = await serving.infer("mine", request);
+          assert.deepEqual(next.arrays, first.arrays);
+        }
+        await serving.infer("mine", { ...request, samples: 2 });
+        await serving.fixedPoints("mine", { candidates: 8 });
+      },
+    );
+  const start = performance.now();
+  await work();
+  assert(performance.now() - start < 30_000, "some call waited until the thread had looked out");
 });

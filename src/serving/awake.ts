@@ -1,23 +1,30 @@
 /**
- * Keeps a thread's processor awake between requests that come often: one that slept, or lent its units to
- * others meanwhile, does the next request's arithmetic at half the speed, and has to be woken first.
+ * Keeps a thread's processor awake between calls that come often: one that slept, or lent its units to
+ * others meanwhile, does the next call's arithmetic at half the speed, and has to be woken first.
  */
-import { setImmediate } from "node:timers";
 
-export class Awake {
-  #until = 0;
-  #looking = false;
+/** Looks at the clock after so many looks at the calls. */
+const LOOKS = 50;
 
-  /** From now on and for `ms`, this thread looks for messages without falling asleep. */
-  stay(ms: number): void {
-    this.#until = performance.now() + ms;
-    if (!this.#looking && ms > 0) void this.#look();
-  }
+/** How many calls a thread was told of, by the one that calls. */
+export type Calls = Int32Array<SharedArrayBuffer>;
 
-  async #look(): Promise<void> {
-    this.#looking = true;
-    // a turn of the event loop takes some microseconds, and hears what came meanwhile
-    while (performance.now() < this.#until) await new Promise<void>((turn) => setImmediate(turn));
-    this.#looking = false;
-  }
+/** For whoever calls: no call yet. */
+export function noCalls(): Calls {
+  return new Int32Array(new SharedArrayBuffer(4));
+}
+
+/**
+ * Keeps the processor for `ms`, or until another call than number `last` is on its way. Nothing else
+ * happens on this thread meanwhile, and nothing is allocated.
+ */
+export function lookOut(calls: Calls, last: number, ms: number): void {
+  const until = performance.now() + ms;
+  do {
+    for (let i = 0; i < LOOKS; i++) {
+      if (Atomics.load(calls, 0) !== last) return;
+      // a thread that shares this core's units goes first
+      Atomics.pause();
+    }
+  } while (performance.now() < until);
 }

@@ -4,6 +4,7 @@ import { type DeviceOptions, openDevice } from "../compute/devices.ts";
 import type { DeviceInfo, Executor, Program } from "../compute/executor.ts";
 import type { Scalars } from "../compute/kernels.ts";
 import type { Plan } from "../compute/recording.ts";
+import type { Calls } from "./awake.ts";
 import type { DeviceModels, Launched } from "./device_models.ts";
 import type { ThreadCalls } from "./device_threads.ts";
 import type { Launch } from "./launch.ts";
@@ -13,6 +14,7 @@ export interface HostOptions {
   readonly device: Omit<DeviceOptions, "startThread">;
   readonly maxBatch: number;
   readonly maxModelBytes: number;
+  readonly calls: Calls;
 }
 
 /** One device; every method may be called from another thread. */

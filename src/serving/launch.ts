@@ -61,8 +61,8 @@ export interface Launch {
   /** the place of the first part's first trial */
   readonly firstTrial: number;
   readonly parts: readonly LaunchPart[];
-  /** how long the device's thread looks out for the next launch without sleeping: 0 ms */
-  readonly awakeMs?: number;
+  /** how long the device's thread looks out for the call after this one, without sleeping */
+  readonly awake?: { readonly ms: number; readonly call: number };
 }
 
 /** Bytes of each element of an answer. */

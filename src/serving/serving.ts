@@ -466,7 +466,10 @@ export class Serving implements InferenceService {
     const { port } = threads;
     try {
       this.#device = await client.call((host) =>
-        host.open({ device, maxBatch, maxModelBytes }, Comlink.transfer(port, [port]))
+        host.open(
+          { device, maxBatch, maxModelBytes, calls: client.calls },
+          Comlink.transfer(port, [port]),
+        )
       );
       threads.opened();
     } catch (error) {
@@ -683,7 +686,6 @@ export class Serving implements InferenceService {
       samples: head.request.samples,
       seed: head.request.seed ?? 0,
       firstTrial: (head.request.firstTrial ?? 0) + from,
-      awakeMs: head.class === "mean" ? this.options.awakeMs() : 0,
       parts: shares.map(({ task: { request, outputs, binWidth, shared }, from, count }) => ({
         ...dataOfTrials(head.model, request, from, count),
         trials: count,
@@ -695,7 +697,11 @@ export class Serving implements InferenceService {
     const send = () => {
       const launch = build();
       const buffers = launch.parts.map(({ counts_BTN }) => counts_BTN.buffer as ArrayBuffer);
-      return client.call((host) => host.launch(id, Comlink.transfer(launch, buffers)));
+      const ms = head.class === "mean" ? this.options.awakeMs() : 0;
+      return client.call((host) => {
+        const awake = { ms, call: client.calls[0] };
+        return host.launch(id, Comlink.transfer({ ...launch, awake }, buffers));
+      });
     };
     let launched = await send();
     for (let tries = 0; launched === null && tries < 2; tries++) {

@@ -2,6 +2,7 @@
 import * as Comlink from "comlink";
 import { InputError } from "../errors.ts";
 import { NotAcceptableError, TooLargeError, UnsupportedTypeError } from "./arrays/errors.ts";
+import { noCalls } from "./awake.ts";
 import type { DeviceHost } from "./device_host.ts";
 import { ServingError } from "./errors.ts";
 import type { HelperHost } from "./helper_host.ts";
@@ -17,6 +18,8 @@ export class WorkerClient<Host extends DeviceHost | HelperHost> {
   /** how the calls that wait now fail when the worker is gone */
   readonly #waiting = new Set<(error: Error) => void>();
   #lost: Error | null = null;
+  /** calls so far: the worker may see that another is on its way */
+  readonly calls = noCalls();
 
   /** @param what names the worker in messages: "the device's thread" */
   constructor(
@@ -52,6 +55,7 @@ export class WorkerClient<Host extends DeviceHost | HelperHost> {
     // no race with one promise of the worker's end: that would keep every answer until then
     const { promise, reject } = Promise.withResolvers<never>();
     this.#waiting.add(reject);
+    Atomics.add(this.calls, 0, 1);
     try {
       return await Promise.race([work(this.#remote), promise]);
     } catch (error) {
