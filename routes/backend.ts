@@ -10,6 +10,7 @@ import {
   type Serving,
   type ServingEvent,
 } from "../src/server.ts";
+import { Early } from "./early.ts";
 import type { Settings } from "./settings.ts";
 
 export interface BackendOptions {
@@ -46,10 +47,8 @@ export interface Backend {
 /** Opens the data directory and the device that infers; runs do not begin yet. */
 export function openBackend(options: BackendOptions, workers?: Workers): Backend {
   const { folder, settings, device, threads, reproducible } = options;
-  let tell: (what: (listener: Listener) => void) => void;
-  const early: ((listener: Listener) => void)[] = [];
+  const early = new Early<Listener>();
   let training = () => false;
-  tell = (what) => early.push(what);
 
   const serving = createServing({
     models: {
@@ -72,7 +71,7 @@ export function openBackend(options: BackendOptions, workers?: Workers): Backend
     timeoutMs: settings.timeoutMs,
     jobTimeoutMs: settings.jobTimeoutMs,
     maxAnswerBytes: settings.maxAnswerBytes,
-    onEvent: (event) => tell((listener) => listener.serving(event)),
+    onEvent: (event) => early.tell((listener) => listener.serving(event)),
   });
   const jobs = openJobs(folder, {
     ...(threads === undefined ? {} : { threads }),
@@ -87,15 +86,12 @@ export function openBackend(options: BackendOptions, workers?: Workers): Backend
     },
     // a process that does not end by itself is killed before the server's own time is over
     graceMs: Math.max(500, Math.floor(settings.drainMs / 2)),
-    onProblem: (error) => tell((listener) => listener.problem(error)),
+    onProblem: (error) => early.tell((listener) => listener.problem(error)),
   });
   jobs.then((opened) => training = () => opened.running.length > 0, () => {});
   return {
     jobs,
     serving,
-    listen(listener) {
-      tell = (what) => what(listener);
-      for (const what of early.splice(0)) what(listener);
-    },
+    listen: (listener) => early.arrived(listener),
   };
 }

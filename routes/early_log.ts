@@ -1,4 +1,5 @@
 /** The server's log before its library is loaded: a server listens sooner without, and loses no line. */
+import { Early } from "./early.ts";
 import type { Logger, LogLevel } from "./logs.ts";
 
 /** A log whose lines wait until `load`. */
@@ -11,17 +12,11 @@ export function earlyLog(
   level: LogLevel,
   open: () => Promise<Logger> = async () => (await import("./logs.ts")).createLogger(level),
 ): EarlyLog {
-  let log: Logger | null = null;
   let loading: Promise<void> | null = null;
-  const waiting: ((log: Logger) => void)[] = [];
-  const write = (kind: keyof Logger): Logger["info"] => (fields, message) => {
-    if (log) log[kind](fields, message);
-    else waiting.push((log) => log[kind](fields, message));
-  };
-  const load = async () => {
-    log = await open();
-    for (const line of waiting.splice(0)) line(log);
-  };
+  const early = new Early<Logger>();
+  const write = (kind: keyof Logger): Logger["info"] => (fields, message) =>
+    early.tell((log) => log[kind](fields, message));
+  const load = async () => early.arrived(await open());
   return {
     info: write("info"),
     warn: write("warn"),
