@@ -9,6 +9,7 @@ import {
   poissonNll,
   repeatRates,
   rSquared,
+  rSquaredWhere,
 } from "../src/analysis/metrics.ts";
 import { lnFactorial, sampleCounts } from "../src/data/poisson.ts";
 import { InputError } from "../src/errors.ts";
@@ -184,6 +185,18 @@ Deno.test("a correlation is unchanged by shift and scale, turned by sign, and Na
   assertClose(pearson(x.map((v) => -v), y), -r, 1e-14);
   assert.equal(pearson([0.1, 0.1, 0.1], [1, 2, 4]), NaN);
   assert.equal(rSquared([0.1, 0.1, 0.1], [0.1, 0.1, 0.1]), NaN);
+});
+
+Deno.test("R² of the numbers that count is that of a list without the others", () => {
+  const truth = [1, 5, NaN, 2, 3, 4, 4, NaN], estimate = [1, 4, 9, NaN, 2, 5, 3, 9];
+  const known = (i: number) => !Number.isNaN(truth[i]) && !Number.isNaN(estimate[i]);
+  // of the first column 1, 3, 4 count, of the second 5, 4: means 8/3 and 4.5
+  const residual = 0 + 1 + 1 + 1 + 1, total = 14 / 3 + 0.5;
+  const found = rSquaredWhere(known, estimate, truth, 2);
+  assert(Math.abs(found - (1 - residual / total)) < 1e-15, `${found}`);
+  // what does not vary has its mean exactly, and so no R²
+  const same = [0.1, NaN, 0.1, 0.1];
+  assert.equal(rSquaredWhere((i) => i !== 1, same, same, 1), NaN);
 });
 
 Deno.test("metrics refuse what they cannot measure, and say what they found", () => {

@@ -211,9 +211,25 @@ export function rSquared(estimate_BTN: Numbers, truth_BTN: Numbers, N = 1): numb
   const action = "compute R²";
   requireSameLength(action, "estimates", estimate_BTN, "true values", truth_BTN);
   requireRows(action, truth_BTN, N);
-  const mean_N = columnMeans(truth_BTN, N);
+  return rSquaredWhere(all, estimate_BTN, truth_BTN, N);
+}
+
+/** Whether a number counts, by its index. */
+type Known = (i: number) => boolean;
+
+const all: Known = () => true;
+
+/** `rSquared` of the numbers that `known` says count, of lists of one length. */
+export function rSquaredWhere(
+  known: Known,
+  estimate_BTN: Numbers,
+  truth_BTN: Numbers,
+  N: number,
+): number {
+  const mean_N = columnMeans(truth_BTN, N, known);
   let residual = 0, total = 0;
   for (let i = 0; i < truth_BTN.length; i++) {
+    if (!known(i)) continue;
     residual += (estimate_BTN[i] - truth_BTN[i]) ** 2;
     total += (truth_BTN[i] - mean_N[i % N]) ** 2;
   }
@@ -249,10 +265,15 @@ export function pearson(x: Numbers, y: Numbers): number {
 }
 
 /** Each column's mean, summed from its first value: so a column that does not vary has it exactly. */
-function columnMeans(values_XN: Numbers, N: number): Float64Array {
-  const sums = new Float64Array(N), rows = values_XN.length / N;
-  for (let i = 0; i < values_XN.length; i++) sums[i % N] += values_XN[i] - values_XN[i % N];
-  return sums.map((sum, n) => values_XN[n] + sum / rows);
+function columnMeans(values_XN: Numbers, N: number, known: Known = all): Float64Array {
+  const first_N = new Float64Array(N), sum_N = new Float64Array(N), count_N = new Uint32Array(N);
+  for (let i = 0; i < values_XN.length; i++) {
+    if (!known(i)) continue;
+    const n = i % N;
+    if (count_N[n]++ === 0) first_N[n] = values_XN[i];
+    sum_N[n] += values_XN[i] - first_N[n];
+  }
+  return first_N.map((first, n) => first + sum_N[n] / count_N[n]);
 }
 
 function requireSameLength(action: string, a: string, x: Numbers, b: string, y: Numbers) {

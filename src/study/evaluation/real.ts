@@ -1,4 +1,5 @@
 /** Scores of real numbers: of what the model sees, of held-out neurons, and of bins to come. */
+import { rSquaredWhere } from "../../analysis/metrics.ts";
 import { otherColumns, takeTrials } from "../../analysis/take.ts";
 import type { Model } from "../../model/model.ts";
 import { trialAverages } from "./averages.ts";
@@ -46,9 +47,15 @@ const NATS = "nats per sample";
 /** None where the numbers do not vary, or were not observed. */
 function varianceRow(scored: Scored, of: string, cut: Cut): ScoreRow[] {
   const { data, counts_BTN, seen: { train, evaluation }, inferred } = scored;
-  const size = data.T * data.N, M = cut.neurons.length;
+  const size = data.T * data.N;
   const values = cutEvaluation(scored, counts_BTN, cut);
-  const share = (estimate: Float64Array) => explainedVariance(estimate, values, M);
+  const share = (estimate: Float64Array) =>
+    rSquaredWhere(
+      (i) => !Number.isNaN(values[i]) && !Number.isNaN(estimate[i]),
+      estimate,
+      values,
+      cut.neurons.length,
+    );
   const average = (condition: ArrayLike<number> | null) =>
     share(cutOut(
       trialAverages(takeTrials(counts_BTN, train, size), size, train, evaluation, condition),
@@ -68,22 +75,4 @@ function varianceRow(scored: Scored, of: string, cut: Cut): ScoreRow[] {
       ...(data.condition ? { "per condition": average(data.condition) } : {}),
     },
   }];
-}
-
-/** 1 - Σ (estimate - value)² / Σ (value - the neuron's mean)², where there are a value and an estimate. */
-function explainedVariance(estimate_XN: Float64Array, values_XN: Float64Array, N: number): number {
-  const sums_N = new Float64Array(N), known_N = new Float64Array(N);
-  const known = (i: number) => !Number.isNaN(values_XN[i]) && !Number.isNaN(estimate_XN[i]);
-  for (let i = 0; i < values_XN.length; i++) {
-    if (!known(i)) continue;
-    sums_N[i % N] += values_XN[i];
-    known_N[i % N]++;
-  }
-  let residual = 0, total = 0;
-  for (let i = 0; i < values_XN.length; i++) {
-    if (!known(i)) continue;
-    residual += (estimate_XN[i] - values_XN[i]) ** 2;
-    total += (values_XN[i] - sums_N[i % N] / known_N[i % N]) ** 2;
-  }
-  return 1 - residual / total;
 }
