@@ -1,10 +1,11 @@
 /** What a device's worker does: keeps the device, the models and the programs of jobs, and runs them. */
+import { setImmediate } from "node:timers";
 import * as Comlink from "comlink";
 import { type DeviceOptions, openDevice } from "../compute/devices.ts";
 import type { DeviceInfo, Executor, Program } from "../compute/executor.ts";
 import type { Scalars } from "../compute/kernels.ts";
 import type { Plan } from "../compute/recording.ts";
-import type { Calls } from "./awake.ts";
+import { type Calls, lookOut, noCalls } from "./awake.ts";
 import type { DeviceModels, Launched } from "./device_models.ts";
 import type { ThreadCalls } from "./device_threads.ts";
 import type { Launch } from "./launch.ts";
@@ -14,6 +15,7 @@ export interface HostOptions {
   readonly device: Omit<DeviceOptions, "startThread">;
   readonly maxBatch: number;
   readonly maxModelBytes: number;
+  /** counts the calls of this host, of which `Launch.awake` names one */
   readonly calls: Calls;
 }
 
@@ -23,16 +25,18 @@ export class DeviceHost {
   #models: Promise<DeviceModels> | null = null;
   readonly #programs = new Map<number, Program>();
   #nextProgram = 1;
+  #calls = noCalls();
 
   /** @param threads where the serving thread answers as `ThreadCalls` */
   async open(
-    { device, maxBatch, maxModelBytes }: HostOptions,
+    { device, maxBatch, maxModelBytes, calls }: HostOptions,
     threads: MessagePort,
   ): Promise<DeviceInfo> {
-    const calls = Comlink.wrap<ThreadCalls>(threads);
-    const executor = await openDevice({ ...device, startThread: (start) => calls.start(start) })
+    this.#calls = calls;
+    const starter = Comlink.wrap<ThreadCalls>(threads);
+    const executor = await openDevice({ ...device, startThread: (start) => starter.start(start) })
       .finally(() => {
-        calls[Comlink.releaseProxy]();
+        starter[Comlink.releaseProxy]();
         threads.close();
       });
     this.#executor = executor;
@@ -55,7 +59,11 @@ export class DeviceHost {
 
   /** @returns null where the model is not held (any more): `hold` it and ask again */
   async launch(id: string, launch: Launch): Promise<Launched | null> {
-    return await (await this.#open().models).launch(id, launch);
+    const launched = await (await this.#open().models).launch(id, launch);
+    const { awake } = launch;
+    // when the answer is on its way
+    if (awake && awake.ms > 0) setImmediate(() => lookOut(this.#calls, awake.call, awake.ms));
+    return launched;
   }
 
   /** A plan of a job, by number. */
