@@ -84,6 +84,13 @@ function part(
   return cut(values_BTN, N, bins, neurons, trials);
 }
 const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
+const others = range(0, N).filter((n) => !heldOut.includes(n));
+/** Bins and neurons of each kind of score. */
+const PARTS = {
+  seen: [range(0, encodedBins), others],
+  heldOut: [range(0, encodedBins), heldOut],
+  toCome: [range(encodedBins, T), range(0, N)],
+} as const;
 
 Deno.test("each score of spikes looks at its own neurons and bins", () => {
   // rates as unlike in each part as can be told apart
@@ -92,11 +99,10 @@ Deno.test("each score of spikes looks at its own neurons and bins", () => {
     (1 + (heldOut.includes(i % N) ? 0.5 : 0) + (Math.floor(i / N) % T >= encodedBins ? 0.25 : 0))
   );
   const found = evaluate(data, seen, { rates_BTN, factors_BTF }, { shots: 4 });
-  const others = range(0, N).filter((n) => !heldOut.includes(n));
   const cases = [
-    ["bits per spike", range(0, encodedBins), others],
-    ["co-bps", range(0, encodedBins), heldOut],
-    ["fp-bps", range(encodedBins, T), range(0, N)],
+    ["bits per spike", ...PARTS.seen],
+    ["co-bps", ...PARTS.heldOut],
+    ["fp-bps", ...PARTS.toCome],
   ] as const;
   for (const [metric, bins, neurons] of cases) {
     const row = rowOf(found, metric);
@@ -163,7 +169,6 @@ Deno.test("behaviour that the rates hold is decoded, in the bins that the model 
 Deno.test("behaviour's baselines see the training trials, and of those the neurons seen", () => {
   const rates_BTN = data.truth!.rates_BTN;
   const found = evaluate(data, seen, { rates_BTN, factors_BTF }, { brief: true });
-  const others = range(0, N).filter((n) => !heldOut.includes(n));
   const bins = range(0, encodedBins), { data: points } = data.behaviour_BTD!.point;
   const of = (trials: Uint32Array) => ({
     rates_XF: part(data.counts_BTN, bins, others, trials),
@@ -278,11 +283,10 @@ Deno.test("real numbers have nats per sample beside their null, and the variance
     0.5 * (Math.log(2 * Math.PI * (variance + varMin)) + (x - mean) ** 2 / (variance + varMin));
   const marked = Float64Array.from(counts_BTN, (x, i) => missing_BTN[i] === 1 ? NaN : x);
   const mean = (of: readonly number[]) => of.reduce((sum, x) => sum + x, 0) / of.length;
-  const others = range(0, N).filter((n) => !heldOut.includes(n));
   const cases = [
-    ["neurons seen", range(0, encodedBins), others],
-    ["held out", range(0, encodedBins), heldOut],
-    ["to come", range(encodedBins, T), range(0, N)],
+    ["neurons seen", ...PARTS.seen],
+    ["held out", ...PARTS.heldOut],
+    ["to come", ...PARTS.toCome],
   ] as const;
   for (const [of, bins, neurons] of cases) {
     const expected = { null: [] as number[], model: [] as number[] };

@@ -202,8 +202,7 @@ async function scoreSplits(
   const data = await readData(path, 2, layoutOptions(flags));
   output.note(`Data: ${data.name}, ${sizes(data)}.`);
   output.warnings(data.warnings);
-  const { heldOutTrials = HELD_OUT_TRIALS } = flags;
-  const { fit, test } = testSplit(data.trials, heldOutTrials, hyperparameters.evalFraction, seed);
+  const { fit, test } = splitOf(data, hyperparameters, seed, flags);
   const executor = await openDeviceAloud(flags, output);
   try {
     output.note(
@@ -236,6 +235,15 @@ async function scoreSplits(
   }
 }
 
+function splitOf(
+  { trials }: Dataset,
+  { evalFraction }: Hyperparameters,
+  seed: number,
+  { heldOutTrials = HELD_OUT_TRIALS }: ScoreFlags,
+) {
+  return testSplit(trials, heldOutTrials, evalFraction, seed);
+}
+
 /** Fits on one split and scores on the trials that the fit never saw. */
 async function scoreSplit(
   executor: Executor,
@@ -245,8 +253,8 @@ async function scoreSplit(
   flags: ScoreFlags,
   output: Output,
 ) {
-  const { heldOutTrials = HELD_OUT_TRIALS, starts = 1 } = flags;
-  const { fit, test } = testSplit(data.trials, heldOutTrials, hyperparameters.evalFraction, seed);
+  const { starts = 1 } = flags;
+  const { fit, test } = splitOf(data, hyperparameters, seed, flags);
   const began = performance.now();
   const run = fitStarts({ ...data, split: fit }, executor, {
     hyperparameters,
